@@ -1,0 +1,29 @@
+"""A Vision Transformer small enough to train while you watch, and open enough to look at every number in it.
+
+The names below are loaded when first used: `import vitdemo` alone does not wait for torch.
+"""
+
+from importlib import import_module
+
+_HOMES = {
+    "ModelConfig": "config",
+    "TrainConfig": "config",
+    "PRESETS": "config",
+    "ConfigError": "config",
+    "VisionTransformer": "model",
+    "Trace": "model",
+    "load_cifar10": "data",
+    "train": "training",
+    "BatchEnd": "training",
+    "EpochEnd": "training",
+    "Run": "runs",
+    "save_checkpoint": "checkpoint",
+    "load_checkpoint": "checkpoint",
+}
+__all__ = list(_HOMES)
+
+
+def __getattr__(name: str):
+    if name not in _HOMES:
+        raise AttributeError(f"vitdemo has no {name!r}")
+    return getattr(import_module(f"vitdemo.{_HOMES[name]}"), name)

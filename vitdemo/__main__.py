@@ -1,0 +1,148 @@
+"""The same job without a browser: `python -m vitdemo train` and `python -m vitdemo evaluate`."""
+
+import argparse
+import json
+import sys
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+
+from .config import (
+    ATTENTION_SCALES,
+    AUGMENTATIONS,
+    OPTIMIZERS,
+    PRESETS,
+    SCHEDULES,
+    VALIDATION_SOURCES,
+    ConfigError,
+    ModelConfig,
+    TrainConfig,
+)
+
+CHOICES = {
+    "attention_scale": ATTENTION_SCALES,
+    "optimizer": OPTIMIZERS,
+    "schedule": SCHEDULES,
+    "augmentation": AUGMENTATIONS,
+    "validation_from": VALIDATION_SOURCES,
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """Every field of ModelConfig and TrainConfig is an option, over the values of a preset."""
+    top = argparse.ArgumentParser(prog="python -m vitdemo", description="Train and evaluate a Vision Transformer.")
+    commands = top.add_subparsers(dest="command", required=True)
+    train = commands.add_parser("train", help="train a model; the app lists the run, too")
+    train.add_argument("--preset", choices=PRESETS, default="recommended", help="where every setting not given is from")
+    train.add_argument("--full", action="store_true", help="use all of CIFAR-10; fetches it (170 MB) if need be")
+    train.add_argument("--threads", type=int, help="torch threads (default: all cores)")
+    train.add_argument("--json", type=Path, metavar="FILE", help="write one JSON line an epoch")
+    train.add_argument("--checkpoint", type=Path, metavar="FILE", help="save weights and card as FILE (.safetensors)")
+    for kind in (ModelConfig, TrainConfig):
+        group = train.add_argument_group(kind.__name__)
+        for field in fields(kind):
+            option = "--" + field.name.replace("_", "-")
+            group.add_argument(option, type=field.type, choices=CHOICES.get(field.name), dest=field.name)
+    evaluate = commands.add_parser("evaluate", help="measure a checkpoint on test images")
+    evaluate.add_argument("checkpoint", type=Path)
+    evaluate.add_argument("--validation-images", type=int, default=1000, help="the first so many test images")
+    evaluate.add_argument("--full", action="store_true", help="all 10,000 test images; fetches CIFAR-10 if need be")
+    evaluate.add_argument("--json", type=Path, metavar="FILE", help="write the metrics as JSON")
+    return top
+
+
+def configs(options: argparse.Namespace) -> tuple[ModelConfig, TrainConfig]:
+    """The preset with what was given on the command line put over it."""
+    model, training = PRESETS[options.preset]
+    if options.full:
+        training = replace(training, train_images=50_000, validation_images=10_000)
+    given = {name: value for name, value in vars(options).items() if value is not None}
+    model = replace(model, **{name: given[name] for name in asdict(model) if name in given})
+    return model, replace(training, **{name: given[name] for name in asdict(training) if name in given})
+
+
+def run_train(options: argparse.Namespace) -> None:
+    """Train as `configs` says, with a progress bar; save the run after every epoch."""
+    model_config, training = configs(options)
+
+    import torch
+    from tqdm import tqdm
+
+    from .checkpoint import save_checkpoint
+    from .cores import available_cores
+    from .data import download_full_set, load_cifar10
+    from .model import VisionTransformer
+    from .runs import card_of, epoch_record, new_run, save_run
+    from .training import BatchEnd, EpochEnd, train
+
+    if options.full:
+        download_full_set()
+    threads = options.threads or available_cores()
+    torch.set_num_threads(threads)
+    data = load_cifar10(training.train_images, training.validation_images, training.validation_from)
+    model = VisionTransformer(model_config, seed=training.seed)
+    run = replace(new_run(model_config, training), state="running", threads=threads)
+    if options.json:
+        options.json.write_text("")
+    state = "stopped"
+    try:
+        with tqdm(total=training.epochs * len(data.train), unit=" images", file=sys.stderr) as bar:
+            for event in train(model, data, training):
+                if isinstance(event, BatchEnd):
+                    bar.update(min(training.batch_size, len(data.train) - (event.batch - 1) * training.batch_size))
+                    bar.set_postfix(epoch=event.epoch, loss=f"{event.loss:.3f}")
+                if isinstance(event, EpochEnd):
+                    run = replace(run, history=(*run.history, epoch_record(event)))
+                    save_run(run, model)
+                    bar.write(_line(event), file=sys.stdout)
+                    if options.json:
+                        with options.json.open("a") as file:
+                            file.write(json.dumps(run.history[-1]) + "\n")
+        state = "finished"
+    except KeyboardInterrupt:
+        print("stopped; what was reached is kept")
+    except RuntimeError as error:
+        state, run = "failed", replace(run, message=str(error))
+        raise
+    finally:
+        save_run(replace(run, state=state))
+    if options.checkpoint:
+        save_checkpoint(options.checkpoint, model, card_of(run))
+    print(f"run {run.id}: {run.folder}")
+
+
+def run_evaluate(options: argparse.Namespace) -> None:
+    """Print, and write if asked, every metric of a checkpoint on the first test images."""
+    from .checkpoint import load_checkpoint
+    from .data import download_full_set, load_cifar10
+    from .training import evaluate
+
+    model, _ = load_checkpoint(options.checkpoint)
+    if options.full:
+        download_full_set()
+    test = load_cifar10(1, 10_000 if options.full else options.validation_images).validation
+    result = {"checkpoint": options.checkpoint.name, "images": len(test)} | evaluate(model, test)
+    for name, value in result.items():
+        print(f"{name:10} {value:.4f}" if isinstance(value, float) else f"{name:10} {value}")
+    if options.json:
+        options.json.write_text(json.dumps(result) + "\n")
+
+
+def _line(event) -> str:
+    parts = [f"epoch {event.epoch:3}"]
+    for part in ("train", "validation"):
+        metrics = getattr(event, part)
+        parts.append(f"{part} loss {metrics['loss']:.4f} accuracy {metrics['accuracy']:.1%}")
+    return "   ".join([*parts, f"{event.images_per_second:.0f} images/s"])
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run one command; what the user got wrong ends it with one sentence."""
+    options = parser().parse_args(arguments)
+    try:
+        {"train": run_train, "evaluate": run_evaluate}[options.command](options)
+    except (ConfigError, RuntimeError) as error:
+        sys.exit(f"vitdemo: {error}")
+
+
+if __name__ == "__main__":
+    main()

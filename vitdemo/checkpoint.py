@@ -1,0 +1,92 @@
+"""A model and its card (what it is, how it was trained, how good it is) in one safetensors file."""
+
+import json
+import os
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from .config import ConfigError, ModelConfig, config_from_dict
+from .model import VisionTransformer
+
+SHIPPED = Path(__file__).parents[1] / "checkpoints"
+
+
+def save_checkpoint(path: str | Path, model: VisionTransformer, card: dict | None = None) -> None:
+    """Write weights, configuration and card to `path`; a kill leaves the old file or the new one.
+
+    Args:
+        path: ends in .safetensors.
+        model: of any shape.
+        card: anything JSON can hold.
+    """
+    header = {"model": json.dumps(asdict(model.config)), "card": json.dumps(card or {})}
+    tensors = {name: tensor.detach().contiguous() for name, tensor in model.state_dict().items()}
+    write_atomically(path, save(tensors, header))
+
+
+def load_checkpoint(path: str | Path) -> tuple[VisionTransformer, dict]:
+    """The model in `path`, ready to predict, and its card.
+
+    Raises:
+        ConfigError: there is no such file, it is not a whole safetensors file of this project, or its weights are not
+            of the shape that its configuration says.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ConfigError(f"There is no checkpoint {path.name}: give the path of a .safetensors file.")
+    with path.open("rb") as file:
+        start = file.read(2)
+    if start == b"PK" or start[:1] == b"\x80":
+        raise ConfigError(
+            f"{path.name} is a pickle, which can run any code when it is opened: use a .safetensors file."
+        )
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except (SafetensorError, OSError) as error:
+        raise ConfigError(
+            f"{path.name} is not a whole safetensors file ({error}): it may be cut off, so copy it again."
+        ) from error
+    config, card = _read_header(path, header)
+    model = VisionTransformer(config, seed=0)
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        first = str(error).strip().splitlines()[1:2] or [str(error)]
+        raise ConfigError(
+            f"The weights in {path.name} are not of the shape its configuration says. {first[0].strip()} "
+            "Save it again with save_checkpoint."
+        ) from error
+    return model.eval(), card
+
+
+def _read_header(path: Path, header: dict[str, str]) -> tuple[ModelConfig, dict]:
+    try:
+        config = config_from_dict(ModelConfig, json.loads(header["model"]))
+        return config, json.loads(header.get("card", "{}"))
+    except (KeyError, json.JSONDecodeError) as error:
+        raise ConfigError(
+            f"{path.name} does not say what model it holds: use a file written by save_checkpoint."
+        ) from error
+
+
+def write_atomically(path: str | Path, content: bytes) -> None:
+    """Put `content` at `path` so that a kill at any moment leaves either the old file or the new one."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

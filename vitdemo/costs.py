@@ -1,0 +1,58 @@
+"""What a model costs, worked out from its configuration alone: parameters, operations and memory. No torch here."""
+
+from .config import ConfigError, ModelConfig
+
+MEMORY_LIMIT = 4 * 2**30  # bytes that the activations of one training step may take
+
+
+def parameters(config: ModelConfig) -> dict[str, int]:
+    """Parameters of each part; their sum is the model's (annotation, section 1.4.3)."""
+    D, M = config.embed_dim, config.mlp_dim
+    attention = (D * 3 * D + 3 * D) + (D * D + D)  # qkv, proj
+    mlp = (D * M + M) + (M * D + D)
+    return {
+        "patch embedding": config.in_channels * config.patch_size**2 * D + D,
+        "CLS token": D,
+        "position embedding": config.num_tokens * D,
+        "encoder blocks": config.depth * (attention + mlp + 2 * 2 * D),  # two LayerNorms of weight and bias
+        "final norm": 2 * D,
+        "head": D * config.num_classes + config.num_classes,
+    }
+
+
+def operations(config: ModelConfig) -> dict[str, int]:
+    """Multiply-adds of each part for one image through the model once (products of matrices alone)."""
+    D, T = config.embed_dim, config.num_tokens
+    return {
+        "patch embedding": config.num_patches * config.in_channels * config.patch_size**2 * D,
+        "projections": config.depth * T * 4 * D * D,  # Q, K, V and the one after the heads
+        "attention": config.depth * 2 * T * T * D,  # QK^T and the weighted sum of V: quadratic in T
+        "MLPs": config.depth * T * 2 * D * config.mlp_dim,
+        "head": D * config.num_classes,
+    }
+
+
+def activation_bytes(config: ModelConfig, batch_size: int) -> int:
+    """Bytes that one training step keeps for its way back, in 32-bit floats."""
+    per_token = (
+        8 * config.embed_dim + 2 * config.mlp_dim
+    )  # two norms in and out, q, k, v, heads joined; GELU in and out
+    maps = config.num_heads * config.num_tokens * (2 if config.attention_dropout else 1)
+    dropped = 2 * 2 * config.embed_dim if config.dropout else 0
+    return 4 * batch_size * config.depth * config.num_tokens * (per_token + maps + dropped)
+
+
+def check_memory(config: ModelConfig, batch_size: int) -> None:
+    """Refuse a step that would take the machine down.
+
+    Raises:
+        ConfigError: the activations need more than MEMORY_LIMIT.
+    """
+    needed = activation_bytes(config, batch_size)
+    if needed > MEMORY_LIMIT:
+        fitting = int(batch_size * MEMORY_LIMIT / needed)
+        what = f"use a batch size of at most {fitting}" if fitting else "use a larger patch size or a smaller model"
+        raise ConfigError(
+            f"One training step of {batch_size} images would need {needed / 2**30:.1f} GiB of memory, and "
+            f"{MEMORY_LIMIT / 2**30:.0f} GiB are allowed: {what}."
+        )

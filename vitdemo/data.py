@@ -1,0 +1,162 @@
+"""CIFAR-10 in memory: the bundled sample or the full set, as uint8; normalisation and augmentation on the way out."""
+
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from .config import LIMITS, ConfigError
+
+CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+SAMPLE = {"train": 5_000, "test": 1_000}  # the images that ship
+FULL = {"train": 50_000, "test": 10_000}
+SHEETS = Path(__file__).parent / "cifar10"
+MEAN, STD = 0.5, 0.5  # of every channel, as in the annotation's loader (section 1.5.1)
+SHIFT = 4  # pixels that `flip_and_shift` moves an image at most, each way
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images and what they show."""
+
+    images: Tensor  # (N, 3, 32, 32) uint8
+    labels: Tensor  # (N,) int64, an index into CLASSES
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, chosen: slice | Tensor) -> "Split":
+        return Split(self.images[chosen], self.labels[chosen])
+
+
+@dataclass(frozen=True)
+class Data:
+    """What a training learns from and what it is checked on."""
+
+    train: Split
+    validation: Split
+
+
+def home() -> Path:
+    """Where this project keeps what it makes: the folder VITDEMO_HOME, or the project's own."""
+    return Path(os.environ.get("VITDEMO_HOME") or Path(__file__).parents[1])
+
+
+def load_cifar10(train_images: int = 600, validation_images: int = 200, validation_from: str = "test") -> Data:
+    """The first images of CIFAR-10 (Krizhevsky 2009), from the bundled sample where it is enough, else the full set.
+
+    Args:
+        train_images: how many of the 5,000 that ship, or of the 50,000 of the full set.
+        validation_images: how many of the 1,000 (10,000) test images.
+        validation_from: "test" as in the annotation, or "train": the training images after the first `train_images`,
+            for choosing recipes without looking at test images.
+
+    Raises:
+        ConfigError: more images than there are, or the full set is needed and not on this machine.
+    """
+    for name, count in (("train_images", train_images), ("validation_images", validation_images)):
+        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+            raise ConfigError(f"{name} must be a whole number from 1 to {LIMITS[name][1]:,}, not {count!r}.")
+    if validation_from not in ("test", "train"):
+        raise ConfigError(f"validation_from must be test or train, not {validation_from!r}.")
+    held_out = validation_from == "train"
+    needed = {"train": train_images + held_out * validation_images, "test": 0 if held_out else validation_images}
+    for part, count in needed.items():
+        if count > FULL[part]:
+            raise ConfigError(f"CIFAR-10 has {FULL[part]:,} {part} images, not the {count:,} asked for: use fewer.")
+        if count > SAMPLE[part] and not full_set_on_disk():
+            raise ConfigError(
+                f"{count:,} {part} images are asked for and {SAMPLE[part]:,} ship with the project: use fewer, or "
+                "fetch the full CIFAR-10 first (the button on the Train page, or `--full` in the shell)."
+            )
+    split = {part: _full(part) if count > SAMPLE[part] else _sample(part) for part, count in needed.items()}
+    train = split["train"][:train_images]
+    validation = split["train"][train_images : needed["train"]] if held_out else split["test"][:validation_images]
+    return Data(train, validation)
+
+
+@lru_cache
+def _sample(part: str) -> Split:
+    """The bundled sheet of 100 images a row, cut into images."""
+    with Image.open(SHEETS / f"{part}.png") as sheet:
+        pixels = np.asarray(sheet)  # (rows * 32, columns * 32, 3)
+    rows, columns = pixels.shape[0] // 32, pixels.shape[1] // 32
+    images = pixels.reshape(rows, 32, columns, 32, 3).transpose(0, 2, 4, 1, 3).reshape(-1, 3, 32, 32)
+    labels = [int(digit) for digit in (SHEETS / f"{part}.txt").read_text().strip()]
+    return Split(torch.from_numpy(np.ascontiguousarray(images)), torch.tensor(labels))
+
+
+def full_set_on_disk() -> bool:
+    """Whether all files of the full set are there (their digests are checked when it is loaded)."""
+    from torchvision.datasets import CIFAR10
+
+    folder = home() / "data" / CIFAR10.base_folder
+    return all((folder / name).is_file() for name, _ in CIFAR10.train_list + CIFAR10.test_list)
+
+
+def download_full_set() -> None:
+    """Fetch the full CIFAR-10 (170 MB) through torchvision, which checks its digests; nothing is done if it is there.
+
+    Raises:
+        ConfigError: it could not be fetched; the sample that ships still works.
+    """
+    from torchvision.datasets import CIFAR10
+
+    try:
+        CIFAR10(home() / "data", download=True)
+    except (OSError, RuntimeError, EOFError) as error:
+        raise ConfigError(
+            f"The full CIFAR-10 could not be fetched ({error}). Check the network connection and try again; "
+            f"the {SAMPLE['train']:,} training images that ship with the project work without it."
+        ) from error
+    _full.cache_clear()
+
+
+@lru_cache
+def _full(part: str) -> Split:
+    from torchvision.datasets import CIFAR10
+
+    try:
+        dataset = CIFAR10(home() / "data", train=part == "train")
+    except RuntimeError as error:
+        raise ConfigError(
+            f"The full CIFAR-10 in {home() / 'data'} is damaged: delete that folder and fetch it again."
+        ) from error
+    images = np.ascontiguousarray(dataset.data.transpose(0, 3, 1, 2))  # NHWC -> NCHW
+    return Split(torch.from_numpy(images), torch.tensor(dataset.targets))
+
+
+def normalise(images: Tensor) -> Tensor:
+    """uint8 0 to 255 -> float -1 to 1: (x / 255 - 0.5) / 0.5, as in the annotation's loader (section 1.5.1)."""
+    return (images.float() / 255 - MEAN) / STD
+
+
+def augment(images: Tensor, kind: str, generator: torch.Generator) -> Tensor:
+    """Training images, changed at random but still of their class.
+
+    Args:
+        images: (B, 3, H, W) uint8.
+        kind: "none", "flip" (left and right swapped in half of them) or "flip_and_shift" (also moved by up to SHIFT
+            pixels each way, the space filled with mid-grey, which normalises to about 0).
+        generator: where the chance comes from.
+
+    Returns:
+        (B, 3, H, W) uint8.
+    """
+    if kind == "none":
+        return images
+    B, _, H, W = images.shape
+    flipped = torch.rand(B, 1, 1, 1, generator=generator) < 0.5
+    images = torch.where(flipped, images.flip(-1), images)
+    if kind == "flip":
+        return images
+    padded = torch.nn.functional.pad(images, [SHIFT] * 4, value=128)
+    top, left = torch.randint(0, 2 * SHIFT + 1, (2, B, 1), generator=generator)
+    rows = (top + torch.arange(H))[:, None, :, None]  # (B, 1, H, 1)
+    columns = (left + torch.arange(W))[:, None, None, :]  # (B, 1, 1, W)
+    return padded[torch.arange(B)[:, None, None, None], torch.arange(3)[:, None, None], rows, columns]

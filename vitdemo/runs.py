@@ -1,0 +1,129 @@
+"""A run on disk: configuration as JSON, metrics as JSON lines, weights as safetensors, in one folder a run."""
+
+import json
+import math
+import re
+import secrets
+import shutil
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from .checkpoint import load_checkpoint, save_checkpoint, write_atomically
+from .config import ConfigError, ModelConfig, TrainConfig, config_from_dict
+from .data import home
+from .model import VisionTransformer
+from .training import EpochEnd
+
+ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
+STATES = ("waiting", "running", "finished", "stopped", "failed")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training: what was asked for, how far it came, and what it reached."""
+
+    id: str  # begins with the date and time of its start
+    model: ModelConfig
+    training: TrainConfig
+    state: str = "waiting"  # one of STATES
+    threads: int = 0  # of torch; the same seed and threads give the same numbers
+    message: str = ""  # why it failed
+    history: tuple[dict, ...] = ()  # a record an epoch, as made by `epoch_record`
+
+    @property
+    def folder(self) -> Path:
+        """Where it lies on disk."""
+        return home() / "runs" / self.id
+
+    @property
+    def weights(self) -> Path:
+        """The checkpoint of its last epoch (of its last step where it was stopped)."""
+        return self.folder / "weights.safetensors"
+
+
+def new_run(model: ModelConfig, training: TrainConfig) -> Run:
+    """A run that waits, with an id of its own."""
+    return Run(time.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(3), model, training)
+
+
+def epoch_record(event: EpochEnd) -> dict:
+    """What is kept of an epoch; a metric without a value (NaN) becomes None, as JSON has no NaN."""
+    record = asdict(event)
+    for part in ("train", "validation"):
+        record[part] = {key: None if math.isnan(value) else value for key, value in record[part].items()}
+    return record
+
+
+def save_run(run: Run, model: VisionTransformer | None = None) -> None:
+    """Write the run, and its weights if given; a kill at any moment leaves each file as it was or as it shall be."""
+    if model is not None:
+        save_checkpoint(run.weights, model, card_of(run))
+    lines = "".join(json.dumps(record) + "\n" for record in run.history)
+    write_atomically(run.folder / "metrics.jsonl", lines.encode())
+    config = {"state": run.state, "threads": run.threads, "message": run.message}
+    config |= {"model": asdict(run.model), "training": asdict(run.training)}
+    write_atomically(run.folder / "config.json", json.dumps(config, indent=2).encode())
+
+
+def card_of(run: Run) -> dict:
+    """How the weights came to be, to go with them."""
+    last = run.history[-1] if run.history else {}
+    return {
+        "run": run.id,
+        "training": asdict(run.training),
+        "threads": run.threads,
+        "epochs": len(run.history),
+        "seconds": round(sum(record["seconds"] for record in run.history), 1),
+        "validation": last.get("validation", {}),
+    }
+
+
+def load_run(run_id: str) -> Run:
+    """The run of that id.
+
+    Raises:
+        ConfigError: there is none, or its files are damaged.
+    """
+    if not ID.fullmatch(run_id):
+        raise ConfigError(f"{run_id[:40]!r} is not the id of a run: an id looks like 20260131-120000-0a1b2c.")
+    folder = home() / "runs" / run_id
+    if not (folder / "config.json").is_file():
+        raise ConfigError(f"There is no run {run_id} on this machine: choose one from the list.")
+    try:
+        config = json.loads((folder / "config.json").read_text())
+        history = tuple(json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines())
+        model = config_from_dict(ModelConfig, config["model"])
+        training = config_from_dict(TrainConfig, config["training"])
+        return Run(run_id, model, training, config["state"], config["threads"], config["message"], history)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"The files of run {run_id} are damaged ({error}): delete its folder.") from error
+
+
+def list_runs() -> list[Run]:
+    """Every whole run on disk, the newest first. One that was cut off by a kill is listed as stopped."""
+    runs = []
+    for folder in sorted((home() / "runs").glob("*"), reverse=True):
+        try:
+            run = load_run(folder.name)
+        except ConfigError:
+            continue
+        runs.append(replace(run, state="stopped") if run.state == "running" else run)
+    return runs
+
+
+def load_weights(run: Run) -> VisionTransformer:
+    """The run's model, ready to predict.
+
+    Raises:
+        ConfigError: it has no weights yet, or they are damaged.
+    """
+    if not run.weights.is_file():
+        raise ConfigError(f"Run {run.id} has no weights yet: they are kept from its first epoch on.")
+    model, _ = load_checkpoint(run.weights)
+    return model
+
+
+def delete_run(run: Run) -> None:
+    """Remove the run's folder."""
+    shutil.rmtree(run.folder, ignore_errors=True)
