@@ -35,6 +35,27 @@ def load_checkpoint(path: str | Path) -> tuple[VisionTransformer, dict]:
         ConfigError: there is no such file, it is not a whole safetensors file of this project, or its weights are not
             of the shape that its configuration says.
     """
+    config, card = read_header(path)
+    with safe_open(path, framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.offset_keys()}
+    model = VisionTransformer(config, seed=0)
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        first = str(error).strip().splitlines()[1:2] or [str(error)]
+        raise ConfigError(
+            f"The weights in {Path(path).name} are not of the shape its configuration says. {first[0].strip()} "
+            "Save it again with save_checkpoint."
+        ) from error
+    return model.eval(), card
+
+
+def read_header(path: str | Path) -> tuple[ModelConfig, dict]:
+    """Configuration and card of a checkpoint, without its weights.
+
+    Raises:
+        ConfigError: as for `load_checkpoint`, but for the weights.
+    """
     path = Path(path)
     if not path.is_file():
         raise ConfigError(f"There is no checkpoint {path.name}: give the path of a .safetensors file.")
@@ -47,28 +68,12 @@ def load_checkpoint(path: str | Path) -> tuple[VisionTransformer, dict]:
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except (SafetensorError, OSError) as error:
         raise ConfigError(
             f"{path.name} is not a whole safetensors file ({error}): it may be cut off, so copy it again."
         ) from error
-    config, card = _read_header(path, header)
-    model = VisionTransformer(config, seed=0)
     try:
-        model.load_state_dict(tensors)
-    except RuntimeError as error:
-        first = str(error).strip().splitlines()[1:2] or [str(error)]
-        raise ConfigError(
-            f"The weights in {path.name} are not of the shape its configuration says. {first[0].strip()} "
-            "Save it again with save_checkpoint."
-        ) from error
-    return model.eval(), card
-
-
-def _read_header(path: Path, header: dict[str, str]) -> tuple[ModelConfig, dict]:
-    try:
-        config = config_from_dict(ModelConfig, json.loads(header["model"]))
-        return config, json.loads(header.get("card", "{}"))
+        return config_from_dict(ModelConfig, json.loads(header["model"])), json.loads(header.get("card", "{}"))
     except (KeyError, json.JSONDecodeError) as error:
         raise ConfigError(
             f"{path.name} does not say what model it holds: use a file written by save_checkpoint."

@@ -1,6 +1,5 @@
 """CIFAR-10 in memory: the bundled sample or the full set, as uint8; normalisation and augmentation on the way out."""
 
-import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -11,6 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from .config import LIMITS, ConfigError
+from .paths import full_set_on_disk, home
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 SAMPLE = {"train": 5_000, "test": 1_000}  # the images that ship
@@ -40,11 +40,6 @@ class Data:
 
     train: Split
     validation: Split
-
-
-def home() -> Path:
-    """Where this project keeps what it makes: the folder VITDEMO_HOME, or the project's own."""
-    return Path(os.environ.get("VITDEMO_HOME") or Path(__file__).parents[1])
 
 
 def load_cifar10(train_images: int = 600, validation_images: int = 200, validation_from: str = "test") -> Data:
@@ -89,14 +84,6 @@ def _sample(part: str) -> Split:
     images = pixels.reshape(rows, 32, columns, 32, 3).transpose(0, 2, 4, 1, 3).reshape(-1, 3, 32, 32)
     labels = [int(digit) for digit in (SHEETS / f"{part}.txt").read_text().strip()]
     return Split(torch.from_numpy(np.ascontiguousarray(images)), torch.tensor(labels))
-
-
-def full_set_on_disk() -> bool:
-    """Whether all files of the full set are there (their digests are checked when it is loaded)."""
-    from torchvision.datasets import CIFAR10
-
-    folder = home() / "data" / CIFAR10.base_folder
-    return all((folder / name).is_file() for name, _ in CIFAR10.train_list + CIFAR10.test_list)
 
 
 def download_full_set() -> None:

@@ -9,10 +9,10 @@ import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from .checkpoint import load_checkpoint, save_checkpoint, write_atomically
+from .checkpoint import SHIPPED, load_checkpoint, read_header, save_checkpoint, write_atomically
 from .config import ConfigError, ModelConfig, TrainConfig, config_from_dict
-from .data import home
 from .model import VisionTransformer
+from .paths import home
 from .training import EpochEnd
 
 ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
@@ -23,7 +23,7 @@ STATES = ("waiting", "running", "finished", "stopped", "failed")
 class Run:
     """One training: what was asked for, how far it came, and what it reached."""
 
-    id: str  # begins with the date and time of its start
+    id: str  # begins with the date and time of its start; of a shipped checkpoint, the name of its file
     model: ModelConfig
     training: TrainConfig
     state: str = "waiting"  # one of STATES
@@ -39,7 +39,7 @@ class Run:
     @property
     def weights(self) -> Path:
         """The checkpoint of its last epoch (of its last step where it was stopped)."""
-        return self.folder / "weights.safetensors"
+        return self.folder / "weights.safetensors" if ID.fullmatch(self.id) else SHIPPED / f"{self.id}.safetensors"
 
 
 def new_run(model: ModelConfig, training: TrainConfig) -> Run:
@@ -68,15 +68,23 @@ def save_run(run: Run, model: VisionTransformer | None = None) -> None:
 
 def card_of(run: Run) -> dict:
     """How the weights came to be, to go with them."""
-    last = run.history[-1] if run.history else {}
     return {
         "run": run.id,
         "training": asdict(run.training),
         "threads": run.threads,
-        "epochs": len(run.history),
         "seconds": round(sum(record["seconds"] for record in run.history), 1),
-        "validation": last.get("validation", {}),
+        "history": run.history,
     }
+
+
+def shipped_runs() -> list[Run]:
+    """The checkpoints that ship with the project, each as the run that made it."""
+    runs = []
+    for path in sorted(SHIPPED.glob("*.safetensors")):
+        model, card = read_header(path)
+        training = config_from_dict(TrainConfig, card["training"])
+        runs.append(Run(path.stem, model, training, "finished", card["threads"], "", tuple(card["history"])))
+    return runs
 
 
 def load_run(run_id: str) -> Run:

@@ -1,0 +1,12 @@
+"""The annotated Vision Transformer: `streamlit run app.py`."""
+
+import streamlit as st
+
+st.set_page_config(page_title="The annotated Vision Transformer", page_icon="vitdemo/ui/icon.svg", layout="wide")
+st.navigation(
+    [
+        st.Page("pages/train.py", title="Train", icon=":material/model_training:", default=True),
+        st.Page("pages/attention.py", title="Attention", icon=":material/center_focus_strong:"),
+    ],
+    position="top",
+).run()

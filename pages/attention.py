@@ -1,0 +1,38 @@
+"""See where a trained Vision Transformer looks, for any layer, head and token."""
+
+import streamlit as st
+
+from vitdemo.ui import address
+
+st.title("Where does it look?")
+st.write(
+    "In each layer every token gathers information from all others; attention says from which, and how much. Choose a "
+    "picture, a layer and a head, and see it. At first: last layer, mean of heads, CLS to patches (the paper's Figure 3)."
+)
+with st.spinner("Loading PyTorch, once after each start …"):
+    from vitdemo.config import ConfigError
+    from vitdemo.ui import attention_page
+    from vitdemo.ui.run_picker import model_of, pick_run
+
+address.check_names(attention_page.NAMES)
+left, right = st.columns([3, 7], gap="large")
+with left:
+    snapshot = pick_run("Model", with_weights=True)
+if snapshot is None:
+    st.info("No model is saved yet: train one first.")
+    st.page_link("pages/train.py", label="Go to Train", icon=":material/model_training:")
+    st.stop()
+run = snapshot.run
+try:
+    model = model_of(run)
+except ConfigError as error:
+    st.error(str(error))
+    st.stop()
+attention_page.start(run)
+with left:
+    picture = attention_page.choose_picture(run)
+with right:
+    address.show_problems()
+    view = attention_page.choose_view(run)
+    attention_page.show_view(model, picture, *view)
+address.write(attention_page.address_values(run))

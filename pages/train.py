@@ -1,0 +1,54 @@
+"""Train a Vision Transformer on real photographs and watch every metric by epoch."""
+
+import streamlit as st
+
+from vitdemo.ui import address, settings, train_page
+from vitdemo.ui.costs import show_costs, show_time
+
+st.title("Train a Vision Transformer")
+st.write(
+    "Set its shape, press Train, and see on real photographs (CIFAR-10: 32 × 32 pixels, ten classes) how it learns: "
+    "every metric, epoch by epoch, on the images it learns from and on images it never learns from."
+)
+address.check_names({"run", "preset", *settings.CONTROLS})
+settings.start()
+left, right = st.columns([3, 7], gap="large")
+with left:
+    settings.draw_preset()
+    for field in settings.FRONT:
+        settings.draw(field)
+    model, training = settings.chosen()
+    train_page.buttons(model, training)
+    show_costs(model)
+    estimate = st.container()
+    with st.expander("More settings", icon=":material/tune:"):
+        for field in settings.MORE:
+            settings.draw(field)
+        fetch = st.container()
+    train_page.why_at_chance(training)
+    example = st.container()
+
+# The sliders are on the screen; what needs torch comes after.
+with right, st.spinner("Loading PyTorch, once after each start …"):
+    from vitdemo.ui.live import show_run
+    from vitdemo.ui.run_picker import ACTIVE, pick_run
+    from vitdemo.ui.warm import warm_up
+
+    snapshot = pick_run("Run")
+with right:
+    address.show_problems()
+    if snapshot:
+        show_run(snapshot)
+address.write(settings.address_values() | ({"run": snapshot.run.id} if snapshot else {}))
+with estimate:
+    show_time(model, training)
+with example:
+    train_page.patch_picture(model)
+with fetch:
+    train_page.full_set()
+if snapshot and snapshot.run.state not in ACTIVE:
+    from vitdemo.ui.results import show_results
+
+    with right:
+        show_results(snapshot.run)
+warm_up()

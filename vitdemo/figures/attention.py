@@ -1,0 +1,99 @@
+"""Attention on the picture, and bare as a matrix of tokens by tokens."""
+
+import numpy as np
+import plotly.graph_objects as go
+
+from ..explain.attention import min_max, token_name
+from .pictures import add_picture
+from .style import MARK, SEQUENTIAL, layout
+
+
+def picture_with_token(image: np.ndarray, patch_size: int, token: int, height: int = 300) -> go.Figure:
+    """The picture (H, W, 3) uint8 alone, with a frame around the asking patch (around all of it for CLS)."""
+    figure = layout(go.Figure(), height, top=4)
+    add_picture(figure, image)
+    _clickable(figure, image.shape[0], patch_size)
+    return _frame(figure, image.shape[0], patch_size, token)
+
+
+def overlay(
+    image: np.ndarray, grid: np.ndarray, patch_size: int, token: int, strength: float, height: int = 300
+) -> go.Figure:
+    """The attention of one token over the picture, min-max scaled; the bar says what the colours stand for.
+
+    Args:
+        image: (H, W, 3) uint8.
+        grid: (n, n), as from `attention_grid`.
+        patch_size: pixels.
+        token: the asking token, framed.
+        strength: 0 shows the picture alone, 1 the attention alone.
+        height: pixels on the screen.
+    """
+    side = len(grid)
+    names = [[token_name(1 + row * side + column, side) for column in range(side)] for row in range(side)]
+    figure = layout(go.Figure(), height, top=4)
+    add_picture(figure, image)
+    figure.add_heatmap(
+        z=min_max(grid),
+        x0=patch_size / 2,
+        y0=patch_size / 2,
+        dx=patch_size,
+        dy=patch_size,
+        zmin=0,
+        zmax=1,
+        opacity=strength,
+        colorscale=SEQUENTIAL,
+        customdata=np.stack([np.array(names, object), grid], axis=-1),
+        hovertemplate="%{customdata[0]}<br>attention %{customdata[1]:.4f}<extra></extra>",
+        colorbar={
+            "tickvals": [0, 1],
+            "ticktext": [f"{grid.min():.3f}", f"{grid.max():.3f}"],
+            "thickness": 10,
+            "len": 0.9,
+            "title": {"text": "attention", "side": "right"},
+        },
+    )
+    return _frame(figure, image.shape[0], patch_size, token)
+
+
+def matrix(attention: np.ndarray, token: int, height: int = 330) -> go.Figure:
+    """Every token's attention to every token (T, T), the asking token's row framed."""
+    tokens = len(attention)
+    figure = layout(go.Figure(), height, top=4)
+    figure.add_heatmap(
+        z=attention,
+        colorscale=SEQUENTIAL,
+        hovertemplate="token %{y} takes %{z:.4f} from token %{x}<extra></extra>",
+        colorbar={"thickness": 10, "title": {"text": "attention", "side": "right"}},
+    )
+    figure.add_shape(
+        type="rect", x0=-0.5, x1=tokens - 0.5, y0=token - 0.5, y1=token + 0.5, line={"color": MARK, "width": 2}
+    )
+    figure.update_xaxes(title="Attended token (0 = CLS)", showgrid=False, constrain="domain")
+    return figure.update_yaxes(
+        title="Asking token (0 = CLS)", autorange="reversed", scaleanchor="x", constrain="domain", showgrid=False
+    )
+
+
+def _clickable(figure: go.Figure, size: int, patch_size: int) -> None:
+    """An invisible heatmap of patches, so that hover and click know them."""
+    side = size // patch_size
+    figure.add_heatmap(
+        z=np.zeros((side, side)),
+        x0=patch_size / 2,
+        y0=patch_size / 2,
+        dx=patch_size,
+        dy=patch_size,
+        opacity=0,
+        showscale=False,
+        customdata=[[token_name(1 + row * side + column, side) for column in range(side)] for row in range(side)],
+        hovertemplate="%{customdata}<extra></extra>",
+    )
+
+
+def _frame(figure: go.Figure, size: int, patch_size: int, token: int) -> go.Figure:
+    side = size // patch_size
+    row, column = divmod(token - 1, side) if token else (0, 0)
+    extent = patch_size if token else size
+    x, y = column * patch_size, row * patch_size
+    return figure.add_shape(type="rect", x0=x, x1=x + extent, y0=y, y1=y + extent, line={"color": MARK, "width": 3})

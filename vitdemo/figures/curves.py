@@ -1,0 +1,55 @@
+"""A metric by epoch, training and validation in one chart."""
+
+import plotly.graph_objects as go
+
+from ..metrics import METRICS
+from .style import TRAIN, VALIDATION, layout
+
+PARTS = (("train", "Training", TRAIN), ("validation", "Validation", VALIDATION))
+
+
+def metric_curve(history: tuple[dict, ...], key: str, epochs: int, height: int = 190) -> go.Figure:
+    """One point an epoch for each part.
+
+    Args:
+        history: records as from `epoch_record`; may be empty.
+        key: of METRICS.
+        epochs: how many the whole run has; the axis spans them from the start, so that it does not jump.
+        height: pixels.
+    """
+    figure = go.Figure()
+    for part, name, style in PARTS:
+        figure.add_scatter(
+            x=[record["epoch"] for record in history],
+            y=[record[part][key] for record in history],
+            name=name,
+            mode="lines+markers",
+            line={"color": style["color"], "dash": style["dash"], "width": 2},
+            marker={"symbol": style["symbol"], "size": 6},
+            hovertemplate=f"{name}, epoch %{{x}}: %{{y:.4f}}<extra></extra>",
+        )
+    layout(figure, height, showlegend=False, title={"text": METRICS[key][0], "x": 0, "xref": "paper", "y": 0.97})
+    figure.update_xaxes(title="Epoch", range=[0.5, epochs + 0.5], tickformat="d", dtick=1 if epochs <= 8 else None)
+    if key == "loss":
+        figure.update_yaxes(title="nats", rangemode="tozero")
+    else:
+        figure.update_yaxes(title="share", range=[0, 1.02])
+    return figure
+
+
+def all_curves(history: tuple[dict, ...], epochs: int) -> go.Figure:
+    """Every metric in one figure, to keep as a file."""
+    from plotly.subplots import make_subplots
+
+    columns = 2
+    rows = -(-len(METRICS) // columns)
+    figure = make_subplots(rows=rows, cols=columns, subplot_titles=[name for name, _ in METRICS.values()])
+    for place, key in enumerate(METRICS):
+        row, column = place // columns + 1, place % columns + 1
+        for trace in metric_curve(history, key, epochs).data:
+            figure.add_trace(trace.update(showlegend=place == 0, legendgroup=trace.name), row=row, col=column)
+        figure.update_xaxes(title="Epoch", row=row, col=column)
+        figure.update_yaxes(title="nats" if key == "loss" else "share", row=row, col=column)
+    return figure.update_layout(
+        height=300 * rows, template="plotly_white", title="Vision Transformer, metrics by epoch"
+    )

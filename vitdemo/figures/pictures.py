@@ -1,0 +1,61 @@
+"""Small pictures made large: one image with its patches, and a sheet of many to choose from."""
+
+import base64
+import io
+
+import numpy as np
+import plotly.graph_objects as go
+from PIL import Image
+
+from .style import MARK, layout
+
+
+def to_source(image: np.ndarray) -> str:
+    """(H, W, 3) uint8 -> a PNG as a data address, which is smaller than its numbers."""
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "PNG")
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+def add_picture(figure: go.Figure, image: np.ndarray) -> go.Figure:
+    """Draw (H, W, 3) uint8 with its pixels from 0 to W and 0 to H, square, without axes."""
+    height, width = image.shape[:2]
+    figure.add_image(source=to_source(image), x0=0.5, y0=0.5, hoverinfo="skip")
+    hidden = {"visible": False, "showgrid": False, "fixedrange": True}
+    figure.update_xaxes(range=[0, width], constrain="domain", **hidden)
+    return figure.update_yaxes(range=[height, 0], scaleanchor="x", constrain="domain", **hidden)
+
+
+def patches(image: np.ndarray, patch_size: int, height: int = 260) -> go.Figure:
+    """A picture (H, W, 3) uint8 with the cuts between its patches."""
+    size = image.shape[0]
+    figure = layout(go.Figure(), height, top=8)
+    add_picture(figure, image)
+    for cut in range(patch_size, size, patch_size):
+        line = {"color": "white", "width": 1}
+        figure.add_shape(type="line", x0=cut, x1=cut, y0=0, y1=size, line=line)
+        figure.add_shape(type="line", y0=cut, y1=cut, x0=0, x1=size, line=line)
+    return figure
+
+
+def sheet(images: np.ndarray, columns: int, chosen: int | None, height: int) -> go.Figure:
+    """Many pictures in rows, one of them marked; a click gives the place in pixels.
+
+    Args:
+        images: (N, 32, 32, 3) uint8.
+        columns: pictures in a row.
+        chosen: place of the marked one.
+        height: pixels on the screen.
+    """
+    gap, cell = 2, 34
+    rows = -(-len(images) // columns)
+    canvas = np.full((rows * cell, columns * cell, 3), 128, np.uint8)
+    for place, image in enumerate(images):
+        top, left = place // columns * cell + gap // 2, place % columns * cell + gap // 2
+        canvas[top : top + 32, left : left + 32] = image
+    figure = layout(go.Figure(), height, top=8)
+    add_picture(figure, canvas)
+    if chosen is not None:
+        top, left = chosen // columns * cell, chosen % columns * cell
+        figure.add_shape(type="rect", x0=left, x1=left + cell, y0=top, y1=top + cell, line={"color": MARK, "width": 3})
+    return figure

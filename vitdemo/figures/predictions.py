@@ -1,0 +1,50 @@
+"""What the model says: the most probable classes of one picture, and who is taken for whom over many."""
+
+import numpy as np
+import plotly.graph_objects as go
+
+from .style import NEUTRAL, RIGHT, SEQUENTIAL, WRONG, layout
+
+
+def top_classes(probabilities: np.ndarray, classes: tuple[str, ...], label: int | None, count: int = 5) -> go.Figure:
+    """Bars of the most probable classes, the first on top.
+
+    Args:
+        probabilities: (K,).
+        classes: their K names.
+        label: the right class, or None where nobody knows it.
+        count: how many bars.
+    """
+    order = np.argsort(-probabilities, kind="stable")[:count][::-1]
+    wrong = NEUTRAL if label is None else WRONG
+    colours = [RIGHT if k == label else wrong if k == order[-1] else NEUTRAL for k in order]
+    figure = go.Figure()
+    figure.add_bar(
+        x=probabilities[order],
+        y=[classes[k] + (" ✓" if k == label else "") for k in order],
+        orientation="h",
+        marker_color=colours,
+        text=[f"{p:.1%}" for p in probabilities[order]],
+        textposition="auto",
+        hovertemplate="%{y}: %{x:.2%}<extra></extra>",
+    )
+    layout(figure, 300, bargap=0.35)
+    return figure.update_xaxes(range=[0, 1], tickformat=".0%", title="Probability").update_yaxes(showgrid=False)
+
+
+def confusion(matrix: np.ndarray, classes: tuple[str, ...]) -> go.Figure:
+    """The confusion matrix (K, K) with its counts; row = the image's class, column = what it was called."""
+    figure = go.Figure()
+    figure.add_heatmap(
+        z=matrix,
+        x=list(classes),
+        y=list(classes),
+        colorscale=SEQUENTIAL,
+        text=matrix,
+        texttemplate="%{text}",
+        hovertemplate="%{y} called %{x}: %{z} images<extra></extra>",
+        showscale=False,
+    )
+    layout(figure, 420)
+    figure.update_xaxes(title="Called", tickangle=-45, showgrid=False)
+    return figure.update_yaxes(title="Is", autorange="reversed", showgrid=False)

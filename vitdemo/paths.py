@@ -1,0 +1,16 @@
+"""Where this project keeps what it makes and fetches. No torch here."""
+
+import os
+from pathlib import Path
+
+CIFAR10_FILES = (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch", "batches.meta")
+
+
+def home() -> Path:
+    """The folder VITDEMO_HOME, or the project's own; runs/ and data/ lie in it."""
+    return Path(os.environ.get("VITDEMO_HOME") or Path(__file__).parents[1])
+
+
+def full_set_on_disk() -> bool:
+    """Whether all files of the full CIFAR-10 are there (their digests are checked when it is loaded)."""
+    return all((home() / "data" / "cifar-10-batches-py" / name).is_file() for name in CIFAR10_FILES)

@@ -1,0 +1,55 @@
+"""The address bar as part of the page: a copied link shows the same view, and what is wrong in it is said."""
+
+import streamlit as st
+
+_PROBLEMS = "address_problems"
+
+
+def read(name: str, options, default):
+    """The parameter's value if it is one of `options`, else `default`; what does not fit is noted for `show_problems`."""
+    text = st.query_params.get(name)
+    if text is None:
+        return default
+    for option in options:
+        if str(option) == text or (isinstance(option, float) and _number(text) == option):
+            return option
+    offered = (
+        f"{options[0]} to {options[-1]} in steps of {options.step}"
+        if isinstance(options, range)
+        else ", ".join(f"{option:g}" if isinstance(option, float) else str(option) for option in options)
+    )
+    note(f"The address asks for {name}={text[:40]}, which is not offered: use {offered}.")
+    return default
+
+
+def note(problem: str) -> None:
+    """Remember a sentence for `show_problems`."""
+    st.session_state.setdefault(_PROBLEMS, []).append(problem)
+
+
+def check_names(known) -> None:
+    """Note every parameter of the address that this page does not know."""
+    for name in st.query_params:
+        if name not in known:
+            note(f"The address has {name[:40]!r}, which this page does not know: it is left out.")
+
+
+def show_problems() -> None:
+    """Say once what was wrong in the address."""
+    problems = st.session_state.pop(_PROBLEMS, [])
+    if problems:
+        st.warning("  \n".join(problems), icon=":material/link_off:")
+
+
+def write(values: dict) -> None:
+    """Make the address say these parameters and no others."""
+    wanted = {name: f"{value:g}" if isinstance(value, float) else str(value) for name, value in values.items()}
+    if st.query_params.to_dict() != wanted:
+        st.query_params.from_dict(wanted)
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None

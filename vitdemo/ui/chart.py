@@ -1,0 +1,44 @@
+"""A Plotly chart that stays the same node over all updates, keeps zoom and hover, and reports clicks.
+
+`st.plotly_chart` throws its node away whenever its figure changes; a training changes it once an epoch.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import plotly
+import plotly.graph_objects as go
+import streamlit as st
+
+# Registered for its files only: the browser fetches plotly.min.js, out of the plotly package, once and keeps it.
+_FILES = st.components.v1.declare_component("plotly_files", path=str(Path(plotly.__file__).parent / "package_data"))
+_SCRIPT = f"component/{_FILES.name}/plotly.min.js"
+_chart = st.components.v2.component(
+    "plotly_chart",
+    html='<div class="figure"></div>',
+    css="""
+        .figure { width: 100%; }
+        .figure.clickable .nsewdrag { cursor: pointer; }
+    """,
+    js=(Path(__file__).parent / "chart.js").read_text(),
+    isolate_styles=False,
+)
+
+
+def chart(figure: go.Figure, key: str, alt: str, on_click: Callable[[dict], None] | None = None) -> None:
+    """Show a figure.
+
+    Args:
+        figure: with its height in pixels set; it is as wide as its place.
+        key: one per chart on a page; the same key keeps the same node.
+        alt: what the chart shows, for those who cannot see it.
+        on_click: called with the clicked point, a mapping with `x` and `y` in the figure's units, before the page runs.
+    """
+
+    def clicked():
+        point = st.session_state[key].clicked
+        if point:
+            on_click(point)
+
+    data = {"figure": figure.to_json(), "script": _SCRIPT, "alt": alt, "clickable": on_click is not None}
+    _chart(key=key, data=data, height=figure.layout.height, on_clicked_change=clicked if on_click else lambda: None)

@@ -1,0 +1,64 @@
+"""What the chosen settings cost, before anything is trained."""
+
+import streamlit as st
+
+from ..config import ModelConfig, TrainConfig
+from ..costs import operations, parameters
+
+
+def show_costs(model: ModelConfig) -> None:
+    """Tokens, parameters and operations, worked out from the settings alone."""
+    side = model.image_size // model.patch_size
+    first, second, third = st.columns(3)
+    first.metric(
+        "Tokens",
+        f"{model.num_tokens}",
+        help=f"N = HW / P² = {model.image_size} · {model.image_size} / {model.patch_size}² = {side} · {side} = "
+        f"{model.num_patches} patches, and CLS.",
+    )
+    parts = parameters(model)
+    total = sum(parts.values())
+    second.metric("Parameters", short(total), help=f"{total:,} numbers are learnt:\n\n" + _list(parts))
+    parts = operations(model)
+    third.metric(
+        "Operations",
+        short(sum(parts.values())),
+        help="Multiply-adds for one image through the model once; training takes about three times that.\n\n"
+        + _list(parts),
+    )
+
+
+def show_time(model: ModelConfig, training: TrainConfig) -> None:
+    """The estimated time of an epoch and of the run; asks again until this machine has measured it."""
+    from ..speed import training_speed
+
+    known = training_speed(model) is not None
+    st.fragment(_time, run_every=None if known else 1.0)(model, training)
+
+
+def _time(model: ModelConfig, training: TrainConfig) -> None:
+    from ..speed import training_speed
+    from .live import duration
+
+    speed = training_speed(model)
+    if speed is None:
+        st.caption(":material/timer: Measuring how fast this machine trains it …")
+        return
+    # A validated image costs a third of a trained one: it goes through the model once, without the way back.
+    seconds = (training.train_images + training.validation_images / 3) / speed
+    st.caption(
+        f":material/timer: About **{duration(max(seconds, 1))} per epoch** on this machine, "
+        f"{duration(max(seconds * training.epochs, 1))} in all ({speed:,.0f} images a second)."
+    )
+
+
+def short(number: int) -> str:
+    """`363 k`, `24.9 M`."""
+    for size, unit in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
+        if number >= size:
+            return f"{number / size:.3g}{unit}"
+    return str(number)
+
+
+def _list(parts: dict[str, int]) -> str:
+    return "\n".join(f"- {name}: {count:,}" for name, count in parts.items())

@@ -1,0 +1,90 @@
+"""A training as it runs: progress, speed, time left, and every metric by epoch."""
+
+import streamlit as st
+
+from ..figures.curves import metric_curve
+from ..jobs import QUEUE, Snapshot
+from ..metrics import METRICS
+from .chart import chart
+from .run_picker import ACTIVE
+
+POLL_SECONDS = 1.0
+COLUMNS = 4
+
+
+def show_run(snapshot: Snapshot) -> None:
+    """Status and charts; while the run is active this part of the page alone redraws itself."""
+    active = snapshot.run.state in ACTIVE
+    st.fragment(_watch, run_every=POLL_SECONDS if active else None)(snapshot)
+
+
+def _watch(at_start: Snapshot) -> None:
+    snapshot = QUEUE.snapshot(at_start.run.id) or at_start
+    _status(snapshot)
+    _charts(snapshot)
+    if snapshot.run.state not in ACTIVE and at_start.run.state in ACTIVE:
+        st.rerun()  # the whole page: results appear and the polling ends
+
+
+def _status(snapshot: Snapshot) -> None:
+    run = snapshot.run
+    epochs = run.training.epochs
+    if run.state == "waiting":
+        others = snapshot.place - 1
+        ahead = "It is next." if others == 0 else f"{others} more wait before it."
+        st.info(f"Place {snapshot.place} in the queue. {ahead}", icon=":material/hourglass_top:")
+    elif run.state == "running" and not snapshot.epoch:
+        st.progress(0.0, "Preparing data and model …")
+    elif run.state == "running":
+        parts = [f"Epoch {snapshot.epoch} of {epochs}"]
+        if snapshot.batches:
+            parts.append(f"{snapshot.phase} batch {snapshot.batch} of {snapshot.batches}")
+        parts.append(f"{snapshot.images_per_second:,.0f} images a second")
+        if snapshot.seconds_left is not None:
+            parts.append(f"{duration(snapshot.seconds_left)} left")
+        st.progress(snapshot.progress, " · ".join(parts))
+    elif run.state == "failed":
+        st.error(run.message, icon=":material/error:")
+    else:
+        done = len(run.history)
+        seconds = sum(record["seconds"] for record in run.history)
+        word = "Finished" if run.state == "finished" else "Stopped"
+        st.progress(done / epochs, f"{word} after {done} of {epochs} epochs · {duration(seconds)} on {_threads(run)}")
+
+
+def _charts(snapshot: Snapshot) -> None:
+    run = snapshot.run
+    keys = list(METRICS)
+    for start in range(0, len(keys), COLUMNS):
+        for column, key in zip(st.columns(COLUMNS), keys[start : start + COLUMNS], strict=False):
+            with column:
+                figure = metric_curve(run.history, key, run.training.epochs)
+                chart(figure, key=f"curve-{key}", alt=_alt(run.history, key))
+    st.caption(
+        ":blue[●  solid: training], :orange[◆  dashed: validation]. One point an epoch. Training is measured while the "
+        "weights still change, validation after the epoch on images that the model never learns from. Where the two part, "
+        "the model begins to learn its training images by heart. Drag in a chart to zoom, double-click to zoom out."
+    )
+
+
+def _alt(history: tuple[dict, ...], key: str) -> str:
+    name, meaning = METRICS[key]
+    if not history:
+        return f"{name} by epoch: no epoch is done yet. {meaning}"
+    values = [history[-1][part][key] for part in ("train", "validation")]
+    train, validation = ("none" if value is None else f"{value:.3f}" for value in values)
+    return f"{name} by epoch, after epoch {len(history)}: training {train}, validation {validation}. {meaning}"
+
+
+def _threads(run) -> str:
+    return "1 thread" if run.threads == 1 else f"{run.threads} threads"
+
+
+def duration(seconds: float) -> str:
+    """`45 s`, `3 min 5 s` or `2 h 10 min`."""
+    seconds = round(seconds)
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min {seconds % 60} s"
+    return f"{seconds // 3600} h {seconds % 3600 // 60} min"

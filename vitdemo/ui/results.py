@@ -1,0 +1,153 @@
+"""After a run: the paper's table, who is taken for whom, the surest hits and misses, and everything to keep."""
+
+import csv
+import io
+import json
+
+import numpy as np
+import streamlit as st
+
+from ..config import PRESETS, ConfigError
+from ..data import CLASSES, load_cifar10
+from ..explain.predictions import class_probabilities, confusion_matrix, surest
+from ..figures.curves import all_curves
+from ..figures.predictions import confusion
+from ..metrics import METRICS
+from ..paper import TABLE_2
+from ..runs import Run
+from .chart import chart
+from .run_picker import model_of
+
+SHOWN = 6  # pictures of hits, and of misses
+
+
+def validation_split(run: Run):
+    """The images that the run was validated on."""
+    training = run.training
+    return load_cifar10(training.train_images, training.validation_images, training.validation_from).validation
+
+
+def probabilities_of(run: Run) -> np.ndarray:
+    """(N, K) on the run's validation images; computed once for each state of its weights."""
+    return _probabilities(run.id, run.weights.stat().st_mtime, run)
+
+
+@st.cache_data(max_entries=64, show_spinner="Classifying the validation images …")
+def _probabilities(run_id: str, changed: float, _run: Run) -> np.ndarray:
+    return class_probabilities(model_of(_run), validation_split(_run))
+
+
+def show_results(run: Run) -> None:
+    """Everything about a run that has ended and has weights."""
+    if not run.history or not run.weights.is_file():
+        return
+    table, right = st.columns([2, 3])
+    with table:
+        _table(run)
+        _downloads(run)
+    try:
+        split, probabilities = validation_split(run), probabilities_of(run)
+    except ConfigError as error:
+        right.warning(str(error))
+        return
+    labels = split.labels.numpy()
+    with right:
+        st.subheader("Who is taken for whom")
+        matrix = confusion_matrix(labels, probabilities.argmax(axis=1), len(CLASSES))
+        chart(confusion(matrix, CLASSES), key="confusion", alt=_confusion_alt(matrix))
+        st.caption(
+            f"Confusion matrix over the {len(labels):,} validation images. Row: what the image is. Column: what the model "
+            "calls it. Bright squares off the diagonal are its habits."
+        )
+    for hit, title in ((True, "Surest hits"), (False, "Surest misses")):
+        st.subheader(title)
+        _pictures(split, probabilities, labels, surest(probabilities, labels, hit, SHOWN))
+
+
+def _table(run: Run) -> None:
+    st.subheader("After the last epoch")
+    last = run.history[-1]
+    paper = run.model == PRESETS["annotation"][0] and run.training == PRESETS["annotation"][1]
+    rows = []
+    for key, (name, _) in METRICS.items():
+        row = {"Metric": name, "Train": last["train"][key], "Validation": last["validation"][key]}
+        if paper:
+            row |= {"Paper, train": TABLE_2[key][0], "Paper, validation": TABLE_2[key][1]}
+        rows.append(row)
+    number = st.column_config.NumberColumn(format="%.4f")
+    st.dataframe(rows, hide_index=True, column_config={name: number for name in rows[0] if name != "Metric"})
+    note = " The paper's values are those of its Table 2 (section 1.5.4)." if paper else ""
+    st.caption(
+        "AUROC, F1, precision and recall are computed for each class and averaged with the number of its images as "
+        f"weight, so recall equals accuracy.{note}"
+    )
+
+
+def _pictures(split, probabilities: np.ndarray, labels: np.ndarray, chosen: np.ndarray) -> None:
+    if not len(chosen):
+        st.write("There are none.")
+        return
+    for column, index in zip(st.columns(SHOWN), chosen, strict=False):
+        called = probabilities[index].argmax()
+        text = f"{CLASSES[called]} {probabilities[index, called]:.0%}"
+        if called != labels[index]:
+            text += f", is {CLASSES[labels[index]]}"
+        image = split.images[index].permute(1, 2, 0).numpy().repeat(4, axis=0).repeat(4, axis=1)
+        column.image(image, caption=text, alt=f"Validation image {index}: {text}", width="stretch")
+
+
+def _downloads(run: Run) -> None:
+    st.subheader("Keep it")
+    name = f"vit-{run.id}"
+    first, second = st.columns(2)
+    first.download_button(
+        "Metrics, CSV", lambda: metrics_csv(run), f"{name}.csv", "text/csv", on_click="ignore", width="stretch"
+    )
+    second.download_button(
+        "Metrics, JSON",
+        lambda: metrics_json(run),
+        f"{name}.json",
+        "application/json",
+        on_click="ignore",
+        width="stretch",
+    )
+    first.download_button(
+        "Weights", run.weights.read_bytes, f"{name}.safetensors", on_click="ignore", width="stretch", help="safetensors"
+    )
+    second.download_button(
+        "Charts, HTML",
+        lambda: all_curves(run.history, run.training.epochs).to_html(include_plotlyjs=True),
+        f"{name}.html",
+        "text/html",
+        on_click="ignore",
+        width="stretch",
+        help="One file with all charts; it opens in any browser, without a network.",
+    )
+
+
+def metrics_csv(run: Run) -> str:
+    """One line an epoch, a column for each metric of each part."""
+    file = io.StringIO()
+    parts = [(part, key) for part in ("train", "validation") for key in METRICS]
+    writer = csv.writer(file)
+    writer.writerow(["epoch", *(f"{part}_{key}" for part, key in parts), "seconds", "images_per_second"])
+    for record in run.history:
+        values = (record[part][key] for part, key in parts)
+        writer.writerow([record["epoch"], *values, record["seconds"], record["images_per_second"]])
+    return file.getvalue()
+
+
+def metrics_json(run: Run) -> str:
+    """Configuration and every epoch's record."""
+    from dataclasses import asdict
+
+    return json.dumps(asdict(run), indent=2)
+
+
+def _confusion_alt(matrix: np.ndarray) -> str:
+    off = matrix - np.diag(np.diag(matrix))
+    is_, called = np.unravel_index(off.argmax(), off.shape)
+    return (
+        f"Confusion matrix: {np.trace(matrix)} of {matrix.sum()} on the diagonal; the most frequent mistake is "
+        f"{CLASSES[is_]} called {CLASSES[called]}, {off.max()} times."
+    )

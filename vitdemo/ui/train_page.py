@@ -1,0 +1,113 @@
+"""Parts of the Train page beside its sliders: the buttons, the full data set, and what there is to explain."""
+
+import sys
+
+import streamlit as st
+
+from ..config import ConfigError, ModelConfig, TrainConfig
+from ..costs import check_memory
+from ..paths import full_set_on_disk
+from . import settings
+
+
+def buttons(model: ModelConfig, training: TrainConfig) -> None:
+    """Train with the settings on the page; stop the run that is shown."""
+    first, second = st.columns(2)
+    try:
+        check_memory(model, training.batch_size)
+        problem = ""
+    except ConfigError as error:
+        problem = str(error)
+    first.button(
+        "Train", type="primary", width="stretch", on_click=_train, args=(model, training), disabled=bool(problem)
+    )
+    second.button("Stop", width="stretch", on_click=_stop, disabled=not _shown_is_active())
+    problem = problem or st.session_state.pop("train_problem", "")
+    if problem:
+        st.error(problem, icon=":material/error:")
+
+
+def _train(model: ModelConfig, training: TrainConfig) -> None:
+    from ..jobs import QUEUE
+
+    try:
+        st.session_state["run"] = QUEUE.submit(model, training)
+    except ConfigError as error:
+        st.session_state["train_problem"] = str(error)
+
+
+def _stop() -> None:
+    from ..jobs import QUEUE
+
+    QUEUE.stop(st.session_state["run"])
+
+
+def _shown_is_active() -> bool:
+    jobs = sys.modules.get("vitdemo.jobs")  # where it is not loaded yet, nothing runs
+    run_id = st.session_state.get("run") or st.query_params.get("run")
+    snapshot = jobs.QUEUE.snapshot(run_id) if hasattr(jobs, "QUEUE") and run_id else None
+    return snapshot is not None and snapshot.run.state in ("waiting", "running")
+
+
+def why_at_chance(training: TrainConfig) -> None:
+    """The listing as printed learns nothing: say why, and offer the one change that mends it."""
+    if training.optimizer != "adam" or training.weight_decay < 0.03:
+        return
+    st.info(
+        f"**This will stay near chance (10 %).** Adam with a weight decay of {training.weight_decay:g} adds "
+        f"{training.weight_decay:g} × weight to each gradient, and then divides the sum by its usual size. The decay is "
+        "larger than what the images have to say, so it alone decides the direction: weights shrink towards 0 and the model "
+        "cannot tell images apart. AdamW takes the decay out of that sum. The annotation's listing is kept here as printed; "
+        "its own Table 2 reports 20.5 %.",
+        icon=":material/lightbulb:",
+    )
+    st.button("Use AdamW instead", on_click=settings.set_fields, kwargs={"optimizer": "adamw"})
+
+
+def patch_picture(model: ModelConfig) -> None:
+    """One training image, cut as the model will cut it."""
+    from ..data import CLASSES, load_cifar10
+    from ..figures.pictures import patches
+    from .chart import chart
+
+    example = load_cifar10(8, 1).train[7:8]
+    name = CLASSES[example.labels[0]]
+    chart(
+        patches(example.images[0].permute(1, 2, 0).numpy(), model.patch_size),
+        key="patches",
+        alt=f"A training image ({name}) cut into {model.num_patches} patches of {model.patch_size} by "
+        f"{model.patch_size} pixels.",
+    )
+    st.caption(
+        f"A training image ({name}) as the model takes it: {model.num_patches} "
+        f"{'patch' if model.num_patches == 1 else 'patches'}, each a token, and CLS, the token that will name the class."
+    )
+
+
+def full_set() -> None:
+    """Fetch all of CIFAR-10, with progress; say plainly when there is no network."""
+    from ..fetch import fetch_status, start_fetch
+
+    if full_set_on_disk() and fetch_status().state == "done":
+        st.caption("All 50,000 training and 10,000 test images of CIFAR-10 are on this machine.")
+        return
+    running = fetch_status().state == "running"
+    st.button(
+        "Fetch all of CIFAR-10 (170 MB)",
+        on_click=start_fetch,
+        disabled=running,
+        help="The first 5,000 training and 1,000 test images ship with the app. This brings all 50,000 and 10,000.",
+    )
+    st.fragment(_fetch_progress, run_every=1.0 if running else None)(running)
+
+
+def _fetch_progress(was_running: bool) -> None:
+    from ..fetch import fetch_status
+
+    status = fetch_status()
+    if status.state == "running":
+        st.progress(status.fraction, f"Fetching CIFAR-10: {status.fraction:.0%}")
+    elif was_running:
+        st.rerun()
+    elif status.state == "failed":
+        st.warning(status.message, icon=":material/cloud_off:")
