@@ -3,7 +3,9 @@
 import streamlit as st
 
 from vitdemo.ui import address
+from vitdemo.ui.frame import frame
 
+frame()
 st.title("Where does it look?")
 st.write(
     "In each layer every token gathers information from all others; attention says from which, and how much. Choose a "

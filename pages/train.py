@@ -4,7 +4,9 @@ import streamlit as st
 
 from vitdemo.ui import address, settings, train_page
 from vitdemo.ui.costs import show_costs, show_time
+from vitdemo.ui.frame import frame
 
+frame()
 st.title("Train a Vision Transformer")
 st.write(
     "Set its shape, press Train, and see on real photographs (CIFAR-10: 32 × 32 pixels, ten classes) how it learns: "

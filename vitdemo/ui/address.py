@@ -13,12 +13,7 @@ def read(name: str, options, default):
     for option in options:
         if str(option) == text or (isinstance(option, float) and _number(text) == option):
             return option
-    offered = (
-        f"{options[0]} to {options[-1]} in steps of {options.step}"
-        if isinstance(options, range)
-        else ", ".join(f"{option:g}" if isinstance(option, float) else str(option) for option in options)
-    )
-    note(f"The address asks for {name}={text[:40]}, which is not offered: use {offered}.")
+    note(f"The address asks for {name}={text[:40]}, which is not offered: use {_offered(options)}.")
     return default
 
 
@@ -53,3 +48,10 @@ def _number(text: str) -> float | None:
         return float(text)
     except ValueError:
         return None
+
+
+def _offered(options) -> str:
+    if isinstance(options, range) and len(options) > 2:
+        steps = "" if options.step == 1 else f" in steps of {options.step}"
+        return f"{options[0]} to {options[-1]}{steps}"
+    return ", ".join(f"{option:g}" if isinstance(option, float) else str(option) for option in options)

@@ -29,13 +29,13 @@ def pick_run(label: str, with_weights: bool = False) -> Snapshot | None:
     snapshots = all_snapshots()
     if with_weights:
         snapshots = {run_id: snapshot for run_id, snapshot in snapshots.items() if snapshot.run.weights.is_file()}
-    if not snapshots:
-        return None
     ids = list(snapshots)
     asked = st.session_state.get("run") or st.query_params.get("run")
+    if asked and asked not in ids:
+        address.note(f"There is no run {asked[:40]} here to show: choose one from the list.")
+    if not ids:
+        return None
     if asked not in ids:
-        if asked:
-            address.note(f"There is no run {asked[:40]} here to show: one of the list is shown instead.")
         asked = default_run(snapshots)
     st.session_state["run_choice"] = asked
     chosen = st.selectbox(

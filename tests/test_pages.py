@@ -1,0 +1,275 @@
+"""Every page without a browser, under Streamlit's AppTest."""
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from vitdemo.config import PRESETS, ModelConfig, TrainConfig
+from vitdemo.data import load_cifar10
+from vitdemo.jobs import QUEUE
+from vitdemo.runs import epoch_record, new_run, save_run
+from vitdemo.training import EpochEnd, train
+from vitdemo.ui import settings
+
+APP = str(Path(__file__).parents[1] / "app.py")
+
+
+def open_app(page: str = "pages/train.py", **address) -> AppTest:
+    """The app at a page, with these parameters in the address."""
+    app = AppTest.from_file(APP, default_timeout=60)
+    app.query_params.update({name: str(value) for name, value in address.items()})
+    if page != "pages/train.py":
+        app.switch_page(page)
+    app.run()
+    assert not app.exception
+    return app
+
+
+def by_label(widgets, label: str):
+    """The one widget of that label."""
+    found = [widget for widget in widgets if widget.label == label]
+    assert len(found) == 1
+    return found[0]
+
+
+@pytest.fixture
+def saved_run(tiny, short):
+    """A run on disk: four patches, one layer of two heads, 10 validation images."""
+    from vitdemo.model import VisionTransformer
+
+    model = VisionTransformer(tiny, seed=0)
+    events = train(model, load_cifar10(20, 10), short)
+    history = tuple(epoch_record(event) for event in events if isinstance(event, EpochEnd))
+    run = new_run(tiny, short)
+    run = type(run)(run.id, tiny, short, "finished", 1, "", history)
+    save_run(run, model)
+    return run
+
+
+def test_the_train_page_has_its_controls():
+    app = open_app()
+    assert [by_label(app.slider, label).value for label in ("Depth", "Training images")] == [7, 600]
+    assert [by_label(app.select_slider, label).value for label in ("Heads", "Patch size")] == [8, 4]
+    assert not by_label(app.button, "Train").disabled
+    assert by_label(app.button, "Stop").disabled
+    assert {metric.label: metric.value for metric in app.metric} == {
+        "Tokens": "65",
+        "Parameters": "358 k",
+        "Operations": "26.3 M",
+    }
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_sets_every_control(name):
+    app = open_app(preset=name)
+    model, training = PRESETS[name]
+    for field in settings.CONTROLS:
+        assert app.session_state[field] == getattr(model if hasattr(model, field) else training, field), field
+    assert app.session_state["preset"] == name
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_value_is_offered_by_its_control(name):
+    values = settings.preset_values(name)
+    assert all(value in settings.CONTROLS[field].options for field, value in values.items())
+
+
+def test_every_control_says_what_it_does():
+    for field, control in settings.CONTROLS.items():
+        assert field in ModelConfig.__dataclass_fields__ or field in TrainConfig.__dataclass_fields__
+        assert control.help.endswith(".")
+        assert len(control.help) > 40
+
+
+def test_only_heads_that_divide_the_width_can_be_chosen():
+    app = open_app()
+    by_label(app.select_slider, "Heads").set_value(8).run()
+    by_label(app.select_slider, "Width").set_value(48).run()
+    assert not app.exception
+    heads = by_label(app.select_slider, "Heads")
+    assert heads.options == ["1", "2", "3", "4", "6", "8", "12", "16"]
+    by_label(app.select_slider, "Heads").set_value(12).run()
+    by_label(app.select_slider, "Width").set_value(64).run()
+    assert by_label(app.select_slider, "Heads").value == 8
+    assert 12 not in settings_offered(app)
+
+
+def settings_offered(app: AppTest) -> list[int]:
+    """The numbers of heads that are offered."""
+    return [int(option) for option in by_label(app.select_slider, "Heads").options]
+
+
+def test_the_warm_up_never_exceeds_the_epochs():
+    app = open_app(epochs=10, warmup_epochs=10)
+    assert app.session_state["warmup_epochs"] == 10
+    by_label(app.slider, "Epochs").set_value(3).run()
+    assert not app.exception
+    assert app.session_state["warmup_epochs"] == 2
+
+
+def test_settings_survive_a_page_change():
+    app = open_app()
+    by_label(app.slider, "Depth").set_value(3).run()
+    app.switch_page("pages/attention.py").run()
+    app.switch_page("pages/train.py").run()
+    assert by_label(app.slider, "Depth").value == 3
+
+
+def test_the_address_follows_the_settings():
+    app = open_app()
+    by_label(app.slider, "Depth").set_value(3).run()
+    assert app.query_params["depth"] == "3"
+    again = open_app(depth=3, num_heads=2, learning_rate=0.002, augmentation="none")
+    assert (again.session_state["num_heads"], again.session_state["learning_rate"]) == (2, 0.002)
+    assert not again.warning
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "said"),
+    [
+        ("depth", "99", "use 1 to 12"),
+        ("depth", "-1", "use 1 to 12"),
+        ("depth", "nan", "use 1 to 12"),
+        ("depth", "seven", "use 1 to 12"),
+        ("num_heads", "5", "use 1, 2, 4, 8, 16"),
+        ("patch_size", "64", "use 2, 4, 8, 16, 32"),
+        ("train_images", "1000000", "use 100 to 5000 in steps of 100"),
+        ("learning_rate", "inf", "use 1e-05"),
+        ("optimizer", "sgd", "use adam, adamw"),
+        ("preset", "best", "use annotation, recommended"),
+        ("colour", "red", "does not know"),
+        ("run", "../../etc/passwd", "There is no run"),
+        ("depth", "x" * 5000, "use 1 to 12"),
+    ],
+)
+def test_a_bad_address_gets_one_sentence_and_the_default(parameter, value, said):
+    app = open_app(**{parameter: value})
+    assert len(app.warning) == 1
+    assert said in app.warning[0].value
+    assert len(app.warning[0].value) < 300
+    assert by_label(app.slider, "Depth").value == 7
+    assert not app.run().warning
+
+
+def test_the_listing_says_why_it_stays_at_chance_and_offers_the_cure():
+    app = open_app(preset="annotation")
+    assert any("stay near chance" in info.value for info in app.info)
+    by_label(app.button, "Use AdamW instead").click().run()
+    assert app.session_state["optimizer"] == "adamw"
+    assert not any("stay near chance" in info.value for info in app.info)
+
+
+def test_what_does_not_fit_into_memory_cannot_be_trained():
+    app = open_app(patch_size=2, depth=12, num_heads=16, batch_size=256)
+    assert by_label(app.button, "Train").disabled
+    assert "use a batch size of at most" in app.error[0].value
+
+
+def test_train_runs_and_its_results_appear():
+    app = open_app(depth=1, num_heads=1, patch_size=16, embed_dim=16, mlp_ratio=1, epochs=2, warmup_epochs=0)
+    by_label(app.select_slider, "Batch size").set_value(256).run()
+    app.session_state["train_images"] = app.session_state["validation_images"] = 100
+    by_label(app.button, "Train").click().run()
+    assert not app.exception
+    run_id = app.session_state["run"]
+    assert app.query_params["run"] == run_id
+    QUEUE.wait(run_id, 60)
+    app.run()
+    assert not app.exception
+    rows = app.dataframe[0].value
+    assert list(rows["Metric"]) == ["Loss", "Accuracy", "AUROC", "F1", "Precision", "Recall"] + [
+        f"Top-{k} accuracy" for k in (1, 5)
+    ]
+    history = QUEUE.snapshot(run_id).run.history
+    assert list(rows["Validation"]) == [history[-1]["validation"][key] for key in history[-1]["validation"]]
+    assert by_label(app.button, "Stop").disabled
+
+
+def test_the_papers_values_stand_beside_the_annotation_preset_only(saved_run):
+    app = open_app(run=saved_run.id)
+    assert list(app.dataframe[0].value) == ["Metric", "Train", "Validation"]
+    model, training = PRESETS["annotation"]
+    listing = type(saved_run)(new_run(model, training).id, model, training, "finished", 1, "", saved_run.history)
+    from vitdemo.model import VisionTransformer
+
+    save_run(listing, VisionTransformer(model, seed=0))
+    app = open_app(run=listing.id)
+    assert list(app.dataframe[0].value["Paper, validation"])[:2] == [2.1240, 0.2051]
+
+
+def test_a_failed_run_says_why(tiny, short):
+    run = new_run(tiny, short)
+    save_run(type(run)(run.id, tiny, short, "failed", 1, "The loss is no longer a finite number at step 3."))
+    app = open_app(run=run.id)
+    assert [error.value for error in app.error] == ["The loss is no longer a finite number at step 3."]
+
+
+def test_the_attention_page_opens_with_the_papers_view(saved_run):
+    app = open_app("pages/attention.py", run=saved_run.id)
+    assert (app.session_state["layer"], app.session_state["head"], app.session_state["token"]) == (1, "mean", 0)
+    assert app.query_params["run"] == saved_run.id
+
+
+def test_the_attention_page_works_before_anything_was_trained():
+    app = open_app("pages/attention.py")
+    assert not app.info
+    assert app.session_state["run"]
+
+
+def test_the_attention_address_holds_the_view(saved_run):
+    app = open_app("pages/attention.py", run=saved_run.id, head=2, token=3, picture=4, strength=35)
+    assert not app.warning
+    assert [app.session_state[name] for name in ("head", "token", "picture", "strength")] == [2, 3, 4, 35]
+    assert dict(app.query_params) == {
+        "run": saved_run.id,
+        "head": "2",
+        "token": "3",
+        "picture": "4",
+        "strength": "35",
+    }
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "said"),
+    [
+        ("layer", "0", "use 1"),
+        ("layer", "2", "use 1"),
+        ("head", "3", "use mean, 1, 2"),
+        ("token", "5", "use 0 to 4"),
+        ("picture", "10", "use 0 to 9"),
+        ("strength", "nan", "use 0 to 100 in steps of 5"),
+        ("class", "unicorn", "use any, airplane"),
+        ("answers", "maybe", "use all, right, wrong"),
+        ("run", "20200101-000000-abcdef", "There is no run"),
+        ("epochs", "3", "does not know"),
+    ],
+)
+def test_a_bad_attention_address_gets_one_sentence(saved_run, parameter, value, said):
+    app = open_app("pages/attention.py", **({"run": saved_run.id} | {parameter: value}))
+    assert len(app.warning) == 1
+    assert said in app.warning[0].value
+
+
+def test_damaged_weights_get_one_sentence(saved_run):
+    saved_run.weights.write_bytes(saved_run.weights.read_bytes()[:500])
+    app = open_app("pages/attention.py", run=saved_run.id)
+    assert len(app.error) == 1
+    assert "not a whole safetensors file" in app.error[0].value
+
+
+def test_filters_that_nothing_passes_say_so(saved_run):
+    labels = load_cifar10(1, 10).validation.labels
+    absent = next(name for k, name in enumerate(("airplane", "automobile", "bird", "cat", "deer")) if k not in labels)
+    app = open_app("pages/attention.py", **{"run": saved_run.id, "class": absent})
+    assert any("No validation image passes" in info.value for info in app.info)
+
+
+def test_an_unreadable_picture_gets_one_sentence_and_the_page_stays(saved_run):
+    app = open_app("pages/attention.py", run=saved_run.id)
+    app.button_group(key="source").set_value("Upload").run()
+    app.file_uploader[0].set_value(("notes.png", b"only text", "image/png")).run()
+    assert not app.exception
+    assert [error.value for error in app.error] == [
+        "The file is not a picture that can be read: choose a PNG, JPEG or WebP picture."
+    ]
