@@ -16,7 +16,7 @@ address.check_names({"run", "preset", *settings.CONTROLS})
 settings.start()
 left, right = st.columns([3, 7], gap="large")
 with left:
-    settings.draw_preset()
+    settings.draw_presets()
     for field in settings.FRONT:
         settings.draw(field)
     model, training = settings.chosen()

@@ -66,7 +66,26 @@ def test_a_preset_sets_every_control(name):
     model, training = PRESETS[name]
     for field in settings.CONTROLS:
         assert app.session_state[field] == getattr(model if hasattr(model, field) else training, field), field
-    assert app.session_state["preset"] == name
+    assert [button.label for button in app.button if button.icon] == [settings.PRESET_BUTTONS[name][0]]
+
+
+def test_a_preset_button_sets_every_control():
+    app = open_app(depth=2, optimizer="adam", embed_dim=96, num_heads=3)
+    assert not [button.label for button in app.button if button.icon]
+    by_label(app.button, "Annotation").click().run()
+    values = settings.preset_values("annotation")
+    assert {field: app.session_state[field] for field in values} == values
+    assert app.query_params["preset"] == "annotation"
+
+
+def test_another_run_can_be_picked(saved_run):
+    app = open_app()
+    shown = app.session_state["run"]
+    assert shown != saved_run.id
+    by_label(app.selectbox, "Run").set_value(saved_run.id).run()
+    assert app.session_state["run"] == app.query_params["run"] == saved_run.id
+    by_label(app.slider, "Depth").set_value(2).run()
+    assert app.session_state["run"] == saved_run.id
 
 
 @pytest.mark.parametrize("name", PRESETS)

@@ -71,7 +71,12 @@ def matrix(attention: np.ndarray, token: int, height: int = 330) -> go.Figure:
     )
     figure.update_xaxes(title="Attended token (0 = CLS)", showgrid=False, constrain="domain")
     return figure.update_yaxes(
-        title="Asking token (0 = CLS)", autorange="reversed", scaleanchor="x", constrain="domain", showgrid=False
+        title="Asking token (0 = CLS)",
+        title_standoff=18,
+        autorange="reversed",
+        scaleanchor="x",
+        constrain="domain",
+        showgrid=False,
     )
 
 

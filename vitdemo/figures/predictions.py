@@ -25,11 +25,14 @@ def top_classes(probabilities: np.ndarray, classes: tuple[str, ...], label: int 
         orientation="h",
         marker_color=colours,
         text=[f"{p:.1%}" for p in probabilities[order]],
-        textposition="auto",
+        textposition="outside",
+        cliponaxis=False,
         hovertemplate="%{y}: %{x:.2%}<extra></extra>",
     )
     layout(figure, 300, bargap=0.35)
-    return figure.update_xaxes(range=[0, 1], tickformat=".0%", title="Probability").update_yaxes(showgrid=False)
+    return figure.update_xaxes(
+        range=[0, 1.12], tickvals=[0, 0.5, 1], tickformat=".0%", title="Probability"
+    ).update_yaxes(showgrid=False)
 
 
 def confusion(matrix: np.ndarray, classes: tuple[str, ...]) -> go.Figure:

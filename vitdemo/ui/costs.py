@@ -9,8 +9,8 @@ from ..costs import operations, parameters
 def show_costs(model: ModelConfig) -> None:
     """Tokens, parameters and operations, worked out from the settings alone."""
     side = model.image_size // model.patch_size
-    first, second, third = st.columns(3)
-    first.metric(
+    row = st.container(horizontal=True)
+    row.metric(
         "Tokens",
         f"{model.num_tokens}",
         help=f"N = HW / P² = {model.image_size} · {model.image_size} / {model.patch_size}² = {side} · {side} = "
@@ -18,9 +18,9 @@ def show_costs(model: ModelConfig) -> None:
     )
     parts = parameters(model)
     total = sum(parts.values())
-    second.metric("Parameters", short(total), help=f"{total:,} numbers are learnt:\n\n" + _list(parts))
+    row.metric("Parameters", short(total), help=f"{total:,} numbers are learnt:\n\n" + _list(parts))
     parts = operations(model)
-    third.metric(
+    row.metric(
         "Operations",
         short(sum(parts.values())),
         help="Multiply-adds for one image through the model once; training takes about three times that.\n\n"

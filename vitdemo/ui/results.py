@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from dataclasses import asdict
 
 import numpy as np
 import streamlit as st
@@ -19,6 +20,7 @@ from .chart import chart
 from .run_picker import model_of
 
 SHOWN = 6  # pictures of hits, and of misses
+PICTURE_WIDTH = 104  # pixels; three fit side by side on a telephone
 
 
 def validation_split(run: Run):
@@ -44,6 +46,7 @@ def show_results(run: Run) -> None:
     table, right = st.columns([2, 3])
     with table:
         _table(run)
+        st.page_link("pages/attention.py", label="See where it looks", icon=":material/center_focus_strong:")
         _downloads(run)
     try:
         split, probabilities = validation_split(run), probabilities_of(run)
@@ -87,13 +90,14 @@ def _pictures(split, probabilities: np.ndarray, labels: np.ndarray, chosen: np.n
     if not len(chosen):
         st.write("There are none.")
         return
-    for column, index in zip(st.columns(SHOWN), chosen, strict=False):
-        called = probabilities[index].argmax()
-        text = f"{CLASSES[called]} {probabilities[index, called]:.0%}"
-        if called != labels[index]:
-            text += f", is {CLASSES[labels[index]]}"
-        image = split.images[index].permute(1, 2, 0).numpy().repeat(4, axis=0).repeat(4, axis=1)
-        column.image(image, caption=text, alt=f"Validation image {index}: {text}", width="stretch")
+    with st.container(horizontal=True):
+        for index in chosen:
+            called = probabilities[index].argmax()
+            text = f"{CLASSES[called]} {probabilities[index, called]:.0%}"
+            if called != labels[index]:
+                text += f", is {CLASSES[labels[index]]}"
+            image = split.images[index].permute(1, 2, 0).numpy().repeat(4, axis=0).repeat(4, axis=1)
+            st.image(image, caption=text, alt=f"Validation image {index}: {text}", width=PICTURE_WIDTH)
 
 
 def _downloads(run: Run) -> None:
@@ -139,8 +143,6 @@ def metrics_csv(run: Run) -> str:
 
 def metrics_json(run: Run) -> str:
     """Configuration and every epoch's record."""
-    from dataclasses import asdict
-
     return json.dumps(asdict(run), indent=2)
 
 

@@ -37,16 +37,22 @@ def pick_run(label: str, with_weights: bool = False) -> Snapshot | None:
         return None
     if asked not in ids:
         asked = default_run(snapshots)
-    st.session_state["run_choice"] = asked
-    chosen = st.selectbox(
+    st.session_state["run"] = asked
+    key = f"run-{asked}"  # a picker for each choice: an old one's value cannot come back
+
+    def choose():
+        st.session_state["run"] = st.session_state[key]
+
+    st.selectbox(
         label,
         ids,
-        key="run_choice",
+        index=ids.index(asked),
+        key=key,
+        on_change=choose,
         format_func=lambda run_id: run_name(snapshots[run_id].run),
         help="Trainings of this session and saved ones, the newest first, and the checkpoints that ship with the app.",
     )
-    st.session_state["run"] = chosen
-    return snapshots[chosen]
+    return snapshots[asked]
 
 
 def default_run(snapshots: dict[str, Snapshot]) -> str:

@@ -156,6 +156,16 @@ MORE = {
     ),
 }
 CONTROLS = FRONT | MORE
+PRESET_BUTTONS = {
+    "annotation": (
+        "Annotation",
+        "Set everything as in the paper's listing, as printed: 6 epochs, Adam with weight decay 0.1.",
+    ),
+    "recommended": (
+        "Recommended",
+        "The same model with a recipe that learns: AdamW, small batches, warm-up and cosine.",
+    ),
+}
 
 
 def preset_values(name: str) -> dict:
@@ -214,18 +224,23 @@ def draw(field: str) -> None:
         )
 
 
-def draw_preset() -> None:
-    """The preset picker; it shows none when the settings are of no preset."""
-    st.session_state["preset"] = current_preset()
-    st.segmented_control(
-        "Preset",
-        list(PRESETS),
-        key="preset",
-        format_func=str.capitalize,
-        on_change=_apply_preset,
-        help="Annotation is the paper's listing as printed. Recommended is the same model with a recipe that learns. "
-        "Changing any setting leaves the preset.",
-    )
+def draw_presets() -> None:
+    """A button for each preset; the one that all controls together are is ticked.
+
+    Buttons, as they hold no value: a picker's old value, sent along with the next change of a slider, would set all back.
+    """
+    shown = current_preset()
+    row = st.container(horizontal=True)
+    for name, (label, explanation) in PRESET_BUTTONS.items():
+        row.button(
+            label,
+            key=f"preset-{name}",
+            icon=":material/check:" if name == shown else None,
+            help=explanation,
+            width="stretch",
+            on_click=set_fields,
+            kwargs=preset_values(name),
+        )
 
 
 def set_fields(**values) -> None:
@@ -249,12 +264,6 @@ def address_values() -> dict:
         return {} if preset == DEFAULT_PRESET else {"preset": preset}
     defaults = preset_values(DEFAULT_PRESET)
     return {field: st.session_state[field] for field in CONTROLS if st.session_state[field] != defaults[field]}
-
-
-def _apply_preset() -> None:
-    name = st.session_state["preset"]
-    if name:
-        set_fields(**preset_values(name))
 
 
 def _fit() -> None:

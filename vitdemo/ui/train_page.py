@@ -12,16 +12,16 @@ from . import settings
 
 def buttons(model: ModelConfig, training: TrainConfig) -> None:
     """Train with the settings on the page; stop the run that is shown."""
-    first, second = st.columns(2)
+    row = st.container(horizontal=True)
     try:
         check_memory(model, training.batch_size)
         problem = ""
     except ConfigError as error:
         problem = str(error)
-    first.button(
+    row.button(
         "Train", type="primary", width="stretch", on_click=_train, args=(model, training), disabled=bool(problem)
     )
-    second.button("Stop", width="stretch", on_click=_stop, disabled=not _shown_is_active())
+    row.button("Stop", width="stretch", on_click=_stop, disabled=not _shown_is_active())
     problem = problem or st.session_state.pop("train_problem", "")
     if problem:
         st.error(problem, icon=":material/error:")

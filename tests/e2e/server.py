@@ -1,0 +1,60 @@
+"""The app as `streamlit run app.py` starts it, on a port of its own."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+PROJECT = Path(__file__).parents[2]
+
+
+class Server:
+    """The app on a port of its own, with its own folder for runs."""
+
+    def __init__(self, home: Path):
+        self.home = home
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.url = f"http://127.0.0.1:{free.getsockname()[1]}"
+        self.process = None
+
+    def start(self) -> None:
+        """Return when it answers."""
+        port = self.url.rsplit(":", 1)[1]
+        command = [
+            sys.executable,
+            "-m",
+            "streamlit",
+            "run",
+            "app.py",
+            "--server.headless",
+            "true",
+            "--server.port",
+            port,
+        ]
+        self.log = (self.home / "server.log").open("a")
+        self.process = subprocess.Popen(
+            command, cwd=PROJECT, env=os.environ | {"VITDEMO_HOME": str(self.home)}, stdout=self.log, stderr=self.log
+        )
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            try:
+                urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=1)
+                return
+            except OSError:
+                assert self.process.poll() is None, self.logged()
+        raise AssertionError(f"the server did not answer within a minute:\n{self.logged()}")
+
+    def kill(self) -> None:
+        """As a power cut would."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+        self.log.close()
+
+    def logged(self) -> str:
+        """What it printed."""
+        return (self.home / "server.log").read_text()

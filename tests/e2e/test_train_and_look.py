@@ -1,0 +1,200 @@
+"""The whole way in a real browser: set the sliders, train, watch, stop, look at the attention, come back."""
+
+import io
+import re
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import expect
+
+from tests.e2e.server import Server
+
+POINTS = "element => element.querySelectorAll('.scatterlayer .trace:nth-child(2) .point').length"
+
+
+def slider(page, label: str):
+    """A slider by its label."""
+    return page.locator(f'input[type=range][aria-label="{label}"]')
+
+
+def slide(page, label: str, steps: int) -> None:
+    """Move a slider by so many steps, as the arrow keys do, and wait until the page has taken it."""
+    wanted = int(slider(page, label).input_value()) + steps
+    slider(page, label).focus()
+    for _ in range(abs(steps)):
+        page.keyboard.press("ArrowRight" if steps > 0 else "ArrowLeft")
+    expect(slider(page, label)).to_have_value(str(wanted))
+
+
+def drag(page, chart) -> None:
+    """Zoom into the middle of a chart, as a person does with the mouse."""
+    box = chart.locator(".nsewdrag").first.bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 0.2, box["y"] + box["height"] * 0.3)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.9, box["y"] + box["height"] * 0.8, steps=5)
+    page.mouse.up()
+    chart.evaluate("element => new Promise(requestAnimationFrame)")
+
+
+def shown_array(chart) -> np.ndarray:
+    """The numbers of a heatmap as Plotly has them, packed or not."""
+    return np.array(
+        chart.evaluate(
+            """async element => {
+                while (!element._fullData) await new Promise(requestAnimationFrame);
+                const heat = element._fullData.find(trace => trace.type == 'heatmap');
+                return heat.z.map(row => Array.from(row));
+            }"""
+        )
+    )
+
+
+def test_train_watch_stop_look_and_come_back(server, page, chart):
+    page.goto(server.url)
+    slider(page, "Depth").wait_for(state="attached")
+    slide(page, "Depth", -5)
+    slide(page, "Heads", -1)
+    page.get_by_text("More settings").click()
+    slide(page, "Epochs", -28)
+    page.get_by_text("More settings").click()
+    page.wait_for_url(re.compile(r"depth=2.*num_heads=4"))
+    assert "epochs=2" in page.url
+    assert slider(page, "Training images").input_value() == "600"
+
+    page.get_by_role("button", name="Train", exact=True).click()
+    page.wait_for_function("address => location.href != address", arg=page.url)
+    accuracy = chart(page, "Accuracy by epoch")
+    page.wait_for_function(
+        "() => document.querySelector('[aria-label^=\"Accuracy by epoch: no epoch is done\"] .main-svg')"
+    )
+    node = accuracy.element_handle()
+    node.evaluate("element => { element.seen = []; element.mine = true; }")
+    # Write down each number of points that the chart ever has, in the browser, so that none is missed.
+    node.evaluate(
+        f"""element => new MutationObserver(() => {{
+            const points = ({POINTS})(element);
+            if (element.seen.at(-1) != points) element.seen.push(points);
+        }}).observe(element, {{ childList: true, subtree: true }})"""
+    )
+    drag(page, accuracy)
+    zoomed = node.evaluate("element => element.layout.yaxis.range")
+    assert 0.2 < zoomed[1] - zoomed[0] < 0.8
+    page.get_by_text("Finished after 2 of 2 epochs").wait_for()
+    page.get_by_text("Surest misses").wait_for()
+    assert node.evaluate("element => element.isConnected && element.mine")
+    assert accuracy.evaluate("element => element.mine")
+    seen = [points for points in node.evaluate("element => element.seen") if points]
+    assert seen == [1, 2]
+    assert node.evaluate("element => element.layout.yaxis.range") == zoomed
+    first_run = re.search(r"run=([\w-]+)", page.url)[1]
+
+    # A second run, of very many epochs, is stopped: it ends soon, and keeps what it has.
+    page.get_by_text("More settings").click()
+    slide(page, "Epochs", 40)
+    page.get_by_text("More settings").click()
+    page.get_by_role("button", name="Train", exact=True).click()
+    page.get_by_text(re.compile(r"Epoch \d+ of 42 .* images a second .* left")).wait_for()
+    page.get_by_role("button", name="Stop", exact=True).click()
+    page.get_by_text(re.compile(r"Stopped after \d+ of 42 epochs")).wait_for(timeout=15_000)
+    expect(page.get_by_role("button", name="Stop", exact=True)).to_be_disabled()
+
+    # The attention of the first run.
+    page.goto(f"{server.url}/attention?run={first_run}")
+    overlay = chart(page, "Attention of CLS over the patches, layer 2, mean of heads")
+    overlay.wait_for()
+    views = [shown_array(overlay)]
+    slide(page, "Layer", -1)
+    overlay = chart(page, "Attention of CLS over the patches, layer 1, mean of heads")
+    overlay.wait_for()
+    views.append(shown_array(overlay))
+    slide(page, "Head", 2)
+    overlay = chart(page, "Attention of CLS over the patches, layer 1, head 2")
+    overlay.wait_for()
+    views.append(shown_array(overlay))
+    box = overlay.locator(".nsewdrag").first.bounding_box()
+    page.mouse.click(box["x"] + box["width"] * 2.5 / 8, box["y"] + box["height"] * 4.5 / 8)
+    overlay = chart(page, "Attention of row 5, column 3 over the patches, layer 1, head 2")
+    overlay.wait_for()
+    views.append(shown_array(overlay))
+    page.wait_for_url(re.compile("token=35"))
+    for one, other in pairwise(views):
+        assert one.shape == other.shape == (8, 8)
+        assert np.abs(one - other).max() > 0.01
+
+    # A picture of one's own.
+    page.get_by_text("Upload", exact=True).click()
+    file = io.BytesIO()
+    Image.new("RGB", (300, 200), "seagreen").save(file, "PNG")
+    page.locator("input[type=file]").set_input_files(
+        {"name": "green.png", "mimeType": "image/png", "buffer": file.getvalue()}
+    )
+    chart(page, "your picture; the asking token, row 5, column 3").wait_for()
+    assert np.abs(shown_array(overlay) - views[-1]).max() > 0.01
+    page.locator("input[type=file]").set_input_files(
+        {"name": "no.png", "mimeType": "image/png", "buffer": b"only text"}
+    )
+    page.get_by_text("The file is not a picture that can be read").wait_for()
+
+    # A reload finds the run and the view again.
+    page.reload()
+    overlay = chart(page, "Attention of row 5, column 3 over the patches, layer 1, head 2")
+    overlay.wait_for()
+    assert f"run={first_run}" in page.url
+    np.testing.assert_allclose(shown_array(overlay), views[-1], atol=1e-6)
+
+
+def test_a_run_goes_on_with_the_tab_closed_and_a_reload_finds_it(server, browser, page):
+    address = f"{server.url}/?depth=1&num_heads=1&embed_dim=16&epochs=12&train_images=2000"
+    closed = browser.new_page()
+    closed.goto(address)
+    closed.get_by_role("button", name="Train", exact=True).click()
+    closed.get_by_text(re.compile(r"Epoch \d+ of 12")).wait_for(timeout=60_000)
+    found = closed.url
+    closed.close()
+    page.goto(found)
+    page.get_by_text(re.compile(r"(Epoch \d+|Finished after 12) of 12")).first.wait_for()
+    page.reload()
+    page.get_by_text("Finished after 12 of 12 epochs").wait_for(timeout=120_000)
+
+
+def test_a_kill_keeps_every_finished_epoch(tmp_path, page):
+    server = Server(tmp_path)
+    server.start()
+    page.goto(f"{server.url}/?depth=1&num_heads=1&embed_dim=16&epochs=100&train_images=600")
+    page.get_by_role("button", name="Train", exact=True).click()
+    page.get_by_text(re.compile(r"Epoch [3-9] of 100")).wait_for()
+    address = page.url
+    server.kill()
+    server.start()
+    try:
+        page.goto(address)
+        page.get_by_text(re.compile(r"Stopped after \d+ of 100 epochs")).wait_for()
+        page.get_by_text("Surest misses").wait_for()
+    finally:
+        server.kill()
+    assert "Traceback" not in server.logged()
+
+
+def test_the_first_address_of_a_new_server_has_its_frame(tmp_path, page):
+    server = Server(tmp_path)
+    server.start()
+    try:
+        page.goto(f"{server.url}/attention?layer=3")
+        page.get_by_text("Where does it look?").wait_for()
+        page.get_by_role("link", name="Train").wait_for()
+        assert page.title() == "Attention" or "annotated" in page.title().lower()
+    finally:
+        server.kill()
+
+
+@pytest.mark.parametrize("path", ["/", "/attention"])
+@pytest.mark.parametrize("size", [(1280, 800), (390, 844)])
+def test_nothing_is_wider_than_the_screen(server, page, path, size):
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    page.goto(server.url + path)
+    page.locator(".main-svg").first.wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+    main = page.get_by_test_id("stMain")
+    assert main.evaluate("element => element.scrollWidth - element.clientWidth") <= 0
