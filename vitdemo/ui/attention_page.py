@@ -18,6 +18,7 @@ from ..runs import Run
 from . import address
 from .chart import chart
 from .results import probabilities_of, validation_split
+from .warm import one_thread
 
 SHEET_COLUMNS, SHEET_ROWS = 6, 5
 ANSWERS = ("all", "right", "wrong")
@@ -187,6 +188,7 @@ def show_view(
     model: VisionTransformer, picture: Picture, layer: int, head: int | None, token: int, strength: float
 ) -> None:
     """Picture, heatmap, prediction and matrix."""
+    one_thread()
     patch_size = model.config.patch_size
     side = model.config.image_size // patch_size
     logits, trace = model.trace(normalise(picture.image[None]))

@@ -1,10 +1,12 @@
 """A training as it runs: progress, speed, time left, and every metric by epoch."""
 
+import plotly.graph_objects as go
 import streamlit as st
 
 from ..figures.curves import metric_curve
 from ..jobs import QUEUE, Snapshot
 from ..metrics import METRICS
+from ..runs import Run
 from .chart import chart
 from .run_picker import ACTIVE
 
@@ -58,13 +60,18 @@ def _charts(snapshot: Snapshot) -> None:
     for start in range(0, len(keys), COLUMNS):
         for column, key in zip(st.columns(COLUMNS), keys[start : start + COLUMNS], strict=False):
             with column:
-                figure = metric_curve(run.history, key, run.training.epochs)
-                chart(figure, key=f"curve-{key}", alt=_alt(run.history, key))
+                chart(_curve(run.id, len(run.history), key, run), key=f"curve-{key}", alt=_alt(run.history, key))
     st.caption(
         ":blue[●  solid: training], :orange[◆  dashed: validation]. One point an epoch. Training is measured while the "
         "weights still change, validation after the epoch on images that the model never learns from. Where the two part, "
         "the model begins to learn its training images by heart. Drag in a chart to zoom, double-click to zoom out."
     )
+
+
+@st.cache_resource(max_entries=1024, show_spinner=False)
+def _curve(run_id: str, done: int, key: str, _run: Run) -> go.Figure:
+    """Built once an epoch, not once a poll: 16 ms, while many may watch and a training needs the processor."""
+    return metric_curve(_run.history, key, _run.training.epochs)
 
 
 def _alt(history: tuple[dict, ...], key: str) -> str:
@@ -76,7 +83,7 @@ def _alt(history: tuple[dict, ...], key: str) -> str:
     return f"{name} by epoch, after epoch {len(history)}: training {train}, validation {validation}. {meaning}"
 
 
-def _threads(run) -> str:
+def _threads(run: Run) -> str:
     return "1 thread" if run.threads == 1 else f"{run.threads} threads"
 
 

@@ -18,6 +18,7 @@ from ..paper import TABLE_2
 from ..runs import Run
 from .chart import chart
 from .run_picker import model_of
+from .warm import one_thread
 
 SHOWN = 6  # pictures of hits, and of misses
 PICTURE_WIDTH = 104  # pixels; three fit side by side on a telephone
@@ -36,6 +37,7 @@ def probabilities_of(run: Run) -> np.ndarray:
 
 @st.cache_data(max_entries=64, show_spinner="Classifying the validation images …")
 def _probabilities(run_id: str, changed: float, _run: Run) -> np.ndarray:
+    one_thread()
     return class_probabilities(model_of(_run), validation_split(_run))
 
 

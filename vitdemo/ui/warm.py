@@ -1,6 +1,13 @@
-"""Load in the background what the first training needs, after the first page is on the screen."""
+"""Torch beside the page: what is loaded in the background, and how many threads a page's own sums may take."""
 
 import threading
+
+import torch
+
+
+def one_thread() -> None:
+    """Called by a page before it asks a model: the other cores belong to the trainings."""
+    torch.set_num_threads(1)
 
 
 def warm_up() -> None:

@@ -1,0 +1,14 @@
+# For a Hugging Face Space (sdk: docker, app_port: 8501) or any other host of containers.
+FROM python:3.11-slim
+RUN useradd --create-home --uid 1000 user
+WORKDIR /home/user/app
+COPY --chown=user requirements.txt .
+# The CPU-only torch is a fifth of the size of the one with CUDA.
+RUN pip install --no-cache-dir torch==2.14.1 torchvision==0.29.1 --index-url https://download.pytorch.org/whl/cpu \
+    && pip install --no-cache-dir -r requirements.txt
+COPY --chown=user . .
+USER user
+ENV VITDEMO_HOME=/home/user/vitdemo
+EXPOSE 8501
+HEALTHCHECK CMD python -c "import urllib.request; urllib.request.urlopen('http://localhost:8501/_stcore/health')"
+CMD ["streamlit", "run", "app.py", "--server.address", "0.0.0.0", "--server.port", "8501", "--server.headless", "true"]
