@@ -83,6 +83,8 @@ def run_train(options: argparse.Namespace) -> None:
     run = replace(new_run(model_config, training), state="running", threads=threads)
     if options.json:
         options.json.write_text("")
+    if options.checkpoint:
+        options.checkpoint.parent.mkdir(parents=True, exist_ok=True)
     state = "stopped"
     try:
         with tqdm(total=training.epochs * len(data.train), unit=" images", file=sys.stderr) as bar:
@@ -98,13 +100,17 @@ def run_train(options: argparse.Namespace) -> None:
                         with options.json.open("a") as file:
                             file.write(json.dumps(run.history[-1]) + "\n")
         state = "finished"
+    except ConfigError:
+        state = ""  # it never began
+        raise
     except KeyboardInterrupt:
         print("stopped; what was reached is kept")
     except RuntimeError as error:
         state, run = "failed", replace(run, message=str(error))
         raise
     finally:
-        save_run(replace(run, state=state))
+        if state:
+            save_run(replace(run, state=state))
     if options.checkpoint:
         save_checkpoint(options.checkpoint, model, card_of(run))
     print(f"run {run.id}: {run.folder}")
@@ -140,7 +146,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser().parse_args(arguments)
     try:
         {"train": run_train, "evaluate": run_evaluate}[options.command](options)
-    except (ConfigError, RuntimeError) as error:
+    except (ConfigError, RuntimeError, OSError) as error:
         sys.exit(f"vitdemo: {error}")
 
 

@@ -60,8 +60,8 @@ def read_header(path: str | Path) -> tuple[ModelConfig, dict]:
     if not path.is_file():
         raise ConfigError(f"There is no checkpoint {path.name}: give the path of a .safetensors file.")
     with path.open("rb") as file:
-        start = file.read(2)
-    if start == b"PK" or start[:1] == b"\x80":
+        start = file.read(9)  # of a safetensors file: the length of its header, then the header, which is JSON
+    if start[8:] != b"{" and (start[:2] == b"PK" or start[:1] == b"\x80"):
         raise ConfigError(
             f"{path.name} is a pickle, which can run any code when it is opened: use a .safetensors file."
         )
@@ -74,7 +74,7 @@ def read_header(path: str | Path) -> tuple[ModelConfig, dict]:
         ) from error
     try:
         return config_from_dict(ModelConfig, json.loads(header["model"])), json.loads(header.get("card", "{}"))
-    except (KeyError, json.JSONDecodeError) as error:
+    except (KeyError, json.JSONDecodeError, RecursionError) as error:
         raise ConfigError(
             f"{path.name} does not say what model it holds: use a file written by save_checkpoint."
         ) from error

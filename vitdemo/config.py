@@ -3,9 +3,7 @@
 Nothing here imports torch: a page reads its limits from this file and must appear at once.
 """
 
-import math
 from dataclasses import asdict, dataclass, fields
-from numbers import Integral, Real
 
 ATTENTION_SCALES = ("head_dim", "embed_dim")
 OPTIMIZERS = ("adam", "adamw")
@@ -75,13 +73,12 @@ class ModelConfig:
             )
         if self.embed_dim % self.num_heads:
             below = self.embed_dim // self.num_heads * self.num_heads
-            widths = [width for width in (below, below + self.num_heads) if width]
+            low, high = LIMITS["embed_dim"]
+            widths = [width for width in (below, below + self.num_heads) if low <= width <= high]
             problems.append(
                 f"num_heads {self.num_heads} does not divide embed_dim {self.embed_dim}: "
                 f"use {_one_of(self.head_choices())} heads, or embed_dim {_one_of(widths)}."
             )
-        if self.mlp_dim < 1:
-            problems.append(f"mlp_ratio {self.mlp_ratio} leaves no hidden unit: use at least {1 / self.embed_dim:.3g}.")
         if problems:
             raise ConfigError(" ".join(problems))
 
@@ -156,7 +153,7 @@ def config_from_dict(kind: type, values: dict) -> ModelConfig | TrainConfig:
     if not isinstance(values, dict):
         raise ConfigError(f"{kind.__name__} is read from a mapping of fields to values, not from {_shown(values)}.")
     names = [field.name for field in fields(kind)]
-    unknown = sorted(set(values) - set(names))
+    unknown = sorted(set(values) - set(names), key=str)
     if unknown:
         raise ConfigError(f"{kind.__name__} has no field {unknown[0]!r}: use {_one_of(names)}.")
     return kind(**values)
@@ -175,8 +172,8 @@ def _check_numbers(config) -> None:
         low, high = LIMITS[name]
         whole = isinstance(low, int)
         kind = "a whole number" if whole else "a number"
-        right = isinstance(value, Integral if whole else Real) and not isinstance(value, bool)
-        if not right or not math.isfinite(value) or not low <= value <= high:
+        right = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
+        if not right or not low <= value <= high:  # NaN is not
             raise ConfigError(f"{name} must be {kind} from {low:g} to {high:,}, not {_shown(value)}.")
 
 

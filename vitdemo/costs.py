@@ -37,7 +37,9 @@ def activation_bytes(config: ModelConfig, batch_size: int) -> int:
     per_token = (
         8 * config.embed_dim + 2 * config.mlp_dim
     )  # two norms in and out, q, k, v, heads joined; GELU in and out
-    maps = config.num_heads * config.num_tokens * (2 if config.attention_dropout else 1)
+    maps = (
+        config.num_heads * config.num_tokens * (3 if config.attention_dropout else 1)
+    )  # itself, what is kept, the rest
     dropped = 2 * 2 * config.embed_dim if config.dropout else 0
     return 4 * batch_size * config.depth * config.num_tokens * (per_token + maps + dropped)
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
+from http.client import HTTPException
 from pathlib import Path
 
 import numpy as np
@@ -96,7 +97,7 @@ def download_full_set() -> None:
 
     try:
         CIFAR10(home() / "data", download=True)
-    except (OSError, RuntimeError, EOFError) as error:
+    except (OSError, RuntimeError, EOFError, HTTPException) as error:
         raise ConfigError(
             f"The full CIFAR-10 could not be fetched ({error}). Check the network connection and try again; "
             f"the {SAMPLE['train']:,} training images that ship with the project work without it."

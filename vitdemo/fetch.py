@@ -1,6 +1,7 @@
 """The full CIFAR-10, fetched in the background so that a page can show how far it is."""
 
 import threading
+import traceback
 from dataclasses import dataclass
 
 from .config import ConfigError
@@ -53,3 +54,6 @@ def _work() -> None:
         download_full_set()
     except ConfigError as error:
         _error = str(error)
+    except Exception as error:
+        traceback.print_exc()
+        _error = f"The download broke off: {error or type(error).__name__}"

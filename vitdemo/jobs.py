@@ -21,7 +21,7 @@ from .costs import check_memory
 from .data import Data, load_cifar10
 from .model import VisionTransformer
 from .runs import Run, epoch_record, new_run, save_run
-from .training import BatchEnd, EpochEnd, TrainingDiverged, ValidationBatchEnd, train
+from .training import BatchEnd, EpochEnd, TrainingDiverged, ValidationBatchEnd, check_fit, train
 
 MAX_WAITING = 100
 # By default the interpreter lets a waiting thread in after 5 ms. A training hands over between all its small
@@ -63,7 +63,9 @@ class TrainingQueue:
             ConfigError: it could not run (more images than there are, too little memory), or the queue is full.
         """
         check_memory(model, training.batch_size)
-        _load_data(training)
+        data = _load_data(training)
+        for split in (data.train, data.validation):
+            check_fit(model, split)
         run = new_run(model, training)
         with self._lock:
             if len(self._waiting) >= MAX_WAITING:
@@ -83,7 +85,9 @@ class TrainingQueue:
 
     def list(self) -> list[Snapshot]:
         """Every training of this process, the newest first."""
-        return [self.snapshot(run_id) for run_id in reversed(self._snapshots)]
+        with self._lock:
+            newest_first = [*reversed(self._snapshots)]
+        return [self.snapshot(run_id) for run_id in newest_first]
 
     def stop(self, run_id: str) -> None:
         """End a training within one batch, keeping what it reached; one that waits leaves the queue."""
@@ -92,6 +96,7 @@ class TrainingQueue:
                 self._waiting.remove(run_id)
                 snapshot = self._snapshots[run_id]
                 self._snapshots[run_id] = replace(snapshot, run=replace(snapshot.run, state="stopped"))
+                self._finished.notify_all()
             elif run_id in self._threads:
                 self._stopping.add(run_id)
 

@@ -7,6 +7,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+# torchmetrics warns of a class without images (it has weight 0) and of images all of one class (then there is no AUROC).
+# For the whole process: trainings run side by side, and `catch_warnings` is not made for threads.
+warnings.filterwarnings("ignore", message="No (positive|negative) samples in targets")
+
 METRICS = {  # key: (name on a chart, what it says)
     "loss": ("Loss", "Cross-entropy, the mean over images of −log of the probability given to the right class."),
     "accuracy": ("Accuracy", "The share of images whose most probable class is the right one."),
@@ -40,9 +44,7 @@ def compute_metrics(logits: Tensor, labels: Tensor) -> dict[str, float]:
     K = logits.shape[1]
     probabilities = logits.softmax(dim=1)
     weighted = {"num_classes": K, "average": "weighted"}
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="No positive samples")  # an absent class has weight 0
-        auroc = tm.multiclass_auroc(probabilities, labels, **weighted).item()
+    auroc = tm.multiclass_auroc(probabilities, labels, **weighted).item()
     return {
         "loss": F.cross_entropy(logits, labels).item(),
         "accuracy": tm.multiclass_accuracy(logits, labels, K, average="micro").item(),

@@ -1,6 +1,7 @@
 """A picture that somebody brings -> what the model takes. Untrusted bytes come in here and nowhere else."""
 
 import io
+import struct
 
 import numpy as np
 import torch
@@ -31,7 +32,7 @@ def read_picture(content: bytes) -> tuple[Image.Image, list[str]]:
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
             _check_size(*picture.size)
-            if getattr(picture, "n_frames", 1) > 1:
+            if getattr(picture, "n_frames", 1) > 1 and picture.format != "MPO":  # a photograph with its preview
                 raise ConfigError("The picture moves: save one of its frames as PNG, JPEG or WebP.")
             picture.load()
             return _to_rgb(picture)
@@ -39,7 +40,7 @@ def read_picture(content: bytes) -> tuple[Image.Image, list[str]]:
         raise ConfigError("The file is not a picture that can be read: choose a PNG, JPEG or WebP picture.") from error
     except Image.DecompressionBombError as error:
         raise ConfigError(_too_large("The picture")) from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
         if isinstance(error, ConfigError):
             raise
         raise ConfigError("The picture is damaged or cut off: save or send it again.") from error
@@ -75,10 +76,13 @@ def _too_large(what: str) -> str:
 def _to_rgb(picture: Image.Image) -> tuple[Image.Image, list[str]]:
     notes = []
     turned = ImageOps.exif_transpose(picture)
-    if picture.getexif().get(0x0112, 1) != 1:
+    if picture.getexif().get(0x0112) in range(2, 9):
         notes.append("Turned upright, as its EXIF data says.")
     if turned.mode.startswith("I"):  # 16 bits of grey, which convert() would clip instead of scale
-        turned = Image.fromarray((np.asarray(turned, np.float64) / 257).round().clip(0, 255).astype(np.uint8))
+        grey, clear = np.asarray(turned, np.float64), turned.info.get("transparency")
+        turned = Image.fromarray((grey / 257).round().clip(0, 255).astype(np.uint8))
+        if clear is not None:
+            turned.putalpha(Image.fromarray(np.where(grey == clear, 0, 255).astype(np.uint8)))
         notes.append("Reduced from 16 to 8 bits a pixel.")
     if turned.has_transparency_data:
         rgba = turned.convert("RGBA")

@@ -3,10 +3,9 @@
 import json
 import math
 import re
-import secrets
 import shutil
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 from .checkpoint import SHIPPED, load_checkpoint, read_header, save_checkpoint, write_atomically
@@ -16,6 +15,7 @@ from .paths import home
 from .training import EpochEnd
 
 ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
+RECORD = {field.name for field in fields(EpochEnd)}
 STATES = ("waiting", "running", "finished", "stopped", "failed")
 
 
@@ -44,7 +44,9 @@ class Run:
 
 def new_run(model: ModelConfig, training: TrainConfig) -> Run:
     """A run that waits, with an id of its own."""
-    return Run(time.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(3), model, training)
+    second, rest = divmod(time.time_ns(), 10**9)
+    started = time.strftime("%Y%m%d-%H%M%S", time.localtime(second))
+    return Run(f"{started}-{rest // 60:06x}", model, training)  # 60 ns apart: ids are in the order of their making
 
 
 def epoch_record(event: EpochEnd) -> dict:
@@ -81,9 +83,12 @@ def shipped_runs() -> list[Run]:
     """The checkpoints that ship with the project, each as the run that made it."""
     runs = []
     for path in sorted(SHIPPED.glob("*.safetensors")):
-        model, card = read_header(path)
-        training = config_from_dict(TrainConfig, card["training"])
-        runs.append(Run(path.stem, model, training, "finished", card["threads"], "", tuple(card["history"])))
+        try:
+            model, card = read_header(path)
+            training = config_from_dict(TrainConfig, card["training"])
+            runs.append(Run(path.stem, model, training, "finished", card["threads"], "", tuple(card["history"])))
+        except (ConfigError, KeyError, TypeError):  # of somebody else
+            continue
     return runs
 
 
@@ -103,8 +108,10 @@ def load_run(run_id: str) -> Run:
         history = tuple(json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines())
         model = config_from_dict(ModelConfig, config["model"])
         training = config_from_dict(TrainConfig, config["training"])
+        if config["state"] not in STATES or not all(set(record) >= RECORD for record in history):
+            raise ValueError("not as a run is written")
         return Run(run_id, model, training, config["state"], config["threads"], config["message"], history)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ConfigError(f"The files of run {run_id} are damaged ({error}): delete its folder.") from error
 
 

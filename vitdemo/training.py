@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .config import ConfigError, TrainConfig
+from .config import ConfigError, ModelConfig, TrainConfig
 from .costs import check_memory
 from .data import Data, Split, augment, normalise
 from .metrics import compute_metrics
@@ -75,6 +75,8 @@ def train(
     """
     if not len(data.train) or not len(data.validation):
         raise ConfigError("training needs at least one training and one validation image.")
+    for split in (data.train, data.validation):
+        check_fit(model.config, split)
     check_memory(model.config, config.batch_size)
     generator = torch.Generator().manual_seed(config.seed)  # order and augmentation
     model.generator.manual_seed(config.seed)  # dropout
@@ -127,7 +129,27 @@ def predict(model: VisionTransformer, split: Split, batch_size: int = 128) -> It
 
 def evaluate(model: VisionTransformer, split: Split) -> dict[str, float]:
     """Every metric of METRICS over the whole split."""
+    check_fit(model.config, split)
     return compute_metrics(torch.cat(list(predict(model, split))), split.labels)
+
+
+def check_fit(config: ModelConfig, split: Split) -> None:
+    """Refuse images that a model cannot take, or classes that it does not know.
+
+    Raises:
+        ConfigError: with the setting to change.
+    """
+    shape = (config.in_channels, config.image_size, config.image_size)
+    if split.images.shape[1:] != shape:
+        raise ConfigError(
+            f"the images are of {tuple(split.images.shape[1:])} (channels, height, width) and the model takes {shape}: "
+            "change in_channels and image_size."
+        )
+    if split.labels.max() >= config.num_classes:
+        raise ConfigError(
+            f"the images are of {int(split.labels.max()) + 1} classes and the model knows {config.num_classes}: "
+            "raise num_classes."
+        )
 
 
 def make_optimizer(model: VisionTransformer, config: TrainConfig) -> torch.optim.Optimizer:

@@ -25,7 +25,7 @@ def metric_curve(history: tuple[dict, ...], key: str, epochs: int, height: int =
             name=name,
             mode="lines+markers",
             line={"color": style["color"], "dash": style["dash"], "width": 2},
-            marker={"symbol": style["symbol"], "size": 6},
+            marker={"symbol": style["symbol"], "size": 6 if epochs <= 12 else 4},
             hovertemplate=f"{name}, epoch %{{x}}: %{{y:.4f}}<extra></extra>",
         )
     layout(figure, height, showlegend=False, title={"text": METRICS[key][0], "x": 0, "xref": "paper", "y": 0.97})

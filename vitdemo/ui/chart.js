@@ -31,7 +31,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   element.setAttribute("aria-label", data.alt);
   element.classList.toggle("clickable", data.clickable);
   element.style.height = `${layout.height}px`;
-  const config = { responsive: true, displaylogo: false, displayModeBar: data.clickable ? false : "hover" };
+  const config = { responsive: true, displayModeBar: false };
   if (data.clickable) layout.dragmode = false;
 
   let gone = false;

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import streamlit as st
@@ -72,7 +72,7 @@ def show_results(run: Run) -> None:
 def _table(run: Run) -> None:
     st.subheader("After the last epoch")
     last = run.history[-1]
-    paper = run.model == PRESETS["annotation"][0] and run.training == PRESETS["annotation"][1]
+    paper = (run.model, replace(run.training, seed=0)) == PRESETS["annotation"]
     rows = []
     for key, (name, _) in METRICS.items():
         row = {"Metric": name, "Train": last["train"][key], "Validation": last["validation"][key]}

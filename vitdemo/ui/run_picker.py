@@ -70,7 +70,8 @@ def run_name(run: Run) -> str:
         f"patch {model.patch_size}",
         f"{run.training.train_images:,} images",
     ]
-    state = "" if run.state == "finished" else f" {run.state}"
+    # While it is active the page around the picker stands still, so a finer word would soon be wrong.
+    state = "" if run.state == "finished" else " under way" if run.state in ACTIVE else f" {run.state}"
     reached = f" {last['validation']['accuracy']:.1%}" if last else ""
     return f"{_when(run.id)}{state}{reached} · {' · '.join(parts)}"
 

@@ -195,9 +195,8 @@ def start() -> None:
     preset = address.read("preset", tuple(PRESETS), None)
     values = preset_values(preset or DEFAULT_PRESET)
     # The width decides which heads fit and the epochs which warm-up, so these two come first.
-    for field in ("embed_dim", "epochs", *CONTROLS):
-        if field not in st.session_state:
-            st.session_state[field] = address.read(field, options(field), values[field])
+    for field in dict.fromkeys(("embed_dim", "epochs", *CONTROLS)):
+        st.session_state[field] = address.read(field, options(field), values[field])
     _fit()
 
 

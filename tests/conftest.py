@@ -1,0 +1,31 @@
+"""What every test shares: a home of its own, so that nothing is written into the project, and one torch thread."""
+
+import pytest
+import torch
+
+from vitdemo.config import ModelConfig, TrainConfig
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    """The folder of this test's runs and data."""
+    monkeypatch.setenv("VITDEMO_HOME", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """One torch thread: tests compare numbers to the bit and share the machine."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def tiny():
+    """A model that trains in no time."""
+    return ModelConfig(patch_size=16, embed_dim=8, depth=1, num_heads=2, mlp_ratio=1.0)
+
+
+@pytest.fixture
+def short():
+    """A training of a few steps."""
+    return TrainConfig(epochs=2, batch_size=8, train_images=20, validation_images=10, seed=3)

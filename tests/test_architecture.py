@@ -1,0 +1,114 @@
+"""Arrows point one way: pages -> ui -> jobs, explain, figures -> training, runs -> model, data, metrics -> config."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import vitdemo
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "vitdemo"
+LAYERS = [  # from the lowest; a module imports from its own layer and from those below
+    {"config", "costs", "cores", "paper", "paths", "cifar10"},
+    {"model", "data", "metrics", "pictures"},
+    {"training", "checkpoint", "runs"},
+    {"jobs", "fetch", "speed", "explain", "figures", "__main__"},
+    {"ui"},
+    {""},  # vitdemo/__init__.py, which loads each name when it is first used
+]
+HEIGHT = {part: height for height, layer in enumerate(LAYERS) for part in layer}
+
+
+def name_of(path):
+    """`vitdemo/ui/live.py` -> vitdemo.ui.live."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports_of(path, top_only=False):
+    """Full names of the modules that a file imports, wherever in it, or only where it is loaded."""
+    tree = ast.parse(path.read_text())
+    package = name_of(path) if path.name == "__init__.py" else name_of(path).rpartition(".")[0]
+    found = set()
+    for node in tree.body if top_only else ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        if isinstance(node, ast.ImportFrom):
+            base = package.rsplit(".", node.level - 1)[0] if node.level else ""
+            source = ".".join(part for part in (base, node.module) if part)
+            found |= {source} if node.module and source != "vitdemo" else {f"{source}.{a.name}" for a in node.names}
+    return found
+
+
+def part_of(module):
+    """`vitdemo.ui.live` -> ui, `vitdemo.train` -> training; None for a module that is not of the package."""
+    top, *rest = module.split(".")
+    part = rest[0] if rest else ""
+    return vitdemo._HOMES.get(part, part) if top == "vitdemo" else None
+
+
+MODULES = sorted(PACKAGE.rglob("*.py"))
+PAGES = sorted(ROOT.glob("pages/*.py")) + sorted(ROOT.glob("app.py"))
+NAMES = [str(path.relative_to(ROOT)) for path in MODULES]
+
+
+def test_imports_are_found_however_they_are_written(tmp_path, monkeypatch):
+    monkeypatch.setattr("test_architecture.ROOT", tmp_path)
+    path = tmp_path / "vitdemo" / "ui" / "live.py"
+    path.parent.mkdir(parents=True)
+    path.write_text(
+        "import os.path, vitdemo.jobs as j\nfrom ..config import LIMITS\nfrom .. import runs\nfrom . import settings\n"
+        "from vitdemo import model\nfrom vitdemo.data import augment\ndef f():\n    import streamlit as st\n"
+    )
+    expected = {"os.path", "vitdemo.jobs", "vitdemo.config", "vitdemo.runs", "vitdemo.ui.settings", "vitdemo.model"}
+    assert imports_of(path) == expected | {"vitdemo.data", "streamlit"}
+    assert "streamlit" not in imports_of(path, top_only=True)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=NAMES)
+def test_streamlit_is_known_to_ui_alone(path):
+    libraries = {module.split(".")[0] for module in imports_of(path)}
+    assert "streamlit" not in libraries or part_of(name_of(path)) == "ui"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=NAMES)
+def test_plotly_is_known_to_figures_and_ui_alone(path):
+    libraries = {module.split(".")[0] for module in imports_of(path)}
+    assert "plotly" not in libraries or part_of(name_of(path)) in ("figures", "ui")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=NAMES)
+def test_no_module_imports_from_a_layer_above_its_own(path):
+    height = HEIGHT[part_of(name_of(path))]
+    assert {module for module in imports_of(path) if HEIGHT.get(part_of(module), -1) > height} == set()
+
+
+def test_every_module_has_a_layer():
+    assert {part_of(name_of(path)) for path in MODULES} <= set(HEIGHT)
+
+
+def test_no_two_modules_import_each_other():
+    """Leave out what imports nothing that is left, again and again: what stays goes round in a circle."""
+    needs = {name_of(path): imports_of(path, top_only=True) for path in MODULES}
+    while free := [name for name in needs if not needs[name] & set(needs) - {name}]:
+        for name in free:
+            del needs[name]
+    assert needs == {}
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_nothing_imports_a_page(path):
+    name = name_of(path)
+    assert all(name not in imports_of(module) for module in MODULES + PAGES)
+
+
+def test_the_public_names_of_the_design():
+    names = "ModelConfig TrainConfig PRESETS VisionTransformer Trace ConfigError load_cifar10 train Run"
+    assert {*names.split(), "save_checkpoint", "load_checkpoint"} <= set(vitdemo.__all__)
+    assert all(hasattr(vitdemo, name) for name in vitdemo.__all__)
+
+
+def test_a_name_that_is_not_public():
+    with pytest.raises(AttributeError, match="vitdemo has no 'transformer'"):
+        _ = vitdemo.transformer

@@ -1,0 +1,111 @@
+import re
+
+import pytest
+import torch
+from torch.autograd.graph import saved_tensors_hooks
+from torch.utils.flop_counter import FlopCounterMode
+
+from vitdemo.config import ConfigError, ModelConfig
+from vitdemo.costs import MEMORY_LIMIT, activation_bytes, check_memory, operations, parameters
+from vitdemo.model import VisionTransformer
+
+SHAPES = [
+    ModelConfig(),
+    ModelConfig(patch_size=2, depth=2, num_heads=1),
+    ModelConfig(patch_size=8, embed_dim=48, depth=3, num_heads=6, mlp_ratio=2.5, num_classes=7),
+    ModelConfig(image_size=24, patch_size=6, in_channels=1, embed_dim=20, depth=1, num_heads=5, mlp_ratio=0.5),
+]
+DROPPING = [
+    ModelConfig(depth=2, dropout=0.1),
+    ModelConfig(depth=2, attention_dropout=0.1),
+    ModelConfig(depth=2, dropout=0.1, attention_dropout=0.1, num_heads=32),
+]
+
+
+def random_images(config, count):
+    return torch.rand(count, config.in_channels, config.image_size, config.image_size)
+
+
+@pytest.mark.parametrize("config", SHAPES, ids=str)
+def test_parameters_add_up_to_those_of_the_model(config):
+    model = VisionTransformer(config, seed=0)
+    assert sum(parameters(config).values()) == sum(tensor.numel() for tensor in model.parameters())
+
+
+@pytest.mark.parametrize("config", SHAPES[:3], ids=str)
+def test_each_part_has_the_parameters_of_its_module(config):
+    model = VisionTransformer(config, seed=0)
+    modules = {"patch embedding": model.patch_embed, "encoder blocks": model.blocks, "final norm": model.norm}
+    modules["head"] = model.head
+    counts = {name: sum(tensor.numel() for tensor in module.parameters()) for name, module in modules.items()}
+    counts |= {"CLS token": model.cls_token.numel(), "position embedding": model.pos_embed.numel()}
+    assert parameters(config) == counts
+
+
+@pytest.mark.parametrize("config", SHAPES, ids=str)
+def test_operations_are_what_torch_counts(config):
+    model = VisionTransformer(config, seed=0).eval()
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(random_images(config, 1))
+    assert counter.get_total_flops() == 2 * sum(operations(config).values())  # a multiply-add is two of torch's
+
+
+def test_operations_of_attention_grow_with_the_square_of_the_tokens():
+    coarse, fine = ModelConfig(patch_size=8), ModelConfig(patch_size=4)
+    ratio = fine.num_tokens / coarse.num_tokens
+    assert operations(fine)["attention"] == pytest.approx(ratio**2 * operations(coarse)["attention"])
+    assert operations(fine)["MLPs"] == pytest.approx(ratio * operations(coarse)["MLPs"])
+
+
+def kept_for_the_way_back(model, images):
+    """Bytes of the storages that autograd keeps beside the parameters."""
+    weights = {tensor.untyped_storage().data_ptr() for tensor in model.parameters()}
+    kept = {}
+
+    def keep(tensor):
+        kept[tensor.untyped_storage().data_ptr()] = tensor
+        return tensor
+
+    with saved_tensors_hooks(keep, lambda tensor: tensor):
+        model(images)
+    return sum(tensor.untyped_storage().nbytes() for storage, tensor in kept.items() if storage not in weights)
+
+
+@pytest.mark.parametrize("batch_size", [1, 8])
+@pytest.mark.parametrize("config", SHAPES + DROPPING, ids=str)
+def test_activation_bytes_are_about_what_autograd_keeps(config, batch_size):
+    measured = kept_for_the_way_back(VisionTransformer(config, seed=0).train(), random_images(config, batch_size))
+    assert 0.7 < activation_bytes(config, batch_size) / measured < 1.3
+
+
+def test_a_step_that_fits_passes():
+    check_memory(ModelConfig(), 128)
+
+
+@pytest.mark.parametrize(
+    ("config", "batch_size"),
+    [
+        (ModelConfig(patch_size=2, embed_dim=256, depth=12), 256),
+        (ModelConfig(patch_size=1, num_heads=64), 1024),
+        (ModelConfig(embed_dim=1024, depth=24, mlp_ratio=16.0), 1024),
+    ],
+)
+def test_the_advised_batch_size_is_the_largest_that_fits(config, batch_size):
+    with pytest.raises(ConfigError, match="GiB of memory") as caught:
+        check_memory(config, batch_size)
+    fitting = int(re.search(r"batch size of at most (\d+)", str(caught.value))[1])
+    check_memory(config, fitting)
+    with pytest.raises(ConfigError):
+        check_memory(config, fitting + 1)
+
+
+def test_a_model_of_which_not_one_image_fits():
+    with pytest.raises(ConfigError, match="use a larger patch size or a smaller model"):
+        check_memory(ModelConfig(image_size=256, patch_size=1), 1)
+
+
+def test_the_memory_in_the_message_is_that_of_the_step():
+    config = ModelConfig(patch_size=1, depth=2, num_heads=64)
+    batch_size = 1 + MEMORY_LIMIT // activation_bytes(config, 1)
+    with pytest.raises(ConfigError, match=r"would need 4\.\d GiB of memory, and 4 GiB are allowed"):
+        check_memory(config, batch_size)

@@ -1,0 +1,109 @@
+import threading
+
+import pytest
+
+from vitdemo import fetch
+from vitdemo.config import ConfigError
+from vitdemo.fetch import ARCHIVE, ARCHIVE_BYTES, Fetch, fetch_status, start_fetch
+from vitdemo.paths import CIFAR10_FILES, full_set_on_disk
+
+TIMEOUT = 60  # seconds
+
+
+@pytest.fixture
+def download(monkeypatch):
+    """A download that waits until it is released and then does what its `result` does."""
+
+    class Download(threading.Event):
+        begun = 0
+
+        def result(self):
+            """Nothing."""
+
+    event = Download()
+
+    def download_full_set():
+        event.begun += 1
+        event.wait(TIMEOUT)
+        event.result()
+
+    monkeypatch.setattr(fetch, "download_full_set", download_full_set)
+    monkeypatch.setattr(fetch, "_thread", None)
+    monkeypatch.setattr(fetch, "_error", "")
+    yield event
+    event.set()
+
+
+def finish(download):
+    download.set()
+    fetch._thread.join(TIMEOUT)
+
+
+def put_files(home):
+    folder = home / "data" / "cifar-10-batches-py"
+    folder.mkdir(parents=True)
+    for name in CIFAR10_FILES:
+        (folder / name).write_bytes(b"")
+
+
+def test_before_anything_is_fetched(download):
+    assert fetch_status() == Fetch("absent")
+    assert not full_set_on_disk()
+
+
+def test_a_set_that_is_there_needs_no_download(download, home):
+    put_files(home)
+    assert fetch_status() == Fetch("done", 1.0)
+
+
+@pytest.mark.parametrize("missing", CIFAR10_FILES)
+def test_a_set_of_which_one_file_is_missing_is_absent(download, home, missing):
+    put_files(home)
+    (home / "data" / "cifar-10-batches-py" / missing).unlink()
+    assert fetch_status() == Fetch("absent")
+
+
+def test_the_share_that_has_arrived(download, home):
+    start_fetch()
+    assert fetch_status() == Fetch("running", 0.0)
+    (home / "data").mkdir()
+    with (home / "data" / ARCHIVE).open("wb") as file:
+        file.truncate(ARCHIVE_BYTES // 2)
+    assert fetch_status() == Fetch("running", pytest.approx(0.5))
+
+
+def test_a_second_start_waits_for_the_first(download, home):
+    download.result = lambda: put_files(home)
+    start_fetch()
+    start_fetch()
+    finish(download)
+    assert download.begun == 1
+    assert fetch_status() == Fetch("done", 1.0)
+
+
+def test_a_download_that_fails_says_why_and_can_be_tried_again(download, home):
+    def fail():
+        raise ConfigError("The full CIFAR-10 could not be fetched (no route).")
+
+    download.result = fail
+    start_fetch()
+    finish(download)
+    assert fetch_status() == Fetch("failed", message="The full CIFAR-10 could not be fetched (no route).")
+
+    download.result = lambda: put_files(home)
+    start_fetch()
+    finish(download)
+    assert fetch_status() == Fetch("done", 1.0)
+
+
+def test_an_error_that_nobody_expected_is_told(monkeypatch):
+    def fail():
+        raise ZeroDivisionError("by hand")
+
+    monkeypatch.setattr(threading, "excepthook", lambda failure: None)
+    monkeypatch.setattr(fetch, "download_full_set", fail)
+    monkeypatch.setattr(fetch, "_error", "")
+    monkeypatch.setattr(fetch, "_thread", None)
+    fetch.start_fetch()
+    fetch._thread.join(TIMEOUT)
+    assert fetch.fetch_status().state == "failed"

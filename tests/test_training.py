@@ -1,0 +1,342 @@
+import math
+import threading
+from dataclasses import replace
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from vitdemo.config import ConfigError, ModelConfig, TrainConfig
+from vitdemo.data import load_cifar10, normalise
+from vitdemo.model import VisionTransformer
+from vitdemo.training import (
+    BatchEnd,
+    EpochEnd,
+    TrainingDiverged,
+    ValidationBatchEnd,
+    evaluate,
+    learning_rate,
+    make_optimizer,
+    predict,
+    train,
+)
+
+KEYS = ["loss", "accuracy", "auroc", "f1", "precision", "recall", "top1", "top5"]
+RANDOM_MODEL = ModelConfig(patch_size=8, embed_dim=16, depth=2, num_heads=2, dropout=0.2, attention_dropout=0.2)
+RANDOM_RECIPE = TrainConfig(epochs=2, batch_size=16, augmentation="flip_and_shift", schedule="cosine", seed=5)
+
+
+def events_of(model, data, config, kind=object):
+    return [event for event in train(model, data, config) if isinstance(event, kind)]
+
+
+def trained(model_config, config, data):
+    """Every metric of every epoch and the weights after it."""
+    torch.set_num_threads(1)
+    model = VisionTransformer(model_config, seed=config.seed)
+    epochs = events_of(model, data, config, EpochEnd)
+    return [(epoch.train, epoch.validation) for epoch in epochs], model.state_dict()
+
+
+def same(one, other):
+    metrics = one[0] == other[0]
+    return metrics and all(torch.equal(one[1][name], other[1][name]) for name in one[1])
+
+
+# The same numbers again
+
+
+def test_a_training_can_be_repeated_to_the_bit():
+    data = load_cifar10(50, 20)
+    torch.manual_seed(1)
+    first = trained(RANDOM_MODEL, RANDOM_RECIPE, data)
+    torch.manual_seed(2)
+    assert same(first, trained(RANDOM_MODEL, RANDOM_RECIPE, data))
+
+
+def test_another_training_beside_it_changes_no_number():
+    data = load_cifar10(50, 20)
+    alone = trained(RANDOM_MODEL, RANDOM_RECIPE, data)
+    enough, begun = threading.Event(), threading.Event()
+
+    def train_others():
+        torch.set_num_threads(1)
+        seed = 0
+        while not enough.is_set():
+            seed += 1
+            torch.manual_seed(seed)
+            for _ in train(VisionTransformer(RANDOM_MODEL, seed=seed), data, replace(RANDOM_RECIPE, seed=seed)):
+                begun.set()
+                if enough.is_set():
+                    break
+
+    other = threading.Thread(target=train_others)
+    other.start()
+    assert begun.wait(30)
+    beside = [trained(RANDOM_MODEL, RANDOM_RECIPE, data) for _ in range(3)]
+    enough.set()
+    other.join()
+    assert all(same(alone, one) for one in beside)
+
+
+def test_another_seed_gives_other_numbers():
+    data = load_cifar10(50, 20)
+    first, second = (trained(RANDOM_MODEL, replace(RANDOM_RECIPE, seed=seed), data) for seed in (5, 6))
+    assert first[0] != second[0]
+
+
+@pytest.mark.parametrize("part", ["order", "augmentation", "dropout"])
+def test_the_seed_of_the_recipe_decides_each_chance(part):
+    data = load_cifar10(32, 10)
+    model_config = replace(RANDOM_MODEL, dropout=0.2 if part == "dropout" else 0.0, attention_dropout=0.0)
+    recipe = TrainConfig(
+        epochs=1,
+        batch_size=8 if part == "order" else 32,
+        augmentation="flip_and_shift" if part == "augmentation" else "none",
+    )
+    losses = []
+    for seed in (1, 1, 2):
+        model = VisionTransformer(model_config, seed=0)
+        model.generator.manual_seed(len(losses))  # whatever was drawn from it before
+        losses.append([event.loss for event in events_of(model, data, replace(recipe, seed=seed), BatchEnd)])
+    assert losses[0] == losses[1]
+    assert losses[0] != pytest.approx(losses[2], rel=1e-5)
+
+
+# One step
+
+
+def stepped_by_hand(model, data, config, steps):
+    """Adam (Kingma and Ba 2015) or AdamW on the whole set, written from the formulas."""
+    weights = dict(model.named_parameters())
+    mean = {name: torch.zeros_like(weight) for name, weight in weights.items()}
+    square = {name: torch.zeros_like(weight) for name, weight in weights.items()}
+    for t in range(1, steps + 1):
+        loss = F.cross_entropy(model(normalise(data.train.images).double()), data.train.labels)
+        gradients = torch.autograd.grad(loss, list(weights.values()))
+        with torch.no_grad():
+            for (name, weight), gradient in zip(weights.items(), gradients, strict=True):
+                if config.optimizer == "adam":
+                    gradient = gradient + config.weight_decay * weight
+                else:
+                    weight *= 1 - config.learning_rate * config.weight_decay
+                mean[name] = 0.9 * mean[name] + 0.1 * gradient
+                square[name] = 0.999 * square[name] + 0.001 * gradient**2
+                corrected = mean[name] / (1 - 0.9**t)
+                weight -= config.learning_rate * corrected / ((square[name] / (1 - 0.999**t)).sqrt() + 1e-8)
+    return model
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
+def test_steps_are_those_of_the_formulas(tiny, optimizer, steps, monkeypatch):
+    data = load_cifar10(20, 5)
+    config = TrainConfig(epochs=steps, batch_size=20, learning_rate=1e-2, weight_decay=0.3, optimizer=optimizer)
+    expected = stepped_by_hand(VisionTransformer(tiny, seed=0).double(), data, config, steps)
+
+    monkeypatch.setattr("vitdemo.training.normalise", lambda images: normalise(images).double())
+    model = VisionTransformer(tiny, seed=0).double()
+    losses = [event.loss for event in train(model, data, config) if isinstance(event, BatchEnd)]
+    for name, weight in expected.named_parameters():
+        torch.testing.assert_close(model.get_parameter(name), weight, rtol=1e-6, atol=1e-8)
+    assert len(losses) == steps
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
+def test_the_optimizer_takes_every_parameter(tiny, optimizer):
+    model = VisionTransformer(tiny, seed=0)
+    config = TrainConfig(optimizer=optimizer, learning_rate=0.01, weight_decay=0.2)
+    groups = make_optimizer(model, config).param_groups
+    assert {id(weight) for group in groups for weight in group["params"]} == {id(w) for w in model.parameters()}
+    assert all((group["lr"], group["weight_decay"]) == (0.01, 0.2) for group in groups)
+
+
+# The learning rate
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [  # two steps an epoch
+        (TrainConfig(epochs=3, learning_rate=0.8), [0.8] * 6),
+        (TrainConfig(epochs=3, learning_rate=0.8, warmup_epochs=2), [0.2, 0.4, 0.6, 0.8, 0.8, 0.8]),
+        (TrainConfig(epochs=2, learning_rate=0.8, warmup_epochs=2), [0.2, 0.4, 0.6, 0.8]),
+        (TrainConfig(epochs=2, learning_rate=0.8, warmup_epochs=0.25), [0.8] * 4),
+        (
+            TrainConfig(epochs=3, learning_rate=0.8, schedule="cosine"),
+            [0.4 * (1 + math.cos(math.pi * done / 6)) for done in range(6)],
+        ),
+        (
+            TrainConfig(epochs=3, learning_rate=0.8, schedule="cosine", warmup_epochs=1),
+            [0.4, 0.8, 0.8, 0.4 * (1 + math.sqrt(0.5)), 0.4, 0.4 * (1 - math.sqrt(0.5))],
+        ),
+        (TrainConfig(epochs=2, learning_rate=0.8, schedule="cosine", warmup_epochs=2), [0.2, 0.4, 0.6, 0.8]),
+    ],
+)
+def test_the_learning_rate_of_each_step(config, expected):
+    rates = [learning_rate(config, step, 2) for step in range(1, len(expected) + 1)]
+    assert rates == pytest.approx(expected)
+
+
+def test_the_cosine_ends_near_zero():
+    config = TrainConfig(epochs=10, learning_rate=1.0, schedule="cosine")
+    assert learning_rate(config, 10 * 100, 100) < 1e-5
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+@pytest.mark.parametrize("warmup", [0.0, 0.3, 1.0, 2.7, 3.0])
+def test_the_learning_rate_is_never_above_its_largest_nor_below_zero(schedule, warmup):
+    config = TrainConfig(epochs=3, learning_rate=0.5, schedule=schedule, warmup_epochs=warmup)
+    rates = [learning_rate(config, step, 7) for step in range(1, 22)]
+    assert all(0 < rate <= 0.5 for rate in rates)
+
+
+def test_each_step_is_taken_at_its_rate(tiny, monkeypatch):
+    used = []
+
+    def recorded(model, config):
+        optimizer = make_optimizer(model, config)
+        optimizer.register_step_pre_hook(lambda taken, *_: used.append(taken.param_groups[0]["lr"]))
+        return optimizer
+
+    monkeypatch.setattr("vitdemo.training.make_optimizer", recorded)
+    config = TrainConfig(epochs=2, batch_size=8, learning_rate=0.01, schedule="cosine", warmup_epochs=1.0)
+    events_of(VisionTransformer(tiny, seed=0), load_cifar10(20, 5), config)
+    assert used == [learning_rate(config, step, 3) for step in range(1, 7)]
+
+
+# What is told on the way
+
+
+@pytest.mark.parametrize(("images", "batch_size"), [(20, 8), (16, 8), (5, 8), (2, 1)])
+def test_the_order_of_events(tiny, images, batch_size):
+    config = TrainConfig(epochs=2, batch_size=batch_size)
+    events = events_of(VisionTransformer(tiny, seed=0), load_cifar10(images, 10), config)
+    steps, parts = math.ceil(images / batch_size), math.ceil(10 / batch_size)
+    expected = []
+    for epoch in (1, 2):
+        expected += [(BatchEnd, epoch, batch, steps) for batch in range(1, steps + 1)]
+        expected += [(ValidationBatchEnd, epoch, batch, parts) for batch in range(1, parts + 1)]
+        expected += [(EpochEnd, epoch)]
+    told = [
+        (type(event), event.epoch, *(() if isinstance(event, EpochEnd) else (event.batch, event.batches)))
+        for event in events
+    ]
+    assert told == expected
+
+
+def test_an_epoch_tells_the_metrics_of_the_annotation(tiny, short):
+    (first, last) = events_of(VisionTransformer(tiny, seed=0), load_cifar10(20, 10), short, EpochEnd)
+    for epoch in (first, last):
+        assert list(epoch.train) == list(epoch.validation) == KEYS
+        assert all(math.isfinite(value) for value in (*epoch.train.values(), *epoch.validation.values()))
+        assert epoch.seconds >= 20 / epoch.images_per_second > 0
+
+
+def test_validation_metrics_are_those_of_the_model_after_the_epoch():
+    data = load_cifar10(40, 30)
+    model = VisionTransformer(RANDOM_MODEL, seed=0)
+    for event in train(model, data, RANDOM_RECIPE):
+        if isinstance(event, EpochEnd):
+            assert evaluate(model, data.validation) == pytest.approx(event.validation, abs=1e-6)
+
+
+def test_training_metrics_are_of_the_whole_epoch_not_the_mean_of_its_batches(tiny):
+    config = TrainConfig(epochs=1, batch_size=8, learning_rate=1e-7)  # so low that the weights stay
+    model, data = VisionTransformer(tiny, seed=0), load_cifar10(10, 5)
+    events = events_of(model, data, config)
+    losses = [event.loss for event in events if isinstance(event, BatchEnd)]
+    assert events[-1].train["loss"] == pytest.approx((8 * losses[0] + 2 * losses[1]) / 10, rel=1e-5)
+    assert events[-1].train["loss"] != pytest.approx((losses[0] + losses[1]) / 2, rel=1e-4)
+    assert events[-1].train == pytest.approx(evaluate(model, data.train), abs=1e-4)
+
+
+def test_training_metrics_are_of_the_images_as_seen_in_training():
+    model = VisionTransformer(replace(RANDOM_MODEL, dropout=0.8), seed=0)
+    data = load_cifar10(30, 5)
+    (epoch,) = events_of(model, data, TrainConfig(epochs=1, batch_size=30, learning_rate=1e-7), EpochEnd)
+    assert epoch.train["loss"] != pytest.approx(evaluate(model, data.train)["loss"], rel=1e-3)
+
+
+def test_each_epoch_sees_every_image_once_and_in_another_order(tiny, monkeypatch):
+    data = load_cifar10(20, 5)
+    seen = []
+    monkeypatch.setattr("vitdemo.training.augment", lambda images, *_: seen.append(images) or images)
+    events_of(VisionTransformer(tiny, seed=0), data, TrainConfig(epochs=2, batch_size=8))
+    number = {image.numpy().tobytes(): n for n, image in enumerate(data.train.images)}
+    order = [number[image.numpy().tobytes()] for batch in seen for image in batch]
+    assert sorted(order[:20]) == sorted(order[20:]) == list(range(20))
+    assert order[:20] != order[20:]
+    assert order[:20] != list(range(20))
+
+
+def test_the_model_is_in_training_mode_for_steps_and_in_evaluation_mode_after(tiny):
+    model = VisionTransformer(tiny, seed=0)
+    for event in train(model, load_cifar10(20, 10), TrainConfig(epochs=2, batch_size=8)):
+        assert model.training == isinstance(event, BatchEnd)
+
+
+def test_leaving_the_loop_keeps_the_weights_of_the_last_step(tiny):
+    data, config = load_cifar10(20, 5), TrainConfig(epochs=3, batch_size=4)
+    one, two = VisionTransformer(tiny, seed=0), VisionTransformer(tiny, seed=0)
+    for event in train(one, data, config):
+        if event.batch == 2:
+            break
+    events = train(two, data, config)
+    next(events), next(events)
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
+    next(events)
+    assert not all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
+
+
+# Whether it learns, and what it refuses
+
+
+def test_a_small_model_learns_20_images_by_heart():
+    model = VisionTransformer(ModelConfig(patch_size=8, embed_dim=32, depth=2, num_heads=4), seed=0)
+    epochs = events_of(model, load_cifar10(20, 5), TrainConfig(epochs=40, batch_size=20, learning_rate=5e-3), EpochEnd)
+    assert epochs[0].train["accuracy"] < 0.5
+    assert epochs[-1].train["accuracy"] == 1.0
+    assert epochs[-1].train["loss"] < 0.05
+
+
+def test_a_training_that_diverges_names_the_step_and_the_learning_rate(tiny):
+    config = TrainConfig(epochs=60, batch_size=8, learning_rate=10.0, weight_decay=10.0)
+    told = []
+    with pytest.raises(TrainingDiverged) as caught:
+        told.extend(train(VisionTransformer(tiny, seed=0), load_cifar10(20, 5), config))
+    losses = [event.loss for event in told if isinstance(event, BatchEnd)]
+    assert all(math.isfinite(loss) for loss in losses)
+    step = len(losses) + (not isinstance(told[-1], ValidationBatchEnd))  # in a step, or in the validation after one
+    assert f"at step {step} (epoch {math.ceil(step / 3)})" in str(caught.value)
+    assert "Lower the learning rate, now 10, for example to 1" in str(caught.value)
+
+
+@pytest.mark.parametrize("empty", ["train", "validation"])
+def test_a_set_without_images_is_refused(tiny, empty):
+    data = load_cifar10(5, 5)
+    data = replace(data, **{empty: data.train[:0]})
+    with pytest.raises(ConfigError, match="at least one training and one validation image"):
+        next(train(VisionTransformer(tiny, seed=0), data, TrainConfig()))
+
+
+def test_a_step_that_would_not_fit_into_memory_is_refused():
+    model = VisionTransformer(ModelConfig(patch_size=1, num_heads=64), seed=0)
+    with pytest.raises(ConfigError, match="GiB of memory"):
+        next(train(model, load_cifar10(5, 5), TrainConfig(batch_size=1024)))
+
+
+def test_the_model_sees_pixels_from_minus_one_to_one(tiny):
+    model, data = VisionTransformer(tiny, seed=0), load_cifar10(20, 30)
+    with torch.no_grad():
+        logits = model(data.validation.images / 127.5 - 1)
+        loss = F.cross_entropy(model(data.train.images / 127.5 - 1), data.train.labels).item()
+    torch.testing.assert_close(torch.cat(list(predict(model, data.validation, 8))), logits, rtol=1e-5, atol=1e-6)
+    assert next(train(model, data, TrainConfig(batch_size=20))).loss == pytest.approx(loss, rel=1e-5)
+
+
+def test_evaluation_keeps_no_gradient_and_changes_no_weight(tiny):
+    model, data = VisionTransformer(tiny, seed=0).train(), load_cifar10(5, 30)
+    before = {name: weight.clone() for name, weight in model.state_dict().items()}
+    assert list(evaluate(model, data.validation)) == KEYS
+    assert all(weight.grad is None for weight in model.parameters())
+    assert all(torch.equal(before[name], weight) for name, weight in model.state_dict().items())
