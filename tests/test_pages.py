@@ -1,5 +1,8 @@
 """Every page without a browser, under Streamlit's AppTest."""
 
+import csv
+import io
+import json
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,7 @@ from vitdemo.data import load_cifar10
 from vitdemo.jobs import QUEUE
 from vitdemo.runs import epoch_record, new_run, save_run
 from vitdemo.training import EpochEnd, train
-from vitdemo.ui import settings
+from vitdemo.ui import results, settings
 
 APP = str(Path(__file__).parents[1] / "app.py")
 
@@ -215,6 +218,19 @@ def test_the_papers_values_stand_beside_the_annotation_preset_only(saved_run):
     save_run(listing, VisionTransformer(model, seed=0))
     app = open_app(run=listing.id)
     assert list(app.dataframe[0].value["Paper, validation"])[:2] == [2.1240, 0.2051]
+
+
+def test_what_can_be_kept_holds_every_number(saved_run):
+    lines = list(csv.DictReader(io.StringIO(results.metrics_csv(saved_run))))
+    kept = json.loads(results.metrics_json(saved_run))
+    assert len(lines) == len(saved_run.history) == 2
+    for line, record in zip(lines, saved_run.history, strict=True):
+        for part in ("train", "validation"):
+            for key, value in record[part].items():
+                assert line[f"{part}_{key}"] == ("" if value is None else str(value))
+    assert kept["history"] == list(saved_run.history)
+    assert ModelConfig(**kept["model"]) == saved_run.model
+    assert TrainConfig(**kept["training"]) == saved_run.training
 
 
 def test_a_failed_run_says_why(tiny, short):

@@ -208,7 +208,7 @@ def show_view(
 
     left, right = st.columns(2)
     with left:
-        is_ = "" if picture.label is None else f", a real {CLASSES[picture.label]}"
+        is_ = "" if picture.label is None else f": {CLASSES[picture.label]}"
         st.markdown(f"**Picture**{is_}")
         chart(
             picture_with_token(image, patch_size, token),

@@ -1,0 +1,148 @@
+"""The figures show the numbers that they are given."""
+
+import base64
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vitdemo.figures.attention import matrix, overlay, picture_with_token
+from vitdemo.figures.curves import all_curves, metric_curve
+from vitdemo.figures.pictures import patches, sheet, to_source
+from vitdemo.figures.predictions import confusion, top_classes
+from vitdemo.figures.style import MARK
+from vitdemo.metrics import METRICS
+
+RNG = np.random.default_rng(0)
+IMAGE = RNG.integers(0, 256, (32, 32, 3), dtype=np.uint8)
+NAMES = ("ant", "bee", "cat", "dog", "elk", "fox")
+
+
+def history(epochs):
+    """Records with a different number everywhere, and an AUROC without a value in the first."""
+    records = []
+    for epoch in range(1, epochs + 1):
+        parts = {
+            part: {key: epoch + i / 10 + shift for i, key in enumerate(METRICS)}
+            for part, shift in (("train", 0), ("validation", 0.05))
+        }
+        records.append({"epoch": epoch, **parts})
+    records[0]["train"]["auroc"] = None
+    return tuple(records)
+
+
+def frame_of(figure):
+    """The marked rectangle as x0, y0, x1, y1."""
+    (shape,) = [shape for shape in figure.layout.shapes if shape.line.color == MARK]
+    return [shape.x0, shape.y0, shape.x1, shape.y1]
+
+
+@pytest.mark.parametrize("key", METRICS)
+def test_a_curve_has_a_point_an_epoch_for_each_part(key):
+    records = history(3)
+    figure = metric_curve(records, key, epochs=6)
+    assert [trace.name for trace in figure.data] == ["Training", "Validation"]
+    for trace, part in zip(figure.data, ("train", "validation"), strict=True):
+        assert list(trace.x) == [1, 2, 3]
+        assert list(trace.y) == [record[part][key] for record in records]
+    assert figure.layout.title.text == METRICS[key][0]
+    assert (figure.layout.xaxis.title.text, figure.layout.yaxis.title.text) == (
+        "Epoch",
+        "nats" if key == "loss" else "share",
+    )
+
+
+def test_the_parts_differ_without_colour_too():
+    training, validation = metric_curve(history(2), "loss", 2).data
+    assert training.line.color != validation.line.color
+    assert training.line.dash != validation.line.dash
+    assert training.marker.symbol != validation.marker.symbol
+
+
+def test_a_curve_keeps_its_zoom_and_its_axis_while_it_grows():
+    before, after = metric_curve((), "accuracy", 6), metric_curve(history(4), "accuracy", 6)
+    assert before.layout.uirevision == after.layout.uirevision is not None
+    assert before.layout.xaxis.range == after.layout.xaxis.range == (0.5, 6.5)
+
+
+def test_all_curves_has_every_metric_twice():
+    figure = all_curves(history(2), 2)
+    assert len(figure.data) == 2 * len(METRICS)
+    assert [note.text for note in figure.layout.annotations] == [name for name, _ in METRICS.values()]
+
+
+def test_a_picture_keeps_every_pixel():
+    kind, content = to_source(IMAGE).split(",")
+    assert kind == "data:image/png;base64"
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(base64.b64decode(content)))), IMAGE)
+
+
+@pytest.mark.parametrize(("size", "cuts"), [(4, 7), (16, 1), (32, 0)])
+def test_patches_are_cut_at_every_patch(size, cuts):
+    shapes = patches(IMAGE, size).layout.shapes
+    assert sorted({shape.x0 for shape in shapes if shape.x0 == shape.x1}) == [size * n for n in range(1, cuts + 1)]
+    assert len(shapes) == 2 * cuts
+
+
+def test_the_overlay_shows_the_scaled_grid_and_tells_the_true_values():
+    grid = RNG.random((4, 4))
+    figure = overlay(IMAGE, grid, patch_size=8, token=7, strength=0.35)
+    (heat,) = [trace for trace in figure.data if trace.type == "heatmap"]
+    np.testing.assert_allclose(np.array(heat.z), (grid - grid.min()) / (grid.max() - grid.min()))
+    assert heat.opacity == 0.35
+    assert heat.customdata[1][2][0] == "row 2, column 3"
+    assert heat.customdata[1][2][1] == grid[1, 2]
+    assert heat.colorbar.ticktext == (f"{grid.min():.3f}", f"{grid.max():.3f}")
+    assert (heat.x0, heat.dx, heat.y0, heat.dy) == (4, 8, 4, 8)
+
+
+@pytest.mark.parametrize(
+    ("token", "frame"), [(0, [0, 0, 32, 32]), (1, [0, 0, 8, 8]), (7, [16, 8, 24, 16]), (16, [24, 24, 32, 32])]
+)
+def test_the_asking_token_is_framed_where_it_lies(token, frame):
+    assert frame_of(picture_with_token(IMAGE, 8, token)) == frame
+    assert frame_of(overlay(IMAGE, np.eye(4), 8, token, 0.5)) == frame
+
+
+def test_the_matrix_frames_the_row_that_asks():
+    attention = RNG.random((5, 5))
+    figure = matrix(attention, token=3)
+    np.testing.assert_array_equal(np.array(figure.data[0].z), attention)
+    assert frame_of(figure) == [-0.5, 2.5, 4.5, 3.5]
+    assert figure.layout.yaxis.autorange == "reversed"
+
+
+def test_the_most_probable_class_is_on_top_and_the_right_one_is_ticked():
+    figure = top_classes(np.array([0.1, 0.05, 0.4, 0.25, 0.15, 0.05]), NAMES, label=3)
+    bars = figure.data[0]
+    assert list(bars.y)[::-1] == ["cat", "dog ✓", "elk", "ant", "bee"]
+    assert list(bars.x)[::-1] == [0.4, 0.25, 0.15, 0.1, 0.05]
+    colours = list(bars.marker.color)[::-1]
+    assert len({colours[0], colours[1], colours[2]}) == 3
+
+
+def test_nobody_is_wrong_about_a_picture_without_a_label():
+    figure = top_classes(np.array([0.1, 0.05, 0.4, 0.25, 0.15, 0.05]), NAMES, label=None)
+    assert len(set(figure.data[0].marker.color)) == 1
+
+
+def test_the_confusion_matrix_shows_its_counts():
+    counts = RNG.integers(0, 9, (6, 6))
+    heat = confusion(counts, NAMES).data[0]
+    np.testing.assert_array_equal(np.array(heat.text), counts)
+    assert tuple(heat.x) == tuple(heat.y) == NAMES
+
+
+def test_the_sheet_holds_each_picture_in_its_place():
+    images = RNG.integers(0, 256, (8, 32, 32, 3), dtype=np.uint8)
+    figure = sheet(images, columns=3, chosen=4, height=100)
+    content = base64.b64decode(figure.data[0].source.split(",")[1])
+    canvas = np.asarray(Image.open(io.BytesIO(content)))
+    side = canvas.shape[1] // 3
+    assert canvas.shape == (3 * side, 3 * side, 3)
+    margin = (side - 32) // 2
+    for place, image in enumerate(images):
+        top, left = place // 3 * side + margin, place % 3 * side + margin
+        np.testing.assert_array_equal(canvas[top : top + 32, left : left + 32], image)
+    assert frame_of(figure) == [side, side, 2 * side, 2 * side]
