@@ -38,7 +38,9 @@ def _status(snapshot: Snapshot) -> None:
     elif run.state == "running" and not snapshot.epoch:
         st.progress(0.0, "Preparing data and model …")
     elif run.state == "running":
-        parts = [f"Epoch {snapshot.epoch} of {epochs}"]
+        stopping = st.session_state.get("stopping") == run.id
+        parts = ["Stopping after this batch"] if stopping else []
+        parts.append(f"Epoch {snapshot.epoch} of {epochs}")
         if snapshot.batches:
             parts.append(f"{snapshot.phase} batch {snapshot.batch} of {snapshot.batches}")
         parts.append(f"{snapshot.images_per_second:,.0f} images a second")

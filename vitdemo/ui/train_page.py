@@ -40,6 +40,7 @@ def _stop() -> None:
     from ..jobs import QUEUE
 
     QUEUE.stop(st.session_state["run"])
+    st.session_state["stopping"] = st.session_state["run"]
 
 
 def _shown_is_active() -> bool:
