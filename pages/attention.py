@@ -9,7 +9,8 @@ frame()
 st.title("Where does it look?")
 st.write(
     "In each layer every token gathers information from all others; attention says from which, and how much. Choose a "
-    "picture, a layer and a head, and see it. At first: last layer, mean of heads, CLS to patches (the paper's Figure 3)."
+    "picture, a layer and a head, and see it. At first: last layer, mean of heads, CLS to patches, as in Figure 3 of "
+    "*Annotation of Vision Transformer*."
 )
 with st.spinner("Loading PyTorch, once after each start …"):
     from vitdemo.config import ConfigError

@@ -10,7 +10,7 @@ frame()
 st.title("Train a Vision Transformer")
 st.write(
     "Set its shape, press Train, and see on real photographs (CIFAR-10: 32 × 32 pixels, ten classes) how it learns: "
-    "every metric, epoch by epoch, on the images it learns from and on images it never learns from."
+    "every metric, epoch by epoch. It follows the paper *Annotation of Vision Transformer*, called the annotation here."
 )
 address.check_names({"run", "preset", *settings.CONTROLS})
 settings.start()
@@ -21,14 +21,15 @@ with left:
         settings.draw(field)
     model, training = settings.chosen()
     train_page.buttons(model, training)
-    show_costs(model)
     estimate = st.container()
+    show_costs(model)
     with st.expander("More settings", icon=":material/tune:"):
         for field in settings.MORE:
             settings.draw(field)
         fetch = st.container()
-    train_page.why_at_chance(training)
     example = st.container()
+with right:
+    train_page.why_at_chance(model, training)
 
 # The sliders are on the screen; what needs torch comes after.
 with right, st.spinner("Loading PyTorch, once after each start …"):

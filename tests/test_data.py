@@ -323,9 +323,9 @@ def test_the_full_set_is_fetched_once(full_set, server):
 
 def test_a_file_that_is_not_there(full_set, server):
     server.files.clear()
-    with pytest.raises(ConfigError, match="HTTP Error 404") as caught:
+    with pytest.raises(ConfigError, match="Not Found") as caught:
         download_full_set()
-    assert str(caught.value).endswith("the 8 training images that ship with the project work without it.")
+    assert "The 8 training images that ship with the project work without it." in str(caught.value)
     assert len(load_cifar10(8, 2).train) == 8
 
 
@@ -333,9 +333,9 @@ def test_a_connection_that_is_refused(full_set, monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     monkeypatch.setattr(CIFAR10, "url", f"http://127.0.0.1:{port}/cifar.tar.gz")
-    with pytest.raises(ConfigError, match="Check the network connection") as caught:
+    with pytest.raises(ConfigError, match="check the network connection") as caught:
         download_full_set()
-    assert str(caught.value).endswith("the 8 training images that ship with the project work without it.")
+    assert "The 8 training images that ship with the project work without it." in str(caught.value)
 
 
 @pytest.mark.parametrize("damage", [lambda content: content[:-100], lambda content: content[:50] + b"x" + content[51:]])

@@ -9,7 +9,7 @@ from PIL import Image
 
 from vitdemo.figures.attention import matrix, overlay, picture_with_token
 from vitdemo.figures.curves import all_curves, metric_curve
-from vitdemo.figures.pictures import patches, sheet, to_source
+from vitdemo.figures.pictures import CELL, GAP, patches, sheet, to_source
 from vitdemo.figures.predictions import confusion, top_classes
 from vitdemo.figures.style import MARK
 from vitdemo.metrics import METRICS
@@ -36,6 +36,12 @@ def frame_of(figure):
     """The marked rectangle as x0, y0, x1, y1."""
     (shape,) = [shape for shape in figure.layout.shapes if shape.line.color == MARK]
     return [shape.x0, shape.y0, shape.x1, shape.y1]
+
+
+def pixels_of(figure):
+    """The picture under the figure."""
+    content = base64.b64decode(figure.data[0].source.split(",")[1])
+    return np.asarray(Image.open(io.BytesIO(content)))
 
 
 @pytest.mark.parametrize("key", METRICS)
@@ -67,7 +73,8 @@ def test_a_curve_keeps_its_zoom_and_its_axis_while_it_grows():
 
 
 def test_all_curves_has_every_metric_twice():
-    figure = all_curves(history(2), 2)
+    figure = all_curves(history(2), 2, "a run")
+    assert figure.layout.title.text == "a run"
     assert len(figure.data) == 2 * len(METRICS)
     assert [note.text for note in figure.layout.annotations] == [name for name, _ in METRICS.values()]
 
@@ -105,11 +112,11 @@ def test_the_asking_token_is_framed_where_it_lies(token, frame):
     assert frame_of(overlay(IMAGE, np.eye(4), 8, token, 0.5)) == frame
 
 
-def test_the_matrix_frames_the_row_that_asks():
+def test_the_matrix_marks_the_row_that_asks():
     attention = RNG.random((5, 5))
     figure = matrix(attention, token=3)
     np.testing.assert_array_equal(np.array(figure.data[0].z), attention)
-    assert frame_of(figure) == [-0.5, 2.5, 4.5, 3.5]
+    assert [(note.text, note.y) for note in figure.layout.annotations] == [("◀", 3)]
     assert figure.layout.yaxis.autorange == "reversed"
 
 
@@ -137,12 +144,17 @@ def test_the_confusion_matrix_shows_its_counts():
 def test_the_sheet_holds_each_picture_in_its_place():
     images = RNG.integers(0, 256, (8, 32, 32, 3), dtype=np.uint8)
     figure = sheet(images, columns=3, chosen=4, height=100)
-    content = base64.b64decode(figure.data[0].source.split(",")[1])
-    canvas = np.asarray(Image.open(io.BytesIO(content)))
-    side = canvas.shape[1] // 3
-    assert canvas.shape == (3 * side, 3 * side, 3)
-    margin = (side - 32) // 2
+    canvas = pixels_of(figure)
+    assert canvas.shape == (3 * CELL, 3 * CELL, 3)
     for place, image in enumerate(images):
-        top, left = place // 3 * side + margin, place % 3 * side + margin
+        top, left = place // 3 * CELL + GAP, place % 3 * CELL + GAP
         np.testing.assert_array_equal(canvas[top : top + 32, left : left + 32], image)
-    assert frame_of(figure) == [side, side, 2 * side, 2 * side]
+    assert frame_of(figure) == [CELL, CELL, 2 * CELL, 2 * CELL]
+    cells = figure.data[1]
+    assert (np.shape(cells.z), cells.x0, cells.dx) == ((3, 3), CELL / 2, CELL)
+
+
+def test_all_colour_on_the_overlay_is_attention():
+    canvas = pixels_of(overlay(IMAGE, np.eye(4), 8, 0, 0.5))
+    assert (canvas == canvas[..., :1]).all()
+    np.testing.assert_array_equal(pixels_of(picture_with_token(IMAGE, 8, 0)), IMAGE)

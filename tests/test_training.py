@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from vitdemo.config import ConfigError, ModelConfig, TrainConfig
+from vitdemo.config import PRESETS, ConfigError, ModelConfig, TrainConfig
 from vitdemo.data import load_cifar10, normalise
 from vitdemo.model import VisionTransformer
 from vitdemo.training import (
@@ -340,3 +340,13 @@ def test_evaluation_keeps_no_gradient_and_changes_no_weight(tiny):
     assert list(evaluate(model, data.validation)) == KEYS
     assert all(weight.grad is None for weight in model.parameters())
     assert all(torch.equal(before[name], weight) for name, weight in model.state_dict().items())
+
+
+def test_the_listings_decay_is_larger_than_its_gradients():
+    """What the Train page says of it: for most weights, at the first step."""
+    config, training = PRESETS["annotation"]
+    model, data = VisionTransformer(config, seed=0), load_cifar10(128, 1)
+    F.cross_entropy(model(normalise(data.train.images)), data.train.labels).backward()
+    decay = torch.cat([training.weight_decay * weight.detach().flatten() for weight in model.parameters()])
+    gradient = torch.cat([weight.grad.flatten() for weight in model.parameters()])
+    assert (decay.abs() > gradient.abs()).float().mean() > 0.7

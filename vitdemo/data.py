@@ -99,8 +99,9 @@ def download_full_set() -> None:
         CIFAR10(home() / "data", download=True)
     except (OSError, RuntimeError, EOFError, HTTPException) as error:
         raise ConfigError(
-            f"The full CIFAR-10 could not be fetched ({error}). Check the network connection and try again; "
-            f"the {SAMPLE['train']:,} training images that ship with the project work without it."
+            "The full CIFAR-10 could not be fetched: check the network connection and try again. "
+            f"The {SAMPLE['train']:,} training images that ship with the project work without it. "
+            f"(The reason given: {getattr(error, 'reason', error)})"
         ) from error
     _full.cache_clear()
 

@@ -37,9 +37,14 @@ class Run:
         return home() / "runs" / self.id
 
     @property
+    def shipped(self) -> bool:
+        """Whether it is the run of a checkpoint that ships with the project."""
+        return not ID.fullmatch(self.id)
+
+    @property
     def weights(self) -> Path:
         """The checkpoint of its last epoch (of its last step where it was stopped)."""
-        return self.folder / "weights.safetensors" if ID.fullmatch(self.id) else SHIPPED / f"{self.id}.safetensors"
+        return SHIPPED / f"{self.id}.safetensors" if self.shipped else self.folder / "weights.safetensors"
 
 
 def new_run(model: ModelConfig, training: TrainConfig) -> Run:

@@ -90,12 +90,19 @@ def test_train_watch_stop_look_and_come_back(server, page, chart):
     assert node.evaluate("element => element.layout.yaxis.range") == zoomed
     first_run = re.search(r"run=([\w-]+)", page.url)[1]
 
+    # Touching a control afterwards leaves the run where it is.
+    slide(page, "Depth", 1)
+    page.wait_for_url(re.compile("depth=3"))
+    slide(page, "Depth", -1)
+    page.wait_for_url(re.compile("depth=2"))
+    assert f"run={first_run}" in page.url
+
     # A second run, of very many epochs, is stopped: it ends soon, and keeps what it has.
     page.get_by_text("More settings").click()
     slide(page, "Epochs", 40)
     page.get_by_text("More settings").click()
     page.get_by_role("button", name="Train", exact=True).click()
-    page.get_by_text(re.compile(r"Epoch \d+ of 42 .* images a second .* left")).wait_for()
+    page.get_by_text(re.compile(r"Epoch [2-9] of 42 .* images a second .* left")).wait_for()
     page.get_by_role("button", name="Stop", exact=True).click()
     page.get_by_text(re.compile(r"Stopped after \d+ of 42 epochs")).wait_for(timeout=15_000)
     expect(page.get_by_role("button", name="Stop", exact=True)).to_be_disabled()
@@ -119,6 +126,14 @@ def test_train_watch_stop_look_and_come_back(server, page, chart):
     overlay.wait_for()
     views.append(shown_array(overlay))
     page.wait_for_url(re.compile("token=35"))
+
+    # Another picture, by a click on the sheet: the second in the second row of six.
+    sheet = chart(page, "30 of 1000 validation images to choose from")
+    box = sheet.locator(".nsewdrag").first.bounding_box()
+    page.mouse.click(box["x"] + box["width"] * 1.5 / 6, box["y"] + box["height"] * 1.5 / 5)
+    page.wait_for_url(re.compile("picture=7"))
+    chart(page, "validation image 7").wait_for()
+    views.append(shown_array(overlay))
     for one, other in pairwise(views):
         assert one.shape == other.shape == (8, 8)
         assert np.abs(one - other).max() > 0.01

@@ -4,7 +4,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from ..explain.attention import min_max, token_name
-from .pictures import add_picture
+from .pictures import add_picture, clickable
 from .style import MARK, SEQUENTIAL, layout
 
 
@@ -12,7 +12,14 @@ def picture_with_token(image: np.ndarray, patch_size: int, token: int, height: i
     """The picture (H, W, 3) uint8 alone, with a frame around the asking patch (around all of it for CLS)."""
     figure = layout(go.Figure(), height, top=4)
     add_picture(figure, image)
-    _clickable(figure, image.shape[0], patch_size)
+    side = image.shape[0] // patch_size
+    clickable(
+        figure,
+        np.zeros((side, side)),
+        patch_size,
+        customdata=_names(side),
+        hovertemplate="%{customdata}<extra></extra>",
+    )
     return _frame(figure, image.shape[0], patch_size, token)
 
 
@@ -20,6 +27,8 @@ def overlay(
     image: np.ndarray, grid: np.ndarray, patch_size: int, token: int, strength: float, height: int = 300
 ) -> go.Figure:
     """The attention of one token over the picture, min-max scaled; the bar says what the colours stand for.
+
+    The picture is drawn in grey, so that all colour is attention.
 
     Args:
         image: (H, W, 3) uint8.
@@ -30,9 +39,9 @@ def overlay(
         height: pixels on the screen.
     """
     side = len(grid)
-    names = [[token_name(1 + row * side + column, side) for column in range(side)] for row in range(side)]
     figure = layout(go.Figure(), height, top=4)
-    add_picture(figure, image)
+    grey = image.mean(axis=2, keepdims=True).astype(np.uint8).repeat(3, axis=2)
+    add_picture(figure, grey)
     figure.add_heatmap(
         z=min_max(grid),
         x0=patch_size / 2,
@@ -43,7 +52,7 @@ def overlay(
         zmax=1,
         opacity=strength,
         colorscale=SEQUENTIAL,
-        customdata=np.stack([np.array(names, object), grid], axis=-1),
+        customdata=np.stack([np.array(_names(side), object), grid], axis=-1),
         hovertemplate="%{customdata[0]}<br>attention %{customdata[1]:.4f}<extra></extra>",
         colorbar={
             "tickvals": [0, 1],
@@ -57,8 +66,7 @@ def overlay(
 
 
 def matrix(attention: np.ndarray, token: int, height: int = 330) -> go.Figure:
-    """Every token's attention to every token (T, T), the asking token's row framed."""
-    tokens = len(attention)
+    """Every token's attention to every token (T, T), the asking token's row marked at its right end."""
     figure = layout(go.Figure(), height, top=4)
     figure.add_heatmap(
         z=attention,
@@ -66,8 +74,9 @@ def matrix(attention: np.ndarray, token: int, height: int = 330) -> go.Figure:
         hovertemplate="token %{y} takes %{z:.4f} from token %{x}<extra></extra>",
         colorbar={"thickness": 10, "title": {"text": "attention", "side": "right"}},
     )
-    figure.add_shape(
-        type="rect", x0=-0.5, x1=tokens - 0.5, y0=token - 0.5, y1=token + 0.5, line={"color": MARK, "width": 2}
+    # Beside the row, as a frame around it would hide it.
+    figure.add_annotation(
+        text="◀", x=1, xref="x domain", xanchor="left", y=token, showarrow=False, font={"color": MARK, "size": 14}
     )
     figure.update_xaxes(title="Attended token (0 = CLS)", showgrid=False, constrain="domain")
     return figure.update_yaxes(
@@ -80,20 +89,9 @@ def matrix(attention: np.ndarray, token: int, height: int = 330) -> go.Figure:
     )
 
 
-def _clickable(figure: go.Figure, size: int, patch_size: int) -> None:
-    """An invisible heatmap of patches, so that hover and click know them."""
-    side = size // patch_size
-    figure.add_heatmap(
-        z=np.zeros((side, side)),
-        x0=patch_size / 2,
-        y0=patch_size / 2,
-        dx=patch_size,
-        dy=patch_size,
-        opacity=0,
-        showscale=False,
-        customdata=[[token_name(1 + row * side + column, side) for column in range(side)] for row in range(side)],
-        hovertemplate="%{customdata}<extra></extra>",
-    )
+def _names(side: int) -> list[list[str]]:
+    """What each patch is called, as they lie."""
+    return [[token_name(1 + row * side + column, side) for column in range(side)] for row in range(side)]
 
 
 def _frame(figure: go.Figure, size: int, patch_size: int, token: int) -> go.Figure:

@@ -23,9 +23,9 @@ def metric_curve(history: tuple[dict, ...], key: str, epochs: int, height: int =
             x=[record["epoch"] for record in history],
             y=[record[part][key] for record in history],
             name=name,
-            mode="lines+markers",
+            mode="lines+markers" if epochs <= 12 or len(history) < 2 else "lines",  # many markers would hide the dashes
             line={"color": style["color"], "dash": style["dash"], "width": 2},
-            marker={"symbol": style["symbol"], "size": 6 if epochs <= 12 else 4},
+            marker={"symbol": style["symbol"], "size": 6},
             hovertemplate=f"{name}, epoch %{{x}}: %{{y:.4f}}<extra></extra>",
         )
     layout(figure, height, showlegend=False, title={"text": METRICS[key][0], "x": 0, "xref": "paper", "y": 0.97})
@@ -37,19 +37,19 @@ def metric_curve(history: tuple[dict, ...], key: str, epochs: int, height: int =
     return figure
 
 
-def all_curves(history: tuple[dict, ...], epochs: int) -> go.Figure:
-    """Every metric in one figure, to keep as a file."""
+def all_curves(history: tuple[dict, ...], epochs: int, title: str) -> go.Figure:
+    """Every metric in one figure, to keep as a file; the title says of which run."""
     from plotly.subplots import make_subplots
 
     columns = 2
     rows = -(-len(METRICS) // columns)
     figure = make_subplots(rows=rows, cols=columns, subplot_titles=[name for name, _ in METRICS.values()])
     for place, key in enumerate(METRICS):
-        row, column = place // columns + 1, place % columns + 1
-        for trace in metric_curve(history, key, epochs).data:
-            figure.add_trace(trace.update(showlegend=place == 0, legendgroup=trace.name), row=row, col=column)
-        figure.update_xaxes(title="Epoch", row=row, col=column)
-        figure.update_yaxes(title="nats" if key == "loss" else "share", row=row, col=column)
-    return figure.update_layout(
-        height=300 * rows, template="plotly_white", title="Vision Transformer, metrics by epoch"
-    )
+        at = {"row": place // columns + 1, "col": place % columns + 1}
+        single = metric_curve(history, key, epochs)
+        for trace in single.data:
+            figure.add_trace(trace.update(showlegend=place == 0, legendgroup=trace.name), **at)
+        x, y = single.layout.xaxis, single.layout.yaxis
+        figure.update_xaxes(title="Epoch", range=x.range, dtick=x.dtick, tickformat="d", **at)
+        figure.update_yaxes(title=y.title.text, range=y.range, rangemode=y.rangemode, **at)
+    return figure.update_layout(height=300 * rows, template="plotly_white", title=title)

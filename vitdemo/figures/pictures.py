@@ -9,6 +9,9 @@ from PIL import Image
 
 from .style import MARK, layout
 
+GAP = 1  # pixels around each picture of a sheet
+CELL = 32 + 2 * GAP
+
 
 def to_source(image: np.ndarray) -> str:
     """(H, W, 3) uint8 -> a PNG as a data address, which is smaller than its numbers."""
@@ -26,7 +29,13 @@ def add_picture(figure: go.Figure, image: np.ndarray) -> go.Figure:
     return figure.update_yaxes(range=[height, 0], scaleanchor="x", constrain="domain", **hidden)
 
 
-def patches(image: np.ndarray, patch_size: int, height: int = 260) -> go.Figure:
+def clickable(figure: go.Figure, cells: np.ndarray, size: int, **hover) -> None:
+    """Cells of so many pixels over a picture that cannot be seen, but know of hover and click."""
+    place = {"x0": size / 2, "y0": size / 2, "dx": size, "dy": size}
+    figure.add_heatmap(z=cells, opacity=0, showscale=False, **place, **hover)
+
+
+def patches(image: np.ndarray, patch_size: int, height: int = 200) -> go.Figure:
     """A picture (H, W, 3) uint8 with the cuts between its patches."""
     size = image.shape[0]
     figure = layout(go.Figure(), height, top=8)
@@ -39,7 +48,7 @@ def patches(image: np.ndarray, patch_size: int, height: int = 260) -> go.Figure:
 
 
 def sheet(images: np.ndarray, columns: int, chosen: int | None, height: int) -> go.Figure:
-    """Many pictures in rows, one of them marked; a click gives the place in pixels.
+    """Many pictures in rows, one of them marked; a click gives the middle of its cell of CELL pixels.
 
     Args:
         images: (N, 32, 32, 3) uint8.
@@ -47,15 +56,15 @@ def sheet(images: np.ndarray, columns: int, chosen: int | None, height: int) -> 
         chosen: place of the marked one.
         height: pixels on the screen.
     """
-    gap, cell = 2, 34
     rows = -(-len(images) // columns)
-    canvas = np.full((rows * cell, columns * cell, 3), 128, np.uint8)
+    canvas = np.full((rows * CELL, columns * CELL, 3), 128, np.uint8)
     for place, image in enumerate(images):
-        top, left = place // columns * cell + gap // 2, place % columns * cell + gap // 2
+        top, left = place // columns * CELL + GAP, place % columns * CELL + GAP
         canvas[top : top + 32, left : left + 32] = image
     figure = layout(go.Figure(), height, top=8)
     add_picture(figure, canvas)
+    clickable(figure, np.zeros((rows, columns)), CELL, hoverinfo="none")
     if chosen is not None:
-        top, left = chosen // columns * cell, chosen % columns * cell
-        figure.add_shape(type="rect", x0=left, x1=left + cell, y0=top, y1=top + cell, line={"color": MARK, "width": 3})
+        top, left = chosen // columns * CELL, chosen % columns * CELL
+        figure.add_shape(type="rect", x0=left, x1=left + CELL, y0=top, y1=top + CELL, line={"color": MARK, "width": 3})
     return figure

@@ -10,7 +10,7 @@ from ..config import ConfigError
 from ..data import CLASSES, Split, normalise
 from ..explain.attention import attention_grid, attention_matrix, token_name
 from ..figures.attention import matrix, overlay, picture_with_token
-from ..figures.pictures import sheet
+from ..figures.pictures import CELL, sheet
 from ..figures.predictions import top_classes
 from ..model import VisionTransformer
 from ..pictures import FORMATS, read_picture, to_model_input
@@ -81,7 +81,7 @@ def _upload(size: int) -> Picture | None:
     try:
         picture, notes = read_picture(file.getvalue())
     except ConfigError as error:
-        st.error(str(error), icon=":material/broken_image:")
+        st.error(f"{error} Until then the validation image is shown.", icon=":material/broken_image:")
         return None
     for note in notes:
         st.caption(note)
@@ -101,7 +101,12 @@ def _pick(split: Split, labels: np.ndarray, predicted: np.ndarray) -> None:
     """Filters, and a sheet of what passes them; a click chooses."""
     first, second = st.columns(2)
     kind = first.selectbox(
-        "Class", ("any", *CLASSES), key="class", persist_state="session", help="Show images of this class only."
+        "Class",
+        ("any", *CLASSES),
+        key="class",
+        persist_state="session",
+        format_func=str.capitalize,
+        help="Show images of this class only.",
     )
     answers = second.selectbox(
         "Answers",
@@ -122,21 +127,33 @@ def _pick(split: Split, labels: np.ndarray, predicted: np.ndarray) -> None:
         return
     per_page = SHEET_COLUMNS * SHEET_ROWS
     pages = -(-len(found) // per_page)
+    picture = st.session_state["picture"]
+    of_picture = int(np.searchsorted(found, picture)) // per_page + 1 if picture in found else 1
     page = 1
     if pages > 1:
-        page = st.pagination(pages, key=f"page-{kind}-{answers}-{pages}", width="stretch")
+        page = st.pagination(pages, default=of_picture, key=f"page-{kind}-{answers}-{pages}", width="stretch")
     shown = found[(page - 1) * per_page : page * per_page]
-    picture = st.session_state["picture"]
     place = int(np.flatnonzero(shown == picture)[0]) if picture in shown else None
 
     def clicked(point: dict) -> None:
-        chosen = int(point["y"]) * SHEET_COLUMNS + int(point["x"])
+        chosen = int(point["y"] // CELL) * SHEET_COLUMNS + int(point["x"] // CELL)
         if chosen < len(shown):
             st.session_state["picture"] = int(shown[chosen])
 
     figure = sheet(split.images[shown].permute(0, 2, 3, 1).numpy(), SHEET_COLUMNS, place, height=270)
     chart(figure, key="sheet", alt=f"{len(shown)} of {len(found)} validation images to choose from.", on_click=clicked)
-    st.caption(f"Click one of the {len(found):,} images that pass. The framed one is shown.")
+    st.caption(
+        f"Click one of the {len(found):,} images that pass"
+        + (". The framed one is shown." if place is not None else ".")
+    )
+    st.number_input(
+        "Image number",
+        min_value=0,
+        max_value=len(labels) - 1,
+        key="picture",
+        persist_state="session",
+        help="The place of the image among the validation images; another way to choose than a click.",
+    )
 
 
 def choose_view(run: Run) -> tuple[int, int | None, int, float]:
@@ -197,6 +214,7 @@ def show_view(
     grid = attention_grid(attention, token)
     image = picture.image.permute(1, 2, 0).numpy()
     asking, who = token_name(token, side), "mean of heads" if head is None else f"head {head + 1}"
+    asker = f"the patch in {asking}" if token else "CLS"
     where = f"layer {layer + 1}, {who}"
 
     def patch_clicked(point: dict) -> None:
@@ -218,7 +236,7 @@ def show_view(
         )
         st.caption(f"Framed: the asking token ({asking}). Click a patch to let it ask; click it again for CLS.")
     with right:
-        st.markdown(f"**Where {asking if token else 'CLS'} looks**, {where}")
+        st.markdown(f"**Where {asker} looks**, {where}")
         brightest = token_name(1 + int(grid.argmax()), side)
         chart(
             overlay(image, grid, patch_size, token, strength),
@@ -228,8 +246,9 @@ def show_view(
             on_click=patch_clicked,
         )
         st.caption(
-            f"Bright patches are taken from most, dark ones least; scaled so that the least is 0 and the most 1 (min-max). "
-            f"All patches together get {grid.sum():.0%}, CLS itself {attention[token, 0]:.0%}."
+            "Bright patches are taken from most. The colours run from the least to the most of this one map (min-max), so "
+            "compare patterns between layers, not brightness. "
+            f"All patches together get {grid.sum():.0%}, CLS {attention[token, 0]:.0%}."
         )
     left, right = st.columns(2)
     with left:
@@ -255,7 +274,7 @@ def show_view(
         )
     with st.expander("How to read the matrix", icon=":material/help:"):
         st.markdown(
-            "Each row is one asking token, each column one token that it takes from, so the framed row is the heatmap above "
+            "Each row is one asking token, each column one token that it takes from, so the row marked ◀ is the heatmap above "
             "as a line. Row and column 0 are CLS, then come the patches row by row from the top left.\n\n"
             "- Each row sums to 1: it is a softmax.\n"
             "- A bright diagonal: tokens look at themselves.\n"

@@ -32,7 +32,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   element.classList.toggle("clickable", data.clickable);
   element.style.height = `${layout.height}px`;
   const config = { responsive: true, displayModeBar: false };
-  if (data.clickable) layout.dragmode = false;
+  // Under a finger, a drag belongs to the page: it scrolls.
+  if (data.clickable || matchMedia("(pointer: coarse)").matches) layout.dragmode = false;
 
   let gone = false;
   let shown = "";

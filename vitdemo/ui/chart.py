@@ -19,6 +19,7 @@ _chart = st.components.v2.component(
     css="""
         .figure { width: 100%; }
         .figure.clickable .nsewdrag { cursor: pointer; }
+        @media (pointer: coarse) { .figure .nsewdrag { touch-action: pan-y !important; } }
     """,
     js=(Path(__file__).parent / "chart.js").read_text(),
     isolate_styles=False,

@@ -46,9 +46,10 @@ def _time(model: ModelConfig, training: TrainConfig) -> None:
         return
     # A validated image costs a third of a trained one: it goes through the model once, without the way back.
     seconds = (training.train_images + training.validation_images / 3) / speed
+    epoch = f"about **{duration(seconds)}" if seconds >= 1 else "**less than 1 s"
     st.caption(
-        f":material/timer: About **{duration(max(seconds, 1))} per epoch** on this machine, "
-        f"{duration(max(seconds * training.epochs, 1))} in all ({speed:,.0f} images a second)."
+        f":material/timer: On this machine {epoch} per epoch**, {duration(max(seconds * training.epochs, 1))} in all "
+        f"({speed:,.0f} images a second)."
     )
 
 

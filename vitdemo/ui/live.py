@@ -1,5 +1,7 @@
 """A training as it runs: progress, speed, time left, and every metric by epoch."""
 
+import math
+
 import plotly.graph_objects as go
 import streamlit as st
 
@@ -32,8 +34,7 @@ def _status(snapshot: Snapshot) -> None:
     run = snapshot.run
     epochs = run.training.epochs
     if run.state == "waiting":
-        others = snapshot.place - 1
-        ahead = "It is next." if others == 0 else f"{others} more wait before it."
+        ahead = "It is next." if snapshot.place == 1 else "It begins when those before it have had their turn."
         st.info(f"Place {snapshot.place} in the queue. {ahead}", icon=":material/hourglass_top:")
     elif run.state == "running" and not snapshot.epoch:
         st.progress(0.0, "Preparing data and model …")
@@ -49,11 +50,22 @@ def _status(snapshot: Snapshot) -> None:
         st.progress(snapshot.progress, " · ".join(parts))
     elif run.state == "failed":
         st.error(run.message, icon=":material/error:")
+    elif not run.history:
+        st.info("Stopped before its first epoch was done: there is nothing to show.", icon=":material/stop_circle:")
     else:
         done = len(run.history)
         seconds = sum(record["seconds"] for record in run.history)
         word = "Finished" if run.state == "finished" else "Stopped"
         st.progress(done / epochs, f"{word} after {done} of {epochs} epochs · {duration(seconds)} on {_threads(run)}")
+    if run.shipped:
+        st.caption("An example that ships with the app. Press Train, and your own run takes its place here.")
+    guessing = math.log(run.model.num_classes)
+    if run.history and run.history[-1]["train"]["loss"] > 2 * guessing:
+        st.warning(
+            f"The loss is far above that of guessing ({guessing:.2f}): the learning rate of {run.training.learning_rate:g} is "
+            "too large. Lower it under More settings.",
+            icon=":material/trending_up:",
+        )
 
 
 def _charts(snapshot: Snapshot) -> None:
@@ -64,9 +76,10 @@ def _charts(snapshot: Snapshot) -> None:
             with column:
                 chart(_curve(run.id, len(run.history), key, run), key=f"curve-{key}", alt=_alt(run.history, key))
     st.caption(
-        ":blue[●  solid: training], :orange[◆  dashed: validation]. One point an epoch. Training is measured while the "
-        "weights still change, validation after the epoch on images that the model never learns from. Where the two part, "
-        "the model begins to learn its training images by heart. Drag in a chart to zoom, double-click to zoom out."
+        ":blue[●] solid: training. :orange[◆] dashed: validation. One point an epoch. Training is measured while the weights "
+        "still change, validation after the epoch on images that the model never learns from. Where the two part, the model "
+        "begins to learn its training images by heart. Recall, averaged by the size of the classes, and top-1 are the same "
+        "number as accuracy. With a mouse, drag in a chart to zoom and double-click to zoom out."
     )
 
 

@@ -17,7 +17,7 @@ from ..metrics import METRICS
 from ..paper import TABLE_2
 from ..runs import Run
 from .chart import chart
-from .run_picker import model_of
+from .run_picker import model_of, run_name
 from .warm import one_thread
 
 SHOWN = 6  # pictures of hits, and of misses
@@ -57,7 +57,7 @@ def show_results(run: Run) -> None:
         return
     labels = split.labels.numpy()
     with right:
-        st.subheader("Who is taken for whom")
+        st.header("Who is taken for whom")
         matrix = confusion_matrix(labels, probabilities.argmax(axis=1), len(CLASSES))
         chart(confusion(matrix, CLASSES), key="confusion", alt=_confusion_alt(matrix))
         st.caption(
@@ -65,12 +65,12 @@ def show_results(run: Run) -> None:
             "calls it. Bright squares off the diagonal are its habits."
         )
     for hit, title in ((True, "Surest hits"), (False, "Surest misses")):
-        st.subheader(title)
+        st.header(title)
         _pictures(split, probabilities, labels, surest(probabilities, labels, hit, SHOWN))
 
 
 def _table(run: Run) -> None:
-    st.subheader("After the last epoch")
+    st.header("After the last epoch")
     last = run.history[-1]
     paper = (run.model, replace(run.training, seed=0)) == PRESETS["annotation"]
     rows = []
@@ -81,7 +81,7 @@ def _table(run: Run) -> None:
         rows.append(row)
     number = st.column_config.NumberColumn(format="%.4f")
     st.dataframe(rows, hide_index=True, column_config={name: number for name in rows[0] if name != "Metric"})
-    note = " The paper's values are those of its Table 2 (section 1.5.4)." if paper else ""
+    note = " The paper's values are those of the annotation's Table 2 (section 1.5.4)." if paper else ""
     st.caption(
         "AUROC, F1, precision and recall are computed for each class and averaged with the number of its images as "
         f"weight, so recall equals accuracy.{note}"
@@ -103,30 +103,24 @@ def _pictures(split, probabilities: np.ndarray, labels: np.ndarray, chosen: np.n
 
 
 def _downloads(run: Run) -> None:
-    st.subheader("Keep it")
+    st.header("Keep it")
     name = f"vit-{run.id}"
-    first, second = st.columns(2)
-    first.download_button(
-        "Metrics, CSV", lambda: metrics_csv(run), f"{name}.csv", "text/csv", on_click="ignore", width="stretch"
-    )
-    second.download_button(
+    row = st.container(horizontal=True)
+    row.download_button("Metrics, CSV", lambda: metrics_csv(run), f"{name}.csv", "text/csv", on_click="ignore")
+    row.download_button(
         "Metrics, JSON",
         lambda: metrics_json(run),
         f"{name}.json",
         "application/json",
         on_click="ignore",
-        width="stretch",
     )
-    first.download_button(
-        "Weights", run.weights.read_bytes, f"{name}.safetensors", on_click="ignore", width="stretch", help="safetensors"
-    )
-    second.download_button(
+    row.download_button("Weights", run.weights.read_bytes, f"{name}.safetensors", on_click="ignore", help="safetensors")
+    row.download_button(
         "Charts, HTML",
-        lambda: all_curves(run.history, run.training.epochs).to_html(include_plotlyjs=True),
+        lambda: charts_html(run),
         f"{name}.html",
         "text/html",
         on_click="ignore",
-        width="stretch",
         help="One file with all charts; it opens in any browser, without a network.",
     )
 
@@ -146,6 +140,13 @@ def metrics_csv(run: Run) -> str:
 def metrics_json(run: Run) -> str:
     """Configuration and every epoch's record."""
     return json.dumps(asdict(run), indent=2)
+
+
+def charts_html(run: Run) -> str:
+    """Every chart in one page that needs no network."""
+    title = f"Vision Transformer, {run_name(run)}"
+    page = all_curves(run.history, run.training.epochs, title).to_html(include_plotlyjs=True)
+    return page.replace("<head>", f"<head><title>{title}</title>", 1)
 
 
 def _confusion_alt(matrix: np.ndarray) -> str:

@@ -24,35 +24,37 @@ def pick_run(label: str, with_weights: bool = False) -> Snapshot | None:
 
     Args:
         label: of the picker.
-        with_weights: offer only runs whose model can be loaded.
+        with_weights: offer only runs whose model can be loaded; a chosen run without stays chosen for other pages.
     """
-    snapshots = all_snapshots()
-    if with_weights:
-        snapshots = {run_id: snapshot for run_id, snapshot in snapshots.items() if snapshot.run.weights.is_file()}
-    ids = list(snapshots)
+    known = all_snapshots()
+    offered = {run_id: s for run_id, s in known.items() if not with_weights or s.run.weights.is_file()}
     asked = st.session_state.get("run") or st.query_params.get("run")
-    if asked and asked not in ids:
+    if asked and asked not in known:
         address.note(f"There is no run {asked[:40]} here to show: choose one from the list.")
-    if not ids:
+    if not offered:
         return None
-    if asked not in ids:
-        asked = default_run(snapshots)
-    st.session_state["run"] = asked
-    key = f"run-{asked}"  # a picker for each choice: an old one's value cannot come back
+    shown = asked if asked in offered else default_run(offered)
+    st.session_state["run"] = asked if asked in known else shown
+    if st.session_state["run"] != shown:
+        st.info("Your run has no weights before the end of its first epoch. Until then another model is shown.")
+    names = {run_id: run_name(snapshot.run) for run_id, snapshot in offered.items()}
+    # A picker for each choice and name: what an older one still sends cannot come back.
+    key = f"run-{shown}-{names[shown]}"
 
     def choose():
-        st.session_state["run"] = st.session_state[key]
+        if st.session_state[key] in offered:
+            st.session_state["run"] = st.session_state[key]
 
     st.selectbox(
         label,
-        ids,
-        index=ids.index(asked),
+        list(offered),
+        index=list(offered).index(shown),
         key=key,
         on_change=choose,
-        format_func=lambda run_id: run_name(snapshots[run_id].run),
-        help="Trainings of this session and saved ones, the newest first, and the checkpoints that ship with the app.",
+        format_func=names.get,
+        help="Trainings of this session and saved ones, the newest first, and the example that ships with the app.",
     )
-    return snapshots[asked]
+    return offered[shown]
 
 
 def default_run(snapshots: dict[str, Snapshot]) -> str:
@@ -63,24 +65,23 @@ def default_run(snapshots: dict[str, Snapshot]) -> str:
 
 def run_name(run: Run) -> str:
     """One line that tells runs apart."""
-    model, last = run.model, run.history[-1] if run.history else None
     parts = [
-        f"depth {model.depth}",
-        f"{model.num_heads} heads",
-        f"patch {model.patch_size}",
+        f"depth {run.model.depth}",
+        f"{run.model.num_heads} heads",
+        f"patch {run.model.patch_size}",
         f"{run.training.train_images:,} images",
+        f"{run.training.epochs} epochs",
     ]
     # While it is active the page around the picker stands still, so a finer word would soon be wrong.
     state = "" if run.state == "finished" else " under way" if run.state in ACTIVE else f" {run.state}"
-    reached = f" {last['validation']['accuracy']:.1%}" if last else ""
-    return f"{_when(run.id)}{state}{reached} · {' · '.join(parts)}"
+    reached = f" {run.history[-1]['validation']['accuracy']:.1%}" if run.history else ""
+    return f"{_when(run)}{state}{reached} · {' · '.join(parts)}"
 
 
-def _when(run_id: str) -> str:
-    try:
-        return time.strftime("%d %b %H:%M:%S", time.strptime(run_id[:15], "%Y%m%d-%H%M%S"))
-    except ValueError:
-        return f"Ships with the app ({run_id})"
+def _when(run: Run) -> str:
+    if run.shipped:
+        return f"Example ({run.id})"
+    return time.strftime("%d %b %H:%M:%S", time.strptime(run.id[:15], "%Y%m%d-%H%M%S"))
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)

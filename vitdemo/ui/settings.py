@@ -140,13 +140,13 @@ MORE = {
     "token_init_std": Control(
         "Token start",
         "Spread of the first random values of CLS token and position embedding. At 1, as in the annotation's listing, they "
-        "drown the patches at first; 0.02 is the usual value.",
+        "outweigh the patches at first; 0.02 is the usual value.",
         (0.0, 0.02, 0.1, 0.2, 0.5, 1.0),
     ),
     "validation_images": Control(
         "Validation images",
         "How many test images the model is checked on after each epoch: the first so many. More give a steadier figure: "
-        "with 200, chance alone moves accuracy by about 3 points.",
+        "with 200, chance alone moves accuracy by about 3 points up or down.",
         range(100, 1_001, 100),
     ),
     "seed": Control(
@@ -159,7 +159,7 @@ CONTROLS = FRONT | MORE
 PRESET_BUTTONS = {
     "annotation": (
         "Annotation",
-        "Set everything as in the paper's listing, as printed: 6 epochs, Adam with weight decay 0.1.",
+        "Set everything as in the annotation's listing, as printed: 6 epochs, Adam with weight decay 0.1.",
     ),
     "recommended": (
         "Recommended",
@@ -229,9 +229,8 @@ def draw_presets() -> None:
     Buttons, as they hold no value: a picker's old value, sent along with the next change of a slider, would set all back.
     """
     shown = current_preset()
-    row = st.container(horizontal=True)
-    for name, (label, explanation) in PRESET_BUTTONS.items():
-        row.button(
+    for column, (name, (label, explanation)) in zip(st.columns(2), PRESET_BUTTONS.items(), strict=True):
+        column.button(
             label,
             key=f"preset-{name}",
             icon=":material/check:" if name == shown else None,
