@@ -20,7 +20,7 @@ with left:
     for field in settings.FRONT:
         settings.draw(field)
     model, training = settings.chosen()
-    train_page.buttons(model, training)
+    stoppable = train_page.buttons(model, training)
     estimate = st.container()
     show_costs(model)
     with st.expander("More settings", icon=":material/tune:"):
@@ -38,6 +38,8 @@ with right, st.spinner("Loading PyTorch, once after each start …"):
     from vitdemo.ui.warm import warm_up
 
     snapshot = pick_run("Run")
+if snapshot and stoppable != (snapshot.run.state in ACTIVE):
+    st.rerun()  # it ended since the buttons were drawn
 with right:
     address.show_problems()
     if snapshot:

@@ -58,3 +58,11 @@ class Server:
     def logged(self) -> str:
         """What it printed."""
         return (self.home / "server.log").read_text()
+
+    def failures(self) -> list[str]:
+        """Each traceback in the log that goes through a file of this project.
+
+        One that does not is Streamlit's own: two of its script threads can meet in the session state at a rerun.
+        """
+        tracebacks = self.logged().split("Traceback (most recent call last)")[1:]
+        return [text for text in tracebacks if f'File "{PROJECT}' in text]

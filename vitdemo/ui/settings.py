@@ -197,7 +197,7 @@ def start() -> None:
     # The width decides which heads fit and the epochs which warm-up, so these two come first.
     for field in dict.fromkeys(("embed_dim", "epochs", *CONTROLS)):
         st.session_state[field] = address.read(field, options(field), values[field])
-    _fit()
+    fit()
 
 
 def current_preset() -> str | None:
@@ -213,13 +213,13 @@ def draw(field: str) -> None:
     if field == "seed":
         st.number_input(min_value=0, max_value=values[-1], step=1, **common)
     elif isinstance(values, range):
-        st.slider(min_value=values.start, max_value=values[-1], step=values.step, on_change=_fit, **common)
+        st.slider(min_value=values.start, max_value=values[-1], step=values.step, on_change=fit, **common)
     elif isinstance(values[0], str):
         st.selectbox(options=values, format_func=control.names.get, **common)
     else:
         names = control.names or {}
         st.select_slider(
-            options=values, format_func=lambda value: names.get(value, f"{value:g}"), on_change=_fit, **common
+            options=values, format_func=lambda value: names.get(value, f"{value:g}"), on_change=fit, **common
         )
 
 
@@ -244,7 +244,7 @@ def draw_presets() -> None:
 def set_fields(**values) -> None:
     """Turn controls from code, as a button's callback."""
     st.session_state.update(values)
-    _fit()
+    fit()
 
 
 def chosen() -> tuple[ModelConfig, TrainConfig]:
@@ -264,7 +264,7 @@ def address_values() -> dict:
     return {field: st.session_state[field] for field in CONTROLS if st.session_state[field] != defaults[field]}
 
 
-def _fit() -> None:
+def fit() -> None:
     """Move what no longer fits to the nearest value that does."""
     for field in ("num_heads", "warmup_epochs", "train_images", "validation_images"):
         values = options(field)

@@ -11,28 +11,29 @@ from ..paths import full_set_on_disk
 from . import settings
 
 
-def buttons(model: ModelConfig, training: TrainConfig) -> None:
-    """Train with the settings on the page; stop the run that is shown."""
+def buttons(model: ModelConfig, training: TrainConfig) -> bool:
+    """Train with the settings on the page; stop the run that is shown. Returns whether it can be stopped."""
+    active = _shown_is_active()
     row = st.container(horizontal=True)
     try:
         check_memory(model, training.batch_size)
         problem = ""
     except ConfigError as error:
         problem = str(error)
-    row.button(
-        "Train", type="primary", width="stretch", on_click=_train, args=(model, training), disabled=bool(problem)
-    )
-    row.button("Stop", width="stretch", on_click=_stop, disabled=not _shown_is_active())
+    row.button("Train", type="primary", width="stretch", on_click=_train, disabled=bool(problem))
+    row.button("Stop", width="stretch", on_click=_stop, disabled=not active)
     problem = problem or st.session_state.pop("train_problem", "")
     if problem:
         st.error(problem, icon=":material/error:")
+    return active
 
 
-def _train(model: ModelConfig, training: TrainConfig) -> None:
+def _train() -> None:
     from ..jobs import QUEUE
 
+    settings.fit()  # a slider moved just before the click comes with it
     try:
-        st.session_state["run"] = QUEUE.submit(model, training)
+        st.session_state["run"] = QUEUE.submit(*settings.chosen())
         st.toast(
             "Your training has begun, or waits in the queue: watch it under “Run”.", icon=":material/model_training:"
         )
