@@ -37,14 +37,20 @@ def top_classes(probabilities: np.ndarray, classes: tuple[str, ...], label: int 
 
 def confusion(matrix: np.ndarray, classes: tuple[str, ...]) -> go.Figure:
     """The confusion matrix (K, K) with its counts; row = the image's class, column = what it was called."""
+    readable = np.where(matrix > 0.6 * matrix.max(), "black", "white")
+    text = [
+        [f'<span style="color:{colour}">{count}</span>' for count, colour in zip(*row, strict=True)]
+        for row in zip(matrix, readable, strict=True)
+    ]
     figure = go.Figure()
     figure.add_heatmap(
         z=matrix,
         x=list(classes),
         y=list(classes),
         colorscale=SEQUENTIAL,
-        text=matrix,
+        text=text,
         texttemplate="%{text}",
+        textfont={"size": 11},
         hovertemplate="%{y} called %{x}: %{z} images<extra></extra>",
         showscale=False,
     )

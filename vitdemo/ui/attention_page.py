@@ -236,7 +236,7 @@ def show_view(
         )
         st.caption(f"Framed: the asking token ({asking}). Click a patch to let it ask; click it again for CLS.")
     with right:
-        st.markdown(f"**Where {asker} looks**, {where}")
+        st.markdown(f"**Attention of {asker}**")
         brightest = token_name(1 + int(grid.argmax()), side)
         chart(
             overlay(image, grid, patch_size, token, strength),
@@ -265,7 +265,7 @@ def show_view(
         )
         st.caption("The five most probable classes. Green is the right one, red a wrong first answer.")
     with right:
-        st.markdown(f"**Every token to every token**, {where}")
+        st.markdown("**Every token to every token**")
         chart(
             matrix(attention, token),
             key="matrix",
