@@ -205,8 +205,9 @@ def test_the_newest_run_comes_first(tiny, short):
     assert [run.id[9:15] for run in list_runs()] == sorted(times, reverse=True)
 
 
-def test_a_run_that_was_cut_off_is_listed_as_stopped(tiny, short):
-    run = run_at("120000", tiny, short, state="running", history=(record_of(1),))
+@pytest.mark.parametrize("state", ["waiting", "running"])
+def test_a_run_that_was_cut_off_is_listed_as_stopped(tiny, short, state):
+    run = run_at("120000", tiny, short, state=state, history=(record_of(1),))
     save_run(run)
     assert list_runs() == [replace(run, state="stopped")]
 

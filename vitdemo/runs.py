@@ -128,7 +128,7 @@ def list_runs() -> list[Run]:
             run = load_run(folder.name)
         except ConfigError:
             continue
-        runs.append(replace(run, state="stopped") if run.state == "running" else run)
+        runs.append(replace(run, state="stopped") if run.state in ("waiting", "running") else run)
     return runs
 
 
