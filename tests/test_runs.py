@@ -15,7 +15,6 @@ from vitdemo.model import VisionTransformer
 from vitdemo.runs import (
     Run,
     card_of,
-    delete_run,
     epoch_record,
     list_runs,
     load_run,
@@ -210,16 +209,6 @@ def test_a_run_that_was_cut_off_is_listed_as_stopped(tiny, short, state):
     run = run_at("120000", tiny, short, state=state, history=(record_of(1),))
     save_run(run)
     assert list_runs() == [replace(run, state="stopped")]
-
-
-def test_a_deleted_run_is_gone(tiny, short):
-    kept, deleted = run_at("120000", tiny, short), run_at("120001", tiny, short)
-    for run in (kept, deleted):
-        save_run(run, VisionTransformer(tiny, seed=0))
-    delete_run(deleted)
-    assert list_runs() == [kept]
-    assert not deleted.folder.exists()
-    delete_run(deleted)
 
 
 # The checkpoints that ship

@@ -3,7 +3,6 @@
 import json
 import math
 import re
-import shutil
 import time
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -142,8 +141,3 @@ def load_weights(run: Run) -> VisionTransformer:
         raise ConfigError(f"Run {run.id} has no weights yet: they are kept from its first epoch on.")
     model, _ = load_checkpoint(run.weights)
     return model
-
-
-def delete_run(run: Run) -> None:
-    """Remove the run's folder."""
-    shutil.rmtree(run.folder, ignore_errors=True)

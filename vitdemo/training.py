@@ -15,8 +15,6 @@ from .data import Data, Split, augment, normalise
 from .metrics import compute_metrics
 from .model import VisionTransformer
 
-ADAM_BETAS = (0.9, 0.999)
-
 
 class TrainingDiverged(RuntimeError):
     """The loss is no longer a finite number; the message says at which step and what to lower."""
@@ -155,7 +153,7 @@ def check_fit(config: ModelConfig, split: Split) -> None:
 def make_optimizer(model: VisionTransformer, config: TrainConfig) -> torch.optim.Optimizer:
     """Adam, whose decay joins the gradient (L2), or AdamW, whose decay does not (Loshchilov and Hutter 2019)."""
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.optimizer]
-    return kind(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, betas=ADAM_BETAS)
+    return kind(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
 
 
 def learning_rate(config: TrainConfig, step: int, steps_per_epoch: int) -> float:
