@@ -1,5 +1,8 @@
 """What every test shares: a home of its own, so that nothing is written into the project, and one torch thread."""
 
+import vitdemo  # noqa: F401  before torch: it says how torch's threads wait
+
+# isort: split
 import pytest
 import torch
 

@@ -11,8 +11,8 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "vitdemo"
 LAYERS = [  # from the lowest; a module imports from its own layer and from those below
     {"config", "costs", "cores", "paper", "paths", "cifar10"},
-    {"model", "data", "metrics", "pictures"},
-    {"training", "checkpoint", "runs"},
+    {"model", "data", "metrics", "pictures", "augmentation", "precision"},
+    {"training", "parallel", "whitening", "resume", "checkpoint", "snapshots", "runs", "card"},
     {"jobs", "fetch", "speed", "explain", "figures", "__main__"},
     {"ui"},
     {""},  # vitdemo/__init__.py, which loads each name when it is first used
@@ -59,7 +59,7 @@ def test_imports_are_found_however_they_are_written(tmp_path, monkeypatch):
     path.parent.mkdir(parents=True)
     path.write_text(
         "import os.path, vitdemo.jobs as j\nfrom ..config import LIMITS\nfrom .. import runs\nfrom . import settings\n"
-        "from vitdemo import model\nfrom vitdemo.data import augment\ndef f():\n    import streamlit as st\n"
+        "from vitdemo import model\nfrom vitdemo.data import normalise\ndef f():\n    import streamlit as st\n"
     )
     expected = {"os.path", "vitdemo.jobs", "vitdemo.config", "vitdemo.runs", "vitdemo.ui.settings", "vitdemo.model"}
     assert imports_of(path) == expected | {"vitdemo.data", "streamlit"}

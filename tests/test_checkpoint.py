@@ -79,6 +79,35 @@ def test_folders_on_the_way_are_made(tmp_path, model):
     assert load_checkpoint(tmp_path / "a" / "b" / "model.safetensors")[0].config == CONFIG
 
 
+CONV = ModelConfig(image_size=16, patch_size=4, embed_dim=12, depth=1, num_heads=3, stem="conv", pooling="attention")
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_what_a_conv_stem_has_seen_comes_back_too(path, half):
+    model = VisionTransformer(CONV, seed=0).train()
+    for _ in range(3):
+        model(torch.randn(8, 3, 16, 16, generator=torch.Generator().manual_seed(0)))
+    save_checkpoint(path, model, half=half)
+    loaded, _ = load_checkpoint(path)
+    assert loaded.config == CONV
+    assert loaded.patch_embed.norms[1].num_batches_tracked == 3
+    for name, tensor in model.state_dict().items():
+        expected = tensor.half().float() if half and tensor.is_floating_point() else tensor
+        assert torch.equal(loaded.state_dict()[name], expected)
+        assert loaded.state_dict()[name].dtype == tensor.dtype
+
+
+def test_half_precision_is_16_bits_a_number(path, tmp_path, model):
+    before = {name: weight.clone() for name, weight in model.state_dict().items()}
+    save_checkpoint(path, model, {"number": 1}, half=True)
+    save_checkpoint(tmp_path / "full.safetensors", model, {"number": 1})
+    assert {tensor.dtype for tensor in safetensors.torch.load_file(path).values()} == {torch.float16}
+    numbers = sum(weight.numel() for weight in before.values())
+    assert (tmp_path / "full.safetensors").stat().st_size - path.stat().st_size == pytest.approx(2 * numbers, abs=100)
+    assert load_checkpoint(path)[1] == {"number": 1}
+    assert all(torch.equal(before[name], weight) for name, weight in model.state_dict().items())
+
+
 # What is no checkpoint of this project
 
 

@@ -66,10 +66,14 @@ def test_zero_is_refused_in_a_recipe(name):
 @pytest.mark.parametrize(
     ("kind", "name", "choices"),
     [
+        (ModelConfig, "stem", "patch or conv"),
+        (ModelConfig, "pooling", "cls, mean or attention"),
         (ModelConfig, "attention_scale", "head_dim or embed_dim"),
         (TrainConfig, "optimizer", "adam or adamw"),
         (TrainConfig, "schedule", "constant or cosine"),
         (TrainConfig, "augmentation", "none, flip or flip_and_shift"),
+        (TrainConfig, "first_filters", "random or whitened"),
+        (TrainConfig, "precision", "auto, float32 or bfloat16"),
         (TrainConfig, "validation_from", "test or train"),
     ],
 )
@@ -112,6 +116,64 @@ def test_a_warm_up_longer_than_the_training():
     message = message_of(TrainConfig, epochs=6, warmup_epochs=6.5)
     assert message == "warmup_epochs 6.5 is longer than the training of 6 epochs: use at most 6."
     assert TrainConfig(epochs=6, warmup_epochs=6).warmup_epochs == 6
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high"),
+    [
+        ("drop_path", 0.0, 0.9),
+        ("patch_drop", 0.0, 0.9),
+        ("jitter", 0.0, 1.0),
+        ("erasing", 0, 256),
+        ("mixup", 0.0, 1.0),
+        ("cutmix", 0.0, 1.0),
+        ("label_smoothing", 0.0, 0.9),
+        ("weight_averaging", 0.0, 0.9999),
+    ],
+)
+def test_the_limits_of_what_keeps_a_model_from_learning_by_heart(name, low, high):
+    kind = ModelConfig if name in MODEL_NUMBERS else TrainConfig
+    assert getattr(kind(), name) == low
+    for value in (low, high):
+        assert getattr(kind(**{name: value}), name) == value
+    whole = "a whole number" if name == "erasing" else "a number"
+    above = high + (1 if name == "erasing" else 0.001)
+    assert message_of(kind, **{name: above}) == f"{name} must be {whole} from 0 to {high}, not {above!r}."
+
+
+def test_steps_are_mixed_in_one_way_or_the_other():
+    message = message_of(TrainConfig, mixup=0.75, cutmix=0.5)
+    assert message.startswith("mixup 0.75 and cutmix 0.5 are shares of the steps and make more than 1 together")
+    assert message.endswith("use at most 0.25 for cutmix.")
+    assert TrainConfig(mixup=0.75, cutmix=0.25).cutmix == 0.25
+
+
+@pytest.mark.parametrize("patch_size", [1, 3, 5, 6, 12, 24])
+def test_a_conv_stem_makes_tokens_of_a_power_of_two(patch_size):
+    message = message_of(ModelConfig, stem="conv", image_size=24 * 5, patch_size=patch_size)
+    assert message.startswith(
+        f"a conv stem halves the image step by step, so patch_size {patch_size} does not fit: use 2, 4 or 8."
+    )
+
+
+def test_a_conv_stem_names_its_problem_beside_the_others():
+    message = message_of(ModelConfig, stem="conv", patch_size=5, num_heads=7)
+    for problem in ("a conv stem halves", "patch_size 5 does not divide the image", "num_heads 7 does not divide"):
+        assert problem in message
+
+
+@pytest.mark.parametrize(
+    ("patch_size", "widths"), [(2, [64]), (4, [64, 128]), (8, [64, 128, 256]), (32, [64, 128, 256, 512, 1024])]
+)
+def test_each_stage_of_a_conv_stem_is_twice_as_wide(patch_size, widths):
+    assert ModelConfig(stem="conv", patch_size=patch_size).stem_widths == widths
+
+
+@pytest.mark.parametrize(("pooling", "tokens"), [("cls", 65), ("mean", 64), ("attention", 64)])
+@pytest.mark.parametrize("stem", ["patch", "conv"])
+def test_cls_is_a_token_only_where_the_class_is_read_from_it(stem, pooling, tokens):
+    config = ModelConfig(stem=stem, pooling=pooling)
+    assert (config.num_patches, config.num_tokens, config.has_cls) == (64, tokens, pooling == "cls")
 
 
 def test_a_long_value_is_cut_short_in_the_message():
@@ -184,8 +246,12 @@ def test_the_annotation_preset_is_the_listing():
         "depth": 7,
         "num_heads": 8,
         "mlp_ratio": 4.0,
+        "stem": "patch",
+        "pooling": "cls",
         "dropout": 0.0,
         "attention_dropout": 0.1,
+        "drop_path": 0.0,
+        "patch_drop": 0.0,
         "attention_scale": "embed_dim",
         "token_init_std": 1.0,
     }
@@ -198,6 +264,14 @@ def test_the_annotation_preset_is_the_listing():
         "schedule": "constant",
         "warmup_epochs": 0.0,
         "augmentation": "none",
+        "jitter": 0.0,
+        "erasing": 0,
+        "mixup": 0.0,
+        "cutmix": 0.0,
+        "label_smoothing": 0.0,
+        "weight_averaging": 0.0,
+        "first_filters": "random",
+        "precision": "auto",
         "seed": 0,
         "train_images": 600,
         "validation_images": 200,

@@ -14,7 +14,7 @@ from torchvision.datasets import CIFAR10
 from vitdemo import data
 from vitdemo.cifar10 import make_sheets
 from vitdemo.config import ConfigError
-from vitdemo.data import CLASSES, Split, augment, download_full_set, load_cifar10, normalise
+from vitdemo.data import CLASSES, Split, download_full_set, load_cifar10, normalise
 
 # SHA-256 over the first records (label byte, then red, green and blue planes) of the official binary files.
 DIGESTS = {
@@ -169,67 +169,6 @@ def test_normalised_values():
     assert normalise(pixels).dtype == torch.float32
 
 
-def random_images(count, size=8, seed=0):
-    shape = (count, 3, size, size)
-    return torch.randint(256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
-
-
-def augmented(images, kind, seed=0):
-    return augment(images, kind, torch.Generator().manual_seed(seed))
-
-
-@pytest.mark.parametrize("kind", ["none", "flip", "flip_and_shift"])
-def test_augmentation_keeps_type_shape_and_what_it_was_given(kind):
-    images = random_images(5)
-    before = images.clone()
-    result = augmented(images, kind)
-    assert (result.dtype, result.shape) == (torch.uint8, images.shape)
-    assert torch.equal(images, before)
-
-
-def test_none_changes_nothing():
-    images = random_images(5)
-    assert torch.equal(augmented(images, "none"), images)
-
-
-def test_flip_mirrors_about_half_of_the_images():
-    images = random_images(1000)
-    result = augmented(images, "flip")
-    kept = (result == images).flatten(1).all(dim=1)
-    mirrored = (result == images.flip(3)).flatten(1).all(dim=1)
-    assert (kept ^ mirrored).all()
-    assert 0.45 < mirrored.float().mean().item() < 0.55
-
-
-def test_shift_gives_crops_of_the_padded_image():
-    images = random_images(500)
-    result = augmented(images, "flip_and_shift")
-    found = torch.zeros(len(images), dtype=torch.long)
-    used = {}
-    for mirrored in (False, True):
-        padded = torch.full((len(images), 3, 16, 16), 128, dtype=torch.uint8)
-        padded[:, :, 4:12, 4:12] = images.flip(3) if mirrored else images
-        for top in range(9):
-            for left in range(9):
-                same = (result == padded[:, :, top : top + 8, left : left + 8]).flatten(1).all(dim=1)
-                found += same
-                used[mirrored, top, left] = int(same.sum())
-    assert (found == 1).all()  # each is one of the 162, and no image is like another of them
-    assert sum(count > 0 for count in used.values()) > 130
-    assert {top for (_, top, _), count in used.items() if count} == set(range(9))
-    assert {left for (_, _, left), count in used.items() if count} == set(range(9))
-
-
-@pytest.mark.parametrize("kind", ["flip", "flip_and_shift"])
-def test_the_generator_decides(kind):
-    images = random_images(50)
-    torch.manual_seed(1)
-    first = augmented(images, kind, seed=1)
-    torch.manual_seed(2)
-    assert torch.equal(first, augmented(images, kind, seed=1))
-    assert not torch.equal(first, augmented(images, kind, seed=2))
-
-
 # The full set, through torchvision's own download
 
 TRAIN_PARTS, PART_IMAGES, TEST_IMAGES = 5, 4, 6
@@ -366,6 +305,67 @@ def test_a_pickle_put_in_the_place_of_a_file_is_not_opened(full_set, home, tmp_p
     (home / "data" / "cifar-10-batches-py" / "data_batch_1").write_bytes(pickle.dumps(Touch()))
     with pytest.raises(ConfigError, match="is damaged"):
         load_cifar10(20, 6)
+    assert not (tmp_path / "opened").exists()
+
+
+# The full set as arrays
+
+
+def write_arrays(folder, part, records, kind=np.uint8):
+    images = records[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+    folder.mkdir(exist_ok=True)
+    np.savez(folder / f"{part}.npz", x=images, y=records[:, 0].astype(kind))
+
+
+@pytest.fixture
+def arrays(fresh, home, monkeypatch):
+    """A CIFAR-10 of 20 and 6 images as arrays on disk, of which 8 and 2 count as shipped; the records in it."""
+    train, test = random_records(20, seed=2), random_records(6, seed=3)
+    for part, records in (("train", train), ("test", test)):
+        write_arrays(home / "data", part, records)
+    monkeypatch.setattr(data, "SAMPLE", {"train": 8, "test": 2})
+    monkeypatch.setattr(data, "FULL", {"train": len(train), "test": len(test)})
+    return train, test
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int64])
+def test_the_full_set_may_be_arrays(arrays, home, kind):
+    train, test = arrays
+    write_arrays(home / "data", "train", train, kind)
+    loaded = load_cifar10(20, 6)
+    assert records_of(loaded.train) == train.tobytes()
+    assert records_of(loaded.validation) == test.tobytes()
+    assert (loaded.train.images.dtype, loaded.train.labels.dtype) == (torch.uint8, torch.int64)
+
+
+def test_nothing_is_fetched_where_the_arrays_are(arrays, monkeypatch):
+    monkeypatch.setattr(CIFAR10, "url", "http://127.0.0.1:1/cifar.tar.gz")
+    download_full_set()
+    assert len(load_cifar10(20, 6).train) == 20
+
+
+def test_one_of_the_arrays_is_not_enough(arrays, home):
+    (home / "data" / "test.npz").unlink()
+    with pytest.raises(ConfigError, match="fetch the full CIFAR-10 first"):
+        load_cifar10(20, 2)
+
+
+@pytest.mark.parametrize("damage", [b"", b"not an array", b"PK\x03\x04 cut off"], ids=["empty", "text", "cut off"])
+def test_a_damaged_file_of_arrays_is_refused(arrays, home, damage):
+    (home / "data" / "train.npz").write_bytes(damage)
+    with pytest.raises(ConfigError, match="is damaged: delete that folder and fetch it again"):
+        load_cifar10(20, 2)
+
+
+def test_arrays_that_are_pickles_are_not_opened(arrays, home, tmp_path):
+    class Touch:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "opened"), "w"))
+
+    np.savez(home / "data" / "train.npz", x=np.array([Touch()], dtype=object), y=np.zeros(1))
+    with pytest.raises(ConfigError, match="is damaged"):
+        load_cifar10(20, 2)
+    pickle.dumps(Touch())
     assert not (tmp_path / "opened").exists()
 
 

@@ -113,7 +113,7 @@ def test_snapshots_tell_how_far_a_training_is(queue, tiny, short, watched):
     told = []
     watched.append(lambda event: told.append((event, queue.list()[0])))
     last = ended(queue, queue.submit(tiny, short))
-    assert len(told) == 2 * (3 + 2 + 1)
+    assert len(told) == 2 * (3 + 1 + 1)
     for event, snapshot in told:
         assert snapshot.run.state == "running"
         assert snapshot.run.threads == 2
@@ -128,7 +128,7 @@ def test_snapshots_tell_how_far_a_training_is(queue, tiny, short, watched):
     progress = [snapshot.progress for _, snapshot in told]
     assert progress == sorted(progress)
     assert 0 < progress[0] < 0.2
-    assert told[5][1].progress == pytest.approx(0.5)  # the end of the first of two epochs
+    assert told[4][1].progress == pytest.approx(0.5)  # the end of the first of two epochs
     assert (last.progress, last.seconds_left, last.run.state) == (pytest.approx(1.0), None, "finished")
 
 
@@ -180,7 +180,7 @@ def test_who_came_first_begins_first(tiny, short, watched):
     released.set()
     for run_id in ids:
         ended(queue, run_id)
-    assert len(told) == 4 * 2 * (3 + 2 + 1)
+    assert len(told) == 4 * 2 * (3 + 1 + 1)
     for states in told:
         at = states.index("running")
         assert states == ["finished"] * at + ["running"] + ["waiting"] * (3 - at)
@@ -212,7 +212,7 @@ def test_threads_in_use_never_exceed_the_cores(cores, tiny, short, watched):
     def look(event):
         running[threading.get_ident()] = torch.get_num_threads()
         used.append((queue.threads_in_use(), sum(list(running.values()))))
-        if isinstance(event, EpochEnd) and event.epoch == short.epochs:
+        if isinstance(event, EpochEnd):  # after which it may go on with others
             del running[threading.get_ident()]
 
     watched.append(look)
@@ -221,7 +221,7 @@ def test_threads_in_use_never_exceed_the_cores(cores, tiny, short, watched):
     runs = [ended(queue, run_id).run for run_id in ids]
     assert {run.state for run in runs} == {"finished"}
     assert all(1 <= run.threads <= cores for run in runs)
-    assert len(used) == 6 * 2 * (3 + 2 + 1)
+    assert len(used) == 6 * 2 * (3 + 1 + 1)
     assert max(counted for counted, _ in used) == cores
     assert max(real for _, real in used) <= cores
     assert queue.threads_in_use() == 0
@@ -229,9 +229,39 @@ def test_threads_in_use_never_exceed_the_cores(cores, tiny, short, watched):
 
 @pytest.mark.parametrize(("waiting", "threads"), [(1, [2]), (2, [1, 1]), (3, [1, 1])])
 def test_who_waits_alone_takes_all_cores_and_more_share_them(queue, hold, tiny, short, waiting, threads):
-    ids = [queue.submit(tiny, replace(short, seed=seed)) for seed in range(waiting)]
+    one_epoch = replace(short, epochs=1)
+    ids = [queue.submit(tiny, replace(one_epoch, seed=seed)) for seed in range(waiting)]
     hold.set()
     assert [ended(queue, run_id).run.threads for run_id in ids][: len(threads)] == threads
+
+
+def test_a_training_shares_its_cores_after_the_epoch_in_which_another_came_and_takes_them_back(queue, tiny, watched):
+    recipe = TrainConfig(epochs=6, batch_size=16, train_images=32, validation_images=10)
+    first, second, seen = queue.submit(tiny, recipe), [], []
+
+    def come_and_go(event):
+        snapshots = queue.list()
+        if not second and event.epoch == 2 and isinstance(event, BatchEnd):
+            second.append(queue.submit(tiny, replace(recipe, epochs=500)))
+            assert queue.snapshot(second[0]).place == 1
+        elif event.epoch == 4 and snapshots[-1].epoch == 4 and len(second) == 1:
+            queue.stop(second[0])
+            second.append("stopped")
+            queue.wait(second[0], TIMEOUT)
+        seen.append((snapshots[-1].epoch, snapshots[-1].run.threads))
+
+    def of_the_first(event):
+        if threading.current_thread().name == f"training-{first}":
+            come_and_go(event)
+
+    watched.append(of_the_first)
+    ended(queue, first)
+    used = {epoch: {threads for at, threads in seen if at == epoch} for epoch in range(1, 7)}
+    assert used[1] == {2}
+    assert used[3] == {1}
+    assert used[6] == {2}
+    assert queue.snapshot(second[0]).run.state == "stopped"
+    assert metrics_of(queue.snapshot(first).run.history) == alone(tiny, recipe)
 
 
 def test_two_trainings_side_by_side_give_the_numbers_of_each_alone(queue, hold, watched):
@@ -299,7 +329,7 @@ def test_a_stop_during_validation(queue, tiny, short, watched):
             queue.stop(queue.list()[0].run.id)
 
     watched.append(stop_in_validation)
-    run = ended(queue, queue.submit(tiny, short)).run
+    run = ended(queue, queue.submit(tiny, replace(short, validation_images=300))).run
     assert (run.state, run.history, len(told)) == ("stopped", (), 4)
     assert load_weights(run).config == tiny
 

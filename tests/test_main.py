@@ -1,17 +1,19 @@
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 import vitdemo.training
 from vitdemo.__main__ import configs, main, parser
 from vitdemo.checkpoint import load_checkpoint, save_checkpoint
 from vitdemo.config import PRESETS, ModelConfig
 from vitdemo.model import VisionTransformer
-from vitdemo.runs import list_runs, load_weights
-from vitdemo.training import EpochEnd, train
+from vitdemo.runs import list_runs, load_run, load_weights, new_run, save_run
+from vitdemo.training import BatchEnd, EpochEnd, train
 
 ROOT = Path(__file__).parents[1]
 SHAPE = ["--patch-size=16", "--embed-dim=8", "--depth=1", "--num-heads=2", "--mlp-ratio=1"]
@@ -80,7 +82,7 @@ def test_the_seed_decides_the_numbers(tmp_path):
 
 def test_a_checkpoint_is_evaluated_on_the_same_images_as_in_training(tmp_path, capsys):
     checkpoint, metrics, result = (str(tmp_path / name) for name in ("m.safetensors", "metrics.jsonl", "result.json"))
-    main([*TINY, "--json", metrics, "--checkpoint", checkpoint])
+    main([*TINY, "--precision", "float32", "--json", metrics, "--checkpoint", checkpoint])
     model, card = load_checkpoint(checkpoint)
     assert model.config.embed_dim == 8
     assert card["training"]["train_images"] == 20
@@ -107,6 +109,27 @@ def test_a_preset_alone_is_taken_as_it_is(name):
     assert configs(parser().parse_args(["train", "--preset", name])) == PRESETS[name]
 
 
+def test_every_setting_is_an_option():
+    given = {
+        "stem": "conv",
+        "pooling": "attention",
+        "drop_path": 0.1,
+        "patch_drop": 0.2,
+        "jitter": 0.3,
+        "erasing": 4,
+        "mixup": 0.5,
+        "cutmix": 0.25,
+        "label_smoothing": 0.1,
+        "weight_averaging": 0.99,
+        "first_filters": "whitened",
+        "precision": "bfloat16",
+    }
+    arguments = [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
+    model, training = configs(parser().parse_args(["train", *arguments]))
+    for name, value in given.items():
+        assert getattr(model if hasattr(model, name) else training, name) == value
+
+
 def test_full_means_every_image_unless_told_otherwise():
     _, training = configs(parser().parse_args(["train", "--full"]))
     assert (training.train_images, training.validation_images) == (50_000, 10_000)
@@ -121,6 +144,7 @@ def test_full_means_every_image_unless_told_otherwise():
         (["--patch-size", "64"], "patch_size 64 is larger than the image"),
         (["--epochs", "0"], "epochs must be a whole number from 1 to 1,000, not 0"),
         (["--learning-rate", "nan"], "learning_rate must be a number"),
+        (["--mixup", "0.7", "--cutmix", "0.6"], "mixup 0.7 and cutmix 0.6 are shares of the steps"),
     ],
 )
 def test_bad_settings_end_with_one_sentence(arguments, sentence):
@@ -133,7 +157,14 @@ def test_bad_settings_end_with_one_sentence(arguments, sentence):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["train", "--epochs", "six"], ["train", "--optimizer", "sgd"], ["train", "--preset", "x"], [], ["fly"]],
+    [
+        ["train", "--epochs", "six"],
+        ["train", "--optimizer", "sgd"],
+        ["train", "--stem", "mlp"],
+        ["train", "--preset", "x"],
+        [],
+        ["fly"],
+    ],
 )
 def test_options_that_are_none_end_with_the_usage(arguments):
     done = shell(*arguments)
@@ -165,18 +196,215 @@ def test_a_training_that_diverges_is_on_the_list_as_failed():
 
 
 def test_an_interrupt_keeps_what_was_reached(monkeypatch, capsys):
-    def interrupted(model, data, config):
-        for event in train(model, data, config):
-            yield event
-            if isinstance(event, EpochEnd):
-                raise KeyboardInterrupt
-
-    monkeypatch.setattr(vitdemo.training, "train", interrupted)
+    interrupt(monkeypatch, 2, BatchEnd)
     main(TINY)
     (run,) = list_runs()
     assert (run.state, len(run.history)) == ("stopped", 1)
     assert load_weights(run).config == run.model
-    assert "stopped; what was reached is kept" in capsys.readouterr().out
+    assert f"stopped; what was reached is kept: go on with --resume {run.id}\n" in capsys.readouterr().out
+
+
+# Going on
+
+
+def interrupt(monkeypatch, epoch, kind):
+    """Ctrl-C at the first event of that kind in that epoch, or, without a kind, after the last event."""
+
+    def interrupted(*arguments):
+        for event in train(*arguments):
+            yield event
+            if kind and isinstance(event, kind) and event.epoch == epoch:
+                raise KeyboardInterrupt
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(vitdemo.training, "train", interrupted)
+
+
+def numbers_of(run):
+    return [(record["epoch"], record["train"], record["validation"]) for record in run.history]
+
+
+def assert_same(run, other):
+    assert (run.state, other.state) == ("finished", "finished")
+    assert numbers_of(run) == numbers_of(other)
+    one, two = (load_weights(each).state_dict() for each in (run, other))
+    assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+LONGER = [
+    *TINY,
+    "--epochs=3",
+    "--augmentation=flip_and_shift",
+    "--mixup=0.5",
+    "--weight-averaging=0.9",
+    "--dropout=0.1",
+]
+LONGER += ["--precision=float32"]  # another process may find another one faster
+
+
+@pytest.mark.parametrize(
+    ("epoch", "kind", "reached"),
+    [(2, BatchEnd, 1), (2, EpochEnd, 2), (3, EpochEnd, 3), (3, None, 3)],
+    ids=["in an epoch", "before its state is written", "before the last state is written", "before it is finished"],
+)
+def test_a_run_goes_on_and_has_each_epoch_once(monkeypatch, tmp_path, epoch, kind, reached):
+    main(LONGER)
+    (whole,) = list_runs()
+    with monkeypatch.context() as patched:
+        interrupt(patched, epoch, kind)
+        main(LONGER)
+    run = list_runs()[0]
+    assert (run.state, len(run.history)) == ("stopped", reached)
+
+    file = tmp_path / "metrics.jsonl"
+    main(["train", "--resume", run.id, "--json", str(file)])
+    resumed = load_run(run.id)
+    assert_same(resumed, whole)
+    assert len(list_runs()) == 2
+    assert lines_of(file) == list(resumed.history)
+    assert {path.name for path in run.folder.iterdir()} == {"config.json", "metrics.jsonl", "weights.safetensors"}
+
+
+KILLED = """
+import os, sys
+import vitdemo.training as training
+train = training.train
+def killed(*arguments):
+    for event in train(*arguments):
+        yield event
+        if event.epoch == 2:
+            os.kill(os.getpid(), 9)
+training.train = killed
+from vitdemo.__main__ import main
+main(sys.argv[1:])
+"""
+
+
+def test_a_run_that_was_killed_goes_on():
+    done = subprocess.run([sys.executable, "-c", KILLED, *LONGER], cwd=ROOT, capture_output=True, check=False)
+    assert done.returncode == -signal.SIGKILL
+    (run,) = list_runs()
+    assert (run.state, len(run.history)) == ("stopped", 1)
+    main(["train", "--resume", run.id])
+    main(LONGER)
+    whole, resumed = list_runs()
+    assert resumed.id == run.id
+    assert_same(resumed, whole)
+
+
+def test_a_run_is_interrupted_twice(monkeypatch):
+    for resume in ([], ["--resume"]):
+        with monkeypatch.context() as patched:
+            interrupt(patched, len(resume) + 2, BatchEnd)
+            main(["train", *resume, list_runs()[0].id] if resume else LONGER)
+    (run,) = list_runs()
+    assert (run.state, len(run.history)) == ("stopped", 2)
+    main(["train", "--resume", run.id])
+    assert [record["epoch"] for record in load_run(run.id).history] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(("given", "used"), [([], 2), (["--threads=1"], 1)])
+def test_a_run_goes_on_with_as_many_threads_unless_told_otherwise(monkeypatch, given, used):
+    with monkeypatch.context() as patched:
+        interrupt(patched, 2, BatchEnd)
+        main([*TINY, "--threads=2"])
+    monkeypatch.setattr("vitdemo.cores.available_cores", lambda: 7)
+    (run,) = list_runs()
+    main(["train", "--resume", run.id, *given])
+    assert load_run(run.id).threads == torch.get_num_threads() == used
+
+
+def refusal(*arguments):
+    """The one sentence that ends the command; no run has changed."""
+    before = list_runs()
+    message = error_of("train", *arguments)
+    assert message.startswith("vitdemo: ")
+    assert "\n" not in message
+    assert list_runs() == before
+    return message
+
+
+def test_a_finished_run_cannot_go_on():
+    main(TINY)
+    (run,) = list_runs()
+    assert f"Run {run.id} cannot go on: it is finished" in refusal("--resume", run.id)
+
+
+def test_a_run_of_the_app_cannot_go_on(tiny, short):
+    run = new_run(tiny, short)
+    save_run(run)
+    assert "was not begun with `python -m vitdemo train`" in refusal("--resume", run.id)
+
+
+@pytest.mark.parametrize(
+    ("run_id", "sentence"),
+    [
+        ("20260131-120000-0a1b2c", "There is no run 20260131-120000-0a1b2c on this machine"),
+        ("sample", "'sample' is not the id of a run"),
+        ("../../etc", "is not the id of a run"),
+    ],
+)
+def test_a_run_that_is_not_there_cannot_go_on(run_id, sentence):
+    assert sentence in refusal("--resume", run_id)
+
+
+def test_a_run_interrupted_in_its_first_epoch_cannot_go_on(monkeypatch, capsys):
+    with monkeypatch.context() as patched:
+        interrupt(patched, 1, BatchEnd)
+        main(TINY)
+    assert "stopped; what was reached is kept\n" in capsys.readouterr().out
+    (run,) = list_runs()
+    assert "was stopped in its first epoch" in refusal("--resume", run.id)
+
+
+@pytest.fixture
+def stopped(monkeypatch):
+    """A run with one of its two epochs."""
+    with monkeypatch.context() as patched:
+        interrupt(patched, 2, BatchEnd)
+        main(TINY)
+    return list_runs()[0]
+
+
+@pytest.mark.parametrize("content", [b"", b"cut", b"\x80\x02."], ids=["empty", "text", "pickle"])
+def test_a_run_whose_state_is_damaged_cannot_go_on(stopped, content):
+    (stopped.folder / "state.pt").write_bytes(content)
+    assert "state.pt is not a whole training state: begin a new run." in refusal("--resume", stopped.id)
+
+
+def test_a_run_goes_on_with_its_own_settings(stopped):
+    message = refusal("--resume", stopped.id, "--epochs=9")
+    assert message == f"vitdemo: Run {stopped.id} was begun with --epochs 2 and goes on so: leave out --epochs."
+    main([*TINY, "--resume", stopped.id])
+    assert len(load_run(stopped.id).history) == 2
+
+
+# Snapshots
+
+
+def test_snapshots_are_nine_models_from_the_beginning_to_the_end(tmp_path, monkeypatch):
+    arguments = [*TINY, "--epochs=6", "--batch-size=2", "--validation-images=20", "--precision=float32"]
+    folder = tmp_path / "growth"
+    with monkeypatch.context() as patched:
+        interrupt(patched, 4, BatchEnd)
+        main([*arguments, "--snapshots", str(folder)])
+    (run,) = list_runs()
+    main(["train", "--resume", run.id, "--snapshots", str(folder)])
+    assert sorted(path.name for path in folder.iterdir()) == [f"{n}.safetensors" for n in range(1, 10)]
+    taken = [load_checkpoint(folder / f"{n}.safetensors") for n in range(1, 10)]
+    steps = [card["step"] for _, card in taken]
+    assert (steps[0], steps[-1]) == (10, 60)
+    assert steps == sorted(set(steps))
+    assert [card["epochs"] for _, card in taken] == [step / 10 for step in steps]
+    assert taken[-1][1]["validation"] == pytest.approx(load_run(run.id).history[-1]["validation"], abs=1e-6)
+    last = load_weights(run).state_dict()
+    assert all(torch.equal(last[name].half().float(), tensor) for name, tensor in taken[-1][0].state_dict().items())
+
+
+def test_a_training_of_a_few_steps_has_one_snapshot(tmp_path):
+    main([*TINY, "--snapshots", str(tmp_path / "growth")])
+    (path,) = (tmp_path / "growth").iterdir()
+    assert (path.name, load_checkpoint(path)[1]["step"]) == ("1.safetensors", 6)
 
 
 @pytest.mark.parametrize(
@@ -215,12 +443,28 @@ def test_help(command):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--num-classes", "5"], ["--json", "{tmp}/no/folder/x.json"], ["--checkpoint", "/proc/model.safetensors"]],
+    [
+        ["--num-classes", "5"],
+        ["--json", "/proc/no/x.json"],
+        ["--checkpoint", "/proc/model.safetensors"],
+        ["--snapshots", "/proc/growth"],
+    ],
     ids=lambda arguments: arguments[0],
 )
-def test_no_setting_ends_with_a_traceback(tmp_path, arguments):
+def test_no_setting_ends_with_a_traceback(arguments):
     with pytest.raises(SystemExit, match=r"^vitdemo: "):
-        main([*TINY, *(argument.format(tmp=tmp_path) for argument in arguments)])
+        main([*TINY, *arguments])
+
+
+def test_folders_on_the_way_to_a_file_are_made(tmp_path):
+    names = ("a/b/metrics.jsonl", "c/d/model.safetensors")
+    main([*TINY, "--json", str(tmp_path / names[0]), "--checkpoint", str(tmp_path / names[1])])
+    assert all((tmp_path / name).is_file() for name in names)
+
+
+def test_a_file_of_metrics_that_cannot_be_written_ends_a_training_before_it_began(tmp_path):
+    assert error_of(*TINY, "--json", str(tmp_path)).startswith("vitdemo: ")
+    assert list_runs() == []
 
 
 def test_a_result_that_cannot_be_written_ends_with_a_sentence(tmp_path, tiny):

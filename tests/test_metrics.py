@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from vitdemo.metrics import METRICS, compute_metrics
+from vitdemo.metrics import METRICS, class_accuracies, compute_metrics
 
 # Three classes, six images. Predicted: 0 1 0 | 1 2 | 2.
 #            called 0   1   2
@@ -52,6 +52,12 @@ def test_keys_are_those_of_the_annotation():
 )
 def test_values_worked_by_hand(name, expected):
     assert metrics_of(PROBABILITIES, LABELS)[name] == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_accuracy_of_each_class():
+    logits, labels = torch.tensor(PROBABILITIES).log(), torch.tensor(LABELS)
+    assert class_accuracies(logits, labels) == pytest.approx([2 / 3, 1 / 2, 1])
+    assert class_accuracies(logits[:3], labels[:3]) == pytest.approx([2 / 3, 0, 0])  # of no image none is right
 
 
 def by_counting(logits, labels):

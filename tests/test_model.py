@@ -1,13 +1,15 @@
 import math
 import threading
+from dataclasses import replace
+from itertools import product
 
 import pytest
 import torch
 from timm.models.vision_transformer import VisionTransformer as TimmVisionTransformer
 from torch.nn import functional as F
 
-from vitdemo.config import ConfigError, ModelConfig
-from vitdemo.model import Dropout, VisionTransformer
+from vitdemo.config import POOLINGS, STEMS, ConfigError, ModelConfig
+from vitdemo.model import Dropout, DropPath, VisionTransformer
 
 SHAPES = [
     ModelConfig(),
@@ -16,6 +18,12 @@ SHAPES = [
     ModelConfig(patch_size=32, embed_dim=16, depth=1, num_heads=1),
 ]
 SMALL = ModelConfig(image_size=16, patch_size=4, embed_dim=24, depth=2, num_heads=3, mlp_ratio=2.0)
+VARIANTS = [replace(SMALL, stem=stem, pooling=kind) for stem, kind in product(STEMS, POOLINGS)]
+CONV = ModelConfig(image_size=16, patch_size=8, in_channels=2, embed_dim=12, depth=1, num_heads=1, stem="conv")
+
+
+def named(config):
+    return f"{config.stem}-{config.pooling}"
 
 
 def images_for(config, count=3, seed=0):
@@ -117,10 +125,10 @@ def test_attention_is_the_formula_worked_out_number_by_number(scale, divisor):
             torch.testing.assert_close(output[image], expected, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("config", SHAPES, ids=str)
+@pytest.mark.parametrize("config", SHAPES + VARIANTS, ids=str)
 def test_shapes_of_logits_and_trace(config):
     logits, trace = VisionTransformer(config, seed=0).trace(images_for(config, count=2))
-    B, T, D = 2, config.num_patches + 1, config.embed_dim
+    B, T, D = 2, config.num_patches + (config.pooling == "cls"), config.embed_dim
     assert logits.shape == (B, config.num_classes)
     assert [tuple(tokens.shape) for tokens in trace.tokens] == [(B, T, D)] * (config.depth + 1)
     assert [tuple(maps.shape) for maps in trace.attention] == [(B, config.num_heads, T, T)] * config.depth
@@ -135,8 +143,9 @@ def test_each_row_of_attention_is_a_distribution(training):
     torch.testing.assert_close(maps.sum(dim=-1), torch.ones(maps.shape[:-1]))
 
 
-def test_trace_gives_the_logits_of_forward_to_the_bit():
-    model = with_large_weights(VisionTransformer(SMALL, seed=0)).eval()
+@pytest.mark.parametrize("config", VARIANTS, ids=named)
+def test_trace_gives_the_logits_of_forward_to_the_bit(config):
+    model = with_large_weights(VisionTransformer(config, seed=0)).eval()
     assert torch.equal(model(images_for(SMALL)), model.trace(images_for(SMALL))[0])
 
 
@@ -167,11 +176,127 @@ def test_patch_embedding_is_a_linear_projection_of_flattened_patches(config):
     torch.testing.assert_close(projection(images), expected, rtol=1e-5, atol=1e-5)
 
 
-def test_a_gradient_reaches_every_parameter():
-    model = VisionTransformer(SMALL, seed=0).train()
+@pytest.mark.parametrize("config", VARIANTS, ids=named)
+def test_a_gradient_reaches_every_parameter(config):
+    model = VisionTransformer(config, seed=0).train()
     F.cross_entropy(model(images_for(SMALL)), torch.tensor([0, 1, 2])).backward()
-    without = [name for name, tensor in model.named_parameters() if tensor.grad is None or not tensor.grad.any()]
-    assert without == []
+    gradients = {name: tensor.grad for name, tensor in model.named_parameters() if name != "pool.bias"}
+    assert [name for name, gradient in gradients.items() if gradient is None or gradient.abs().max() < 1e-6] == []
+
+
+# Another stem, another pooling
+
+
+@pytest.fixture
+def narrow(monkeypatch):
+    """A conv stem of few channels."""
+    monkeypatch.setattr("vitdemo.config.STEM_WIDTH", 2)
+
+
+def convolved_by_loops(x, weight):
+    """A 3x3 convolution of (B, C, H, W), written pixel by pixel; what lies outside is 0."""
+    B, _, H, W = x.shape
+    padded = torch.zeros(B, x.shape[1], H + 2, W + 2, dtype=x.dtype)
+    padded[:, :, 1:-1, 1:-1] = x
+    result = torch.zeros(B, len(weight), H, W, dtype=x.dtype)
+    for image, out, row, column in product(range(B), range(len(weight)), range(H), range(W)):
+        result[image, out, row, column] = (padded[image, :, row : row + 3, column : column + 3] * weight[out]).sum()
+    return result
+
+
+def stem_by_hand(stem, images):
+    """The tokens (B, N, D), with a mean and a variance of each batch or, in evaluation, of those seen before."""
+    x = images
+    for conv, norm in zip(stem.convs, stem.norms, strict=True):
+        x = convolved_by_loops(x, conv.weight)
+        mean = x.mean(dim=(0, 2, 3)) if stem.training else norm.running_mean
+        variance = x.var(dim=(0, 2, 3), unbiased=False) if stem.training else norm.running_var
+        mean, variance, weight, bias = (v[:, None, None] for v in (mean, variance, norm.weight, norm.bias))
+        x = ((x - mean) / (variance + 1e-5).sqrt() * weight + bias).clamp(min=0)
+        x = torch.stack([x[:, :, i::2, j::2] for i, j in product((0, 1), repeat=2)]).amax(dim=0)
+    side = x.shape[2]
+    tokens = [x[:, :, row, column] for row in range(side) for column in range(side)]
+    return torch.stack([token @ stem.proj.weight[:, :, 0, 0].T + stem.proj.bias for token in tokens], dim=1)
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("patch_size", [2, 4, 8])
+def test_the_conv_stem_worked_out_pixel_by_pixel(narrow, patch_size, training):
+    config = replace(CONV, patch_size=patch_size)
+    stem = with_large_weights(VisionTransformer(config, seed=0)).patch_embed.double().train()
+    generator = torch.Generator().manual_seed(3)
+    stem(torch.randn(4, 2, 16, 16, dtype=torch.float64, generator=generator))  # norms see something
+    stem.train(training)
+    images = torch.randn(2, 2, 16, 16, dtype=torch.float64, generator=generator)
+    with torch.no_grad():
+        expected = stem_by_hand(stem, images)
+        tokens = stem(images)
+    assert tokens.shape == (2, (16 // patch_size) ** 2, 12)
+    torch.testing.assert_close(tokens, expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize(("stem", "neighbours"), [("patch", 1), ("conv", 9)])
+def test_only_the_tokens_of_a_conv_stem_have_seen_their_surroundings(stem, neighbours):
+    config = replace(SMALL, image_size=20, stem=stem)
+    model = with_large_weights(VisionTransformer(config, seed=0)).eval()
+    images = images_for(config, count=1)
+    changed = images.clone()
+    changed[:, :, 8:12, 12:16] += 10  # the patch in row 2 and column 3 of 5 x 5
+    with torch.no_grad():
+        moved = (model.patch_embed(changed) - model.patch_embed(images)).norm(dim=2).reshape(5, 5)
+    rows, columns = torch.nonzero(moved > 1e-5).T
+    assert len(rows) == neighbours
+    assert moved.argmax() == 2 * 5 + 3
+    assert (rows - 2).abs().max() == (columns - 3).abs().max() == (neighbours > 1)
+
+
+def logits_by_hand(model, images):
+    """The way from tokens to logits in torch's own functions, one image and one token at a time where they are pooled."""
+    c, state = model.config, dict(model.named_parameters())
+
+    def linear(x, name):
+        return F.linear(x, state[f"{name}.weight"], state[f"{name}.bias"])
+
+    def norm(x, name):
+        return F.layer_norm(x, (c.embed_dim,), state[f"{name}.weight"], state[f"{name}.bias"], 1e-6)
+
+    x = model.patch_embed(images)
+    if c.pooling == "cls":
+        x = torch.cat([state["cls_token"].expand(len(x), 1, c.embed_dim), x], dim=1)
+    x = x + state["pos_embed"]
+    for n in range(c.depth):
+        heads = linear(norm(x, f"blocks.{n}.norm1"), f"blocks.{n}.attn.qkv").unflatten(2, (3, c.num_heads, -1))
+        attended = F.scaled_dot_product_attention(*heads.permute(2, 0, 3, 1, 4)).transpose(1, 2).flatten(2)
+        x = x + linear(attended, f"blocks.{n}.attn.proj")
+        x = x + linear(F.gelu(linear(norm(x, f"blocks.{n}.norm2"), f"blocks.{n}.mlp.fc1")), f"blocks.{n}.mlp.fc2")
+    logits = []
+    for tokens in norm(x, "norm"):
+        weights = [1.0] + [0.0] * c.num_patches
+        if c.pooling == "mean":
+            weights = [1 / c.num_patches] * c.num_patches
+        elif c.pooling == "attention":
+            scores = [math.exp(token @ state["pool.weight"][0] + state["pool.bias"]) for token in tokens]
+            weights = [score / sum(scores) for score in scores]
+        pooled = sum(weight * token for weight, token in zip(weights, tokens, strict=True))
+        logits.append(linear(pooled, "head"))
+    return torch.stack(logits)
+
+
+@pytest.mark.parametrize("config", VARIANTS, ids=named)
+def test_the_logits_of_each_stem_and_pooling_worked_out_by_hand(config):
+    model = with_large_weights(VisionTransformer(config, seed=0)).eval()
+    with torch.no_grad():
+        expected = logits_by_hand(model, images_for(config))
+        torch.testing.assert_close(model(images_for(config)), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("config", VARIANTS, ids=named)
+def test_a_model_has_only_the_weights_that_its_pooling_needs(config):
+    model = VisionTransformer(config, seed=0)
+    names = {name for name, _ in model.named_parameters()}
+    assert ("cls_token" in names) == (config.pooling == "cls")
+    assert ({"pool.weight", "pool.bias"} <= names) == (config.pooling == "attention")
+    assert model.pos_embed.shape == (1, 16 + (config.pooling == "cls"), 24)
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 32, 32), (2, 1, 16, 16), (2, 3, 16, 15), (3, 16, 16), (2, 16, 16, 3)])
@@ -264,6 +389,105 @@ def test_dropout_draws_from_the_generator_of_its_model_alone():
     assert torch.equal(model(images), expected[1])
 
 
+# Blocks left out for an image
+
+
+@pytest.mark.parametrize(
+    ("depth", "rates"), [(1, [0.6]), (2, [0, 0.6]), (4, [0, 0.2, 0.4, 0.6]), (7, [n / 10 for n in range(7)])]
+)
+def test_the_deeper_a_block_the_more_often_it_is_left_out(depth, rates):
+    model = VisionTransformer(replace(SMALL, depth=depth, drop_path=0.6), seed=0)
+    assert [block.drop_path.p for block in model.blocks] == pytest.approx(rates)
+
+
+def test_drop_path_zeroes_whole_images_and_keeps_the_expectation():
+    drop = DropPath(0.3, torch.Generator().manual_seed(0))
+    x = torch.randn(5000, 2, 3, generator=torch.Generator().manual_seed(1))
+    dropped = drop.train()(x)
+    left_out = (dropped == 0).all(dim=(1, 2))
+    torch.testing.assert_close(dropped[~left_out], x[~left_out] / 0.7)
+    assert left_out.float().mean().item() == pytest.approx(0.3, abs=0.02)
+    assert torch.equal(drop.eval()(x), x)
+
+
+def test_each_half_of_a_block_is_left_out_for_images_of_its_own():
+    model = with_large_weights(VisionTransformer(replace(SMALL, depth=1, drop_path=0.5), seed=0)).train()
+    block = model.blocks[0]
+    with torch.no_grad():
+        x = model.embed(images_for(SMALL, count=200))
+        results = block(x)[0]
+        seen = []
+        for image, result in zip(x, results, strict=True):
+            attended = 2 * block.attn(block.norm1(image[None]))[0][0]
+            for first, second in product((False, True), repeat=2):
+                expected = image + first * attended
+                expected = expected + second * 2 * block.mlp(block.norm2(expected))
+                if torch.allclose(result, expected, rtol=1e-4, atol=1e-4):
+                    seen.append((first, second))
+    assert len(seen) == 200
+    assert all(30 < seen.count(kept) < 70 for kept in product((False, True), repeat=2))
+
+
+# Patches left out of a step
+
+
+@pytest.mark.parametrize(("share", "kept"), [(0.1, 14), (0.3, 11), (0.5, 8), (0.9, 2)])
+@pytest.mark.parametrize("pooling", ["cls", "mean"])
+def test_a_step_sees_some_patches_of_each_image_with_their_positions(pooling, share, kept):
+    config = replace(SMALL, pooling=pooling, patch_drop=share)
+    model = with_large_weights(VisionTransformer(config, seed=0))
+    images = images_for(config, count=50)
+    with torch.no_grad():
+        everything, some = model.eval().embed(images), model.train().embed(images)
+    cls = int(pooling == "cls")
+    assert some.shape == (50, cls + kept, 24)
+    assert torch.equal(some[:, :cls], everything[:, :cls])
+    distances = torch.cdist(some[:, cls:], everything[:, cls:])  # (50, kept, 16)
+    places = distances.argmin(dim=2)
+    assert distances.amin(dim=2).max() < 1e-5
+    sets = [set(image.tolist()) for image in places]
+    assert all(len(chosen) == kept for chosen in sets)
+    assert len({frozenset(chosen) for chosen in sets}) > 10
+    assert set.union(*sets) == set(range(16))
+
+
+def test_every_patch_is_left_out_as_often_as_another():
+    model = VisionTransformer(replace(SMALL, patch_drop=0.75), seed=0)
+    numbered = torch.arange(16.0)[None, :, None].expand(4000, -1, 24)
+    counts = torch.bincount(model.drop_patches(numbered)[:, :, 0].flatten().int(), minlength=16)
+    assert counts.tolist() == pytest.approx([1000] * 16, rel=0.15)
+
+
+def test_one_patch_is_always_kept():
+    model = VisionTransformer(ModelConfig(patch_size=32, pooling="mean", patch_drop=0.9), seed=0).train()
+    assert model.embed(images_for(model.config)).shape[1] == 1
+
+
+def test_the_generator_of_the_model_decides_which_patches_are_left_out():
+    model = VisionTransformer(replace(SMALL, patch_drop=0.5), seed=0).train()
+    seen = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(len(seen))
+        model.generator.manual_seed(seed)
+        seen.append(model.embed(images_for(SMALL)))
+    assert torch.equal(seen[0], seen[1])
+    assert not torch.equal(seen[0], seen[2])
+
+
+@pytest.mark.parametrize("kind", ["drop_path", "patch_drop"])
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_nothing_is_left_out_in_evaluation(pooling, kind):
+    plain = VisionTransformer(replace(SMALL, pooling=pooling), seed=0)
+    model = VisionTransformer(replace(SMALL, pooling=pooling, **{kind: 0.6}), seed=0)
+    images = images_for(SMALL)
+    assert torch.equal(model.eval()(images), plain.eval()(images))
+    assert not torch.allclose(model.train()(images), plain.train()(images), atol=1e-3)
+    logits, trace = model.eval().trace(images)
+    assert torch.equal(logits, plain.eval()(images))
+    for mine, its in zip(vars(trace).values(), vars(plain.trace(images)[1]).values(), strict=True):
+        assert torch.equal(torch.stack(mine), torch.stack(its))
+
+
 # The first weights
 
 
@@ -271,12 +495,13 @@ def same_weights(one, other):
     return all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
 
 
-def test_the_seed_decides_the_first_weights():
+@pytest.mark.parametrize("config", VARIANTS, ids=named)
+def test_the_seed_decides_the_first_weights(config):
     torch.manual_seed(1)
-    first = VisionTransformer(SMALL, seed=7)
+    first = VisionTransformer(config, seed=7)
     torch.manual_seed(2)
-    assert same_weights(first, VisionTransformer(SMALL, seed=7))
-    assert not same_weights(first, VisionTransformer(SMALL, seed=8))
+    assert same_weights(first, VisionTransformer(config, seed=7))
+    assert not same_weights(first, VisionTransformer(config, seed=8))
 
 
 def test_without_a_seed_the_weights_are_those_of_torch_manual_seed():
@@ -320,10 +545,22 @@ def test_layers_start_as_torch_would_start_them():
         assert layer.weight.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.05)
 
 
-def test_norms_start_as_the_identity():
-    model = VisionTransformer(SMALL, seed=0)
-    norms = [module for module in model.modules() if isinstance(module, torch.nn.LayerNorm)]
-    assert len(norms) == 2 * SMALL.depth + 1
+def test_a_conv_stem_starts_as_torch_would_start_it():
+    stem = VisionTransformer(ModelConfig(stem="conv", depth=1), seed=0).patch_embed
+    assert [(conv.in_channels, conv.out_channels) for conv in stem.convs] == [(3, 64), (64, 128)]
+    for layer in (*stem.convs, stem.proj):
+        bound = 1 / math.sqrt(layer.weight[0].numel())
+        assert bound * 0.99 < layer.weight.abs().max().item() <= bound
+        assert layer.weight.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.05)
+    assert all(conv.bias is None for conv in stem.convs)
+    assert 0 < stem.proj.bias.abs().max().item() <= 1 / math.sqrt(128)
+
+
+@pytest.mark.parametrize("stem", STEMS)
+def test_norms_start_as_the_identity(stem):
+    model = VisionTransformer(replace(SMALL, stem=stem), seed=0)
+    norms = [m for m in model.modules() if isinstance(m, torch.nn.LayerNorm | torch.nn.BatchNorm2d)]
+    assert len(norms) == 2 * SMALL.depth + 1 + (2 if stem == "conv" else 0)
     assert all((norm.weight == 1).all() and (norm.bias == 0).all() for norm in norms)
 
 
@@ -333,3 +570,8 @@ def test_cls_and_positions_start_with_the_configured_spread(std):
     assert model.pos_embed.std().item() == pytest.approx(std, rel=0.05)
     assert model.cls_token.std().item() == pytest.approx(std, rel=0.2)
     assert not model.pos_embed[0, 0].equal(model.cls_token[0, 0]) or std == 0
+
+
+def test_positions_without_cls_start_with_the_configured_spread():
+    model = VisionTransformer(ModelConfig(embed_dim=256, depth=1, pooling="mean", token_init_std=0.5), seed=0)
+    assert model.pos_embed.std().item() == pytest.approx(0.5, rel=0.05)

@@ -3,12 +3,13 @@ import time
 from dataclasses import replace
 
 import pytest
+import torch
 
 from vitdemo import speed
 from vitdemo.config import ModelConfig
-from vitdemo.costs import operations
+from vitdemo.costs import activation_bytes, check_memory, operations
 from vitdemo.jobs import TrainingQueue
-from vitdemo.model import VisionTransformer
+from vitdemo.parallel import Workers
 
 OTHER = ModelConfig(patch_size=8, embed_dim=16, depth=3, num_heads=2)
 TIMEOUT = 60  # seconds
@@ -63,15 +64,15 @@ class Clock:
 @pytest.mark.parametrize("seconds", [[50.0, 0.1], [0.2, 0.1, 0.3, 0.2], [0.02] * 30], ids=len)
 def test_the_speed_is_that_of_the_quickest_step(monkeypatch, seconds, tiny):
     clock, sizes = Clock(), []
-    forward = VisionTransformer.forward
+    gradients = Workers.gradients
 
-    def timed_forward(self, images):
+    def timed_gradients(self, batch):
         clock.now += seconds[min(len(sizes), len(seconds) - 1)]
-        sizes.append(len(images))
-        return forward(self, images)
+        sizes.append(len(batch))
+        return gradients(self, batch)
 
     monkeypatch.setattr(speed, "time", clock)
-    monkeypatch.setattr(VisionTransformer, "forward", timed_forward)
+    monkeypatch.setattr(Workers, "gradients", timed_gradients)
     assert speed.measure(tiny) == pytest.approx(sizes[0] / min(seconds[: len(sizes)]))
     assert len(set(sizes)) == 1
     assert len(sizes) >= 2
@@ -81,6 +82,36 @@ def test_the_speed_is_that_of_the_quickest_step(monkeypatch, seconds, tiny):
 def test_a_real_measurement(model, monkeypatch):
     monkeypatch.setattr(speed, "SECONDS", 0.02)
     assert 1 < speed.measure(model) < 1e7
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        ModelConfig(),
+        ModelConfig(patch_size=1, embed_dim=8, depth=4, num_heads=8),
+        ModelConfig(patch_size=1, embed_dim=16, depth=12, num_heads=8, attention_dropout=0.1),
+        ModelConfig(patch_size=16, stem="conv", pooling="mean"),
+    ],
+    ids=str,
+)
+def test_a_step_that_is_measured_fits_into_memory(model, monkeypatch):
+    steps = []
+
+    def untrained(vit, data, config):
+        steps.append(config.batch_size)
+        assert data.train.images.dtype == torch.uint8
+        assert len(data.train) >= speed.MOST_STEPS * config.batch_size
+        yield from range(speed.MOST_STEPS)
+
+    monkeypatch.setattr(speed, "train", untrained)
+    speed.measure(model)
+    check_memory(model, *steps)
+
+
+def test_a_shape_of_which_no_image_fits_into_memory_is_not_measured(queue, measuring, monkeypatch, tiny):
+    monkeypatch.setattr(speed, "MEMORY_LIMIT", activation_bytes(tiny, 1) - 1)
+    assert speed.training_speed(tiny) is None
+    assert queue.threads_in_use() == 0
 
 
 def test_a_shape_is_measured_in_the_background_and_once(queue, measuring, tiny):

@@ -1,40 +1,77 @@
 import math
 import threading
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 import torch
 from torch.nn import functional as F
 
+from vitdemo import augmentation
 from vitdemo.config import PRESETS, ConfigError, ModelConfig, TrainConfig
-from vitdemo.data import load_cifar10, normalise
+from vitdemo.data import Split, load_cifar10, normalise
 from vitdemo.model import VisionTransformer
 from vitdemo.training import (
     BatchEnd,
     EpochEnd,
     TrainingDiverged,
     ValidationBatchEnd,
+    copy_of,
     evaluate,
     learning_rate,
     make_optimizer,
     predict,
     train,
 )
+from vitdemo.whitening import whiten
 
 KEYS = ["loss", "accuracy", "auroc", "f1", "precision", "recall", "top1", "top5"]
-RANDOM_MODEL = ModelConfig(patch_size=8, embed_dim=16, depth=2, num_heads=2, dropout=0.2, attention_dropout=0.2)
-RANDOM_RECIPE = TrainConfig(epochs=2, batch_size=16, augmentation="flip_and_shift", schedule="cosine", seed=5)
+PLAIN_MODEL = ModelConfig(patch_size=8, embed_dim=16, depth=2, num_heads=2)
+RANDOM_MODEL = replace(PLAIN_MODEL, dropout=0.2, attention_dropout=0.2, drop_path=0.3, patch_drop=0.25)
+RANDOM_RECIPE = TrainConfig(
+    epochs=2,
+    batch_size=16,
+    schedule="cosine",
+    augmentation="flip_and_shift",
+    jitter=0.3,
+    erasing=8,
+    mixup=0.4,
+    cutmix=0.4,
+    label_smoothing=0.1,
+    weight_averaging=0.9,
+    precision="float32",
+    seed=5,
+)
+CONV_MODEL = replace(RANDOM_MODEL, patch_size=4, stem="conv", pooling="attention")
+CHANCES = {
+    "order": {"batch_size": 8},
+    "dropout": {"dropout": 0.2},
+    "attention_dropout": {"attention_dropout": 0.2},
+    "drop_path": {"drop_path": 0.5},
+    "patch_drop": {"patch_drop": 0.5},
+    "augmentation": {"augmentation": "flip_and_shift"},
+    "jitter": {"jitter": 0.5},
+    "erasing": {"erasing": 16},
+    "mixup": {"mixup": 1.0},
+    "cutmix": {"cutmix": 1.0},
+}
+
+
+@pytest.fixture(autouse=True)
+def narrow(monkeypatch):
+    """A conv stem that takes no time."""
+    monkeypatch.setattr("vitdemo.config.STEM_WIDTH", 8)
 
 
 def events_of(model, data, config, kind=object):
     return [event for event in train(model, data, config) if isinstance(event, kind)]
 
 
-def trained(model_config, config, data):
+def trained(model_config, config, data, threads=1):
     """Every metric of every epoch and the weights after it."""
-    torch.set_num_threads(1)
+    torch.set_num_threads(threads)
     model = VisionTransformer(model_config, seed=config.seed)
     epochs = events_of(model, data, config, EpochEnd)
+    torch.set_num_threads(1)
     return [(epoch.train, epoch.validation) for epoch in epochs], model.state_dict()
 
 
@@ -46,26 +83,30 @@ def same(one, other):
 # The same numbers again
 
 
-def test_a_training_can_be_repeated_to_the_bit():
-    data = load_cifar10(50, 20)
+@pytest.mark.parametrize("precision", ["auto", "float32", "bfloat16"])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_training_can_be_repeated_to_the_bit(threads, precision):
+    data, recipe = load_cifar10(50, 20), replace(RANDOM_RECIPE, precision=precision)
     torch.manual_seed(1)
-    first = trained(RANDOM_MODEL, RANDOM_RECIPE, data)
+    first = trained(RANDOM_MODEL, recipe, data, threads)
     torch.manual_seed(2)
-    assert same(first, trained(RANDOM_MODEL, RANDOM_RECIPE, data))
+    assert same(first, trained(RANDOM_MODEL, recipe, data, threads))
 
 
-def test_another_training_beside_it_changes_no_number():
-    data = load_cifar10(50, 20)
-    alone = trained(RANDOM_MODEL, RANDOM_RECIPE, data)
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_another_training_beside_it_changes_no_number(threads, precision):
+    data, recipe = load_cifar10(50, 20), replace(RANDOM_RECIPE, precision=precision)
+    alone = trained(RANDOM_MODEL, recipe, data, threads)
     enough, begun = threading.Event(), threading.Event()
 
     def train_others():
-        torch.set_num_threads(1)
+        torch.set_num_threads(threads)
         seed = 0
         while not enough.is_set():
             seed += 1
             torch.manual_seed(seed)
-            for _ in train(VisionTransformer(RANDOM_MODEL, seed=seed), data, replace(RANDOM_RECIPE, seed=seed)):
+            for _ in train(VisionTransformer(RANDOM_MODEL, seed=seed), data, replace(recipe, seed=seed)):
                 begun.set()
                 if enough.is_set():
                     break
@@ -73,7 +114,7 @@ def test_another_training_beside_it_changes_no_number():
     other = threading.Thread(target=train_others)
     other.start()
     assert begun.wait(30)
-    beside = [trained(RANDOM_MODEL, RANDOM_RECIPE, data) for _ in range(3)]
+    beside = [trained(RANDOM_MODEL, recipe, data, threads) for _ in range(3)]
     enough.set()
     other.join()
     assert all(same(alone, one) for one in beside)
@@ -85,15 +126,13 @@ def test_another_seed_gives_other_numbers():
     assert first[0] != second[0]
 
 
-@pytest.mark.parametrize("part", ["order", "augmentation", "dropout"])
-def test_the_seed_of_the_recipe_decides_each_chance(part):
+@pytest.mark.parametrize("changes", CHANCES.values(), ids=CHANCES)
+def test_the_seed_of_the_recipe_decides_each_chance(changes):
     data = load_cifar10(32, 10)
-    model_config = replace(RANDOM_MODEL, dropout=0.2 if part == "dropout" else 0.0, attention_dropout=0.0)
-    recipe = TrainConfig(
-        epochs=1,
-        batch_size=8 if part == "order" else 32,
-        augmentation="flip_and_shift" if part == "augmentation" else "none",
-    )
+    fields = asdict(PLAIN_MODEL)
+    model_config = replace(PLAIN_MODEL, **{name: value for name, value in changes.items() if name in fields})
+    recipe = TrainConfig(epochs=1, batch_size=32, precision="float32")
+    recipe = replace(recipe, **{name: value for name, value in changes.items() if name not in fields})
     losses = []
     for seed in (1, 1, 2):
         model = VisionTransformer(model_config, seed=0)
@@ -112,7 +151,7 @@ def stepped_by_hand(model, data, config, steps):
     mean = {name: torch.zeros_like(weight) for name, weight in weights.items()}
     square = {name: torch.zeros_like(weight) for name, weight in weights.items()}
     for t in range(1, steps + 1):
-        loss = F.cross_entropy(model(normalise(data.train.images).double()), data.train.labels)
+        loss = F.cross_entropy(model(normalise(data.train.images)), data.train.labels)
         gradients = torch.autograd.grad(loss, list(weights.values()))
         with torch.no_grad():
             for (name, weight), gradient in zip(weights.items(), gradients, strict=True):
@@ -131,10 +170,12 @@ def stepped_by_hand(model, data, config, steps):
 @pytest.mark.parametrize("optimizer", ["adam", "adamw"])
 def test_steps_are_those_of_the_formulas(tiny, optimizer, steps, monkeypatch):
     data = load_cifar10(20, 5)
-    config = TrainConfig(epochs=steps, batch_size=20, learning_rate=1e-2, weight_decay=0.3, optimizer=optimizer)
+    config = TrainConfig(
+        epochs=steps, batch_size=20, learning_rate=1e-2, weight_decay=0.3, optimizer=optimizer, precision="float32"
+    )
+    monkeypatch.setattr(torch.Tensor, "float", torch.Tensor.double)  # everything in 64 bits
     expected = stepped_by_hand(VisionTransformer(tiny, seed=0).double(), data, config, steps)
 
-    monkeypatch.setattr("vitdemo.training.normalise", lambda images: normalise(images).double())
     model = VisionTransformer(tiny, seed=0).double()
     losses = [event.loss for event in train(model, data, config) if isinstance(event, BatchEnd)]
     for name, weight in expected.named_parameters():
@@ -208,10 +249,11 @@ def test_each_step_is_taken_at_its_rate(tiny, monkeypatch):
 
 
 @pytest.mark.parametrize(("images", "batch_size"), [(20, 8), (16, 8), (5, 8), (2, 1)])
-def test_the_order_of_events(tiny, images, batch_size):
+def test_the_order_of_events(tiny, images, batch_size, monkeypatch):
+    monkeypatch.setattr("vitdemo.training.VALIDATION_BATCH", 4)
     config = TrainConfig(epochs=2, batch_size=batch_size)
     events = events_of(VisionTransformer(tiny, seed=0), load_cifar10(images, 10), config)
-    steps, parts = math.ceil(images / batch_size), math.ceil(10 / batch_size)
+    steps, parts = math.ceil(images / batch_size), 3
     expected = []
     for epoch in (1, 2):
         expected += [(BatchEnd, epoch, batch, steps) for batch in range(1, steps + 1)]
@@ -232,7 +274,9 @@ def test_an_epoch_tells_the_metrics_of_the_annotation(tiny, short):
         assert epoch.seconds >= 20 / epoch.images_per_second > 0
 
 
-def test_validation_metrics_are_those_of_the_model_after_the_epoch():
+@pytest.mark.parametrize("threads", [1, 2])
+def test_validation_metrics_are_those_of_the_model_after_the_epoch(threads):
+    torch.set_num_threads(threads)
     data = load_cifar10(40, 30)
     model = VisionTransformer(RANDOM_MODEL, seed=0)
     for event in train(model, data, RANDOM_RECIPE):
@@ -240,12 +284,14 @@ def test_validation_metrics_are_those_of_the_model_after_the_epoch():
             assert evaluate(model, data.validation) == pytest.approx(event.validation, abs=1e-6)
 
 
-def test_training_metrics_are_of_the_whole_epoch_not_the_mean_of_its_batches(tiny):
-    config = TrainConfig(epochs=1, batch_size=8, learning_rate=1e-7)  # so low that the weights stay
-    model, data = VisionTransformer(tiny, seed=0), load_cifar10(10, 5)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_training_metrics_are_of_the_whole_epoch_not_the_mean_of_its_batches(tiny, threads):
+    torch.set_num_threads(threads)
+    config = TrainConfig(epochs=1, batch_size=16, learning_rate=1e-7, precision="float32")  # so low that weights stay
+    model, data = VisionTransformer(tiny, seed=0), load_cifar10(20, 5)
     events = events_of(model, data, config)
     losses = [event.loss for event in events if isinstance(event, BatchEnd)]
-    assert events[-1].train["loss"] == pytest.approx((8 * losses[0] + 2 * losses[1]) / 10, rel=1e-5)
+    assert events[-1].train["loss"] == pytest.approx((16 * losses[0] + 4 * losses[1]) / 20, rel=1e-5)
     assert events[-1].train["loss"] != pytest.approx((losses[0] + losses[1]) / 2, rel=1e-4)
     assert events[-1].train == pytest.approx(evaluate(model, data.train), abs=1e-4)
 
@@ -260,7 +306,9 @@ def test_training_metrics_are_of_the_images_as_seen_in_training():
 def test_each_epoch_sees_every_image_once_and_in_another_order(tiny, monkeypatch):
     data = load_cifar10(20, 5)
     seen = []
-    monkeypatch.setattr("vitdemo.training.augment", lambda images, *_: seen.append(images) or images)
+    monkeypatch.setattr(
+        "vitdemo.parallel.augment", lambda *given: seen.append(given[0]) or augmentation.augment(*given)
+    )
     events_of(VisionTransformer(tiny, seed=0), data, TrainConfig(epochs=2, batch_size=8))
     number = {image.numpy().tobytes(): n for n, image in enumerate(data.train.images)}
     order = [number[image.numpy().tobytes()] for batch in seen for image in batch]
@@ -286,6 +334,135 @@ def test_leaving_the_loop_keeps_the_weights_of_the_last_step(tiny):
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
     next(events)
     assert not all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_leaving_the_loop_ends_its_threads(tiny, threads):
+    torch.set_num_threads(threads)
+    before = threading.active_count()
+    events = train(VisionTransformer(tiny, seed=0), load_cifar10(32, 10), TrainConfig(batch_size=16))
+    next(events)
+    assert before < threading.active_count() <= before + threads
+    events.close()
+    assert threading.active_count() == before
+
+
+# What a step learns from
+
+
+def mixed_by_hand(images, labels, classes, config, generator):
+    """Each image half itself and half the next."""
+    targets = F.one_hot(labels, classes).float()
+    return (normalise(images) + normalise(images).roll(1, 0)) / 2, (targets + targets.roll(1, 0)) / 2
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.9])
+def test_mixed_labels_and_label_smoothing_are_in_the_loss(tiny, smoothing, monkeypatch):
+    monkeypatch.setattr("vitdemo.parallel.augment", mixed_by_hand)
+    data, model = load_cifar10(1, 5), VisionTransformer(tiny, seed=0)
+    pair = Split(torch.stack([data.train.images[0], data.validation.images[0]]), torch.tensor([3, 8]))
+    with torch.no_grad():
+        mixed = normalise(pair.images).mean(dim=0, keepdim=True)
+        logs = model(mixed)[0].log_softmax(dim=0).tolist()
+    expected = -sum(logs[k] * ((1 - smoothing) * (k in (3, 8)) / 2 + smoothing / 10) for k in range(10))
+    config = TrainConfig(epochs=1, batch_size=2, label_smoothing=smoothing, precision="float32")
+    assert next(train(model, replace(data, train=pair), config)).loss == pytest.approx(expected, rel=1e-5)
+
+
+def test_in_training_a_mixed_image_counts_under_its_own_label(tiny, monkeypatch):
+    monkeypatch.setattr("vitdemo.parallel.augment", mixed_by_hand)
+    data, model = load_cifar10(1, 5), VisionTransformer(tiny, seed=0)
+    pair = Split(torch.stack([data.train.images[0], data.validation.images[0]]), torch.tensor([3, 8]))
+    with torch.no_grad():
+        logits = model(normalise(pair.images).mean(dim=0, keepdim=True)).expand(2, -1)
+    config = TrainConfig(epochs=1, batch_size=2, precision="float32")
+    (epoch,) = events_of(model, replace(data, train=pair), config, EpochEnd)
+    assert epoch.train["loss"] == pytest.approx(F.cross_entropy(logits, pair.labels).item(), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [changes for name, changes in CHANCES.items() if name not in ("order", *asdict(PLAIN_MODEL))]
+    + [{"label_smoothing": 0.2}, {"weight_averaging": 0.5}, {"first_filters": "whitened"}, {"precision": "bfloat16"}],
+    ids=str,
+)
+def test_each_part_of_the_recipe_changes_what_is_learnt(changes):
+    recipe = TrainConfig(epochs=2, batch_size=32, precision="float32")
+    data = load_cifar10(32, 10)
+    plain, changed = (trained(PLAIN_MODEL, config, data) for config in (recipe, replace(recipe, **changes)))
+    assert not torch.allclose(plain[1]["head.weight"], changed[1]["head.weight"], rtol=0, atol=1e-5)
+
+
+def test_bfloat16_learns_about_what_float32_learns():
+    data = load_cifar10(64, 10)
+    recipe = TrainConfig(epochs=6, batch_size=32, learning_rate=2e-3)
+    losses = {}
+    for precision in ("float32", "bfloat16"):
+        model = VisionTransformer(PLAIN_MODEL, seed=0)
+        epochs = events_of(model, data, replace(recipe, precision=precision), EpochEnd)
+        losses[precision] = [epoch.train["loss"] for epoch in epochs] + [evaluate(model, data.train)["loss"]]
+    assert losses["float32"][-1] < losses["float32"][0] - 0.2
+    assert losses["bfloat16"] == pytest.approx(losses["float32"], rel=0.02)
+    assert losses["bfloat16"] != pytest.approx(losses["float32"], rel=1e-6)
+
+
+@pytest.mark.parametrize("averaging", [0.0, 0.9])
+def test_whitened_filters_are_what_a_training_begins_with(averaging):
+    data = load_cifar10(64, 10)
+    recipe = TrainConfig(first_filters="whitened", weight_averaging=averaging, learning_rate=1e-7, precision="float32")
+    model, expected = VisionTransformer(PLAIN_MODEL, seed=0), VisionTransformer(PLAIN_MODEL, seed=0)
+    whiten(expected, data.train.images)
+    next(train(model, data, recipe))
+    for name, weight in expected.named_parameters():
+        torch.testing.assert_close(model.get_parameter(name), weight, rtol=1e-4, atol=1e-5)
+
+
+# The running mean of the weights
+
+
+@pytest.mark.parametrize("kept", [0.2, 0.75, 0.99])
+@pytest.mark.parametrize("config", [RANDOM_MODEL, CONV_MODEL], ids=["patch", "conv"])
+def test_the_model_is_the_running_mean_of_what_was_learnt(config, kept):
+    data = load_cifar10(40, 10)
+    plain = replace(RANDOM_RECIPE, weight_averaging=0.0, learning_rate=0.01)
+    learner = VisionTransformer(config, seed=0).double()
+    mean = {name: weight.clone() for name, weight in learner.state_dict().items()}
+    learner = learner.float()
+    step = 0
+    for event in train(learner, data, plain):
+        if isinstance(event, BatchEnd):
+            step += 1
+            share = min(kept, step / (step + 10))
+            for name, weight in learner.state_dict().items():
+                mean[name] = share * mean[name] + (1 - share) * weight.double()
+    assert step == 6
+
+    model = VisionTransformer(config, seed=0)
+    epochs = events_of(model, data, replace(plain, weight_averaging=kept), EpochEnd)
+    for name, weight in model.named_parameters():
+        torch.testing.assert_close(weight, mean[name].float(), rtol=1e-4, atol=1e-6)
+    for name, buffer in model.named_buffers():
+        assert torch.equal(buffer, learner.get_buffer(name)), name
+    assert evaluate(model, data.validation) == pytest.approx(epochs[-1].validation, abs=1e-6)
+    assert evaluate(learner, data.validation)["loss"] != pytest.approx(epochs[-1].validation["loss"], abs=1e-4)
+
+
+def test_the_mean_is_there_after_each_step(tiny):
+    model = VisionTransformer(tiny, seed=0)
+    first = {name: weight.clone() for name, weight in model.named_parameters()}
+    recipe = TrainConfig(batch_size=20, learning_rate=0.011, weight_decay=0.0, weight_averaging=0.9)
+    next(train(model, load_cifar10(20, 5), recipe))
+    moved = (model.get_parameter("head.weight") - first["head.weight"]).abs()
+    assert moved.median().item() == pytest.approx(0.01, rel=0.01)  # Adam's first step, of which 10/11 count
+
+
+def test_a_copy_is_in_memory_of_its_own(tiny):
+    model = VisionTransformer(tiny, seed=3)
+    copy = copy_of(model)
+    assert all(torch.equal(mine, its) for mine, its in zip(model.parameters(), copy.parameters(), strict=True))
+    with torch.no_grad():
+        copy.head.bias.add_(1)
+    assert torch.equal(model.head.bias + 1, copy.head.bias)
 
 
 # Whether it learns, and what it refuses
@@ -331,7 +508,8 @@ def test_the_model_sees_pixels_from_minus_one_to_one(tiny):
         logits = model(data.validation.images / 127.5 - 1)
         loss = F.cross_entropy(model(data.train.images / 127.5 - 1), data.train.labels).item()
     torch.testing.assert_close(torch.cat(list(predict(model, data.validation, 8))), logits, rtol=1e-5, atol=1e-6)
-    assert next(train(model, data, TrainConfig(batch_size=20))).loss == pytest.approx(loss, rel=1e-5)
+    config = TrainConfig(batch_size=20, precision="float32")
+    assert next(train(model, data, config)).loss == pytest.approx(loss, rel=1e-5)
 
 
 def test_evaluation_keeps_no_gradient_and_changes_no_weight(tiny):

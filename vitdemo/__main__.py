@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 import sys
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -9,9 +10,13 @@ from pathlib import Path
 from .config import (
     ATTENTION_SCALES,
     AUGMENTATIONS,
+    FIRST_FILTERS,
     OPTIMIZERS,
+    POOLINGS,
+    PRECISIONS,
     PRESETS,
     SCHEDULES,
+    STEMS,
     VALIDATION_SOURCES,
     ConfigError,
     ModelConfig,
@@ -19,10 +24,14 @@ from .config import (
 )
 
 CHOICES = {
+    "stem": STEMS,
+    "pooling": POOLINGS,
     "attention_scale": ATTENTION_SCALES,
     "optimizer": OPTIMIZERS,
     "schedule": SCHEDULES,
     "augmentation": AUGMENTATIONS,
+    "first_filters": FIRST_FILTERS,
+    "precision": PRECISIONS,
     "validation_from": VALIDATION_SOURCES,
 }
 
@@ -34,9 +43,14 @@ def parser() -> argparse.ArgumentParser:
     train = commands.add_parser("train", help="train a model; the app lists the run, too")
     train.add_argument("--preset", choices=PRESETS, default="recommended", help="where every setting not given is from")
     train.add_argument("--full", action="store_true", help="use all of CIFAR-10; fetches it (170 MB) if need be")
-    train.add_argument("--threads", type=int, help="torch threads (default: all cores)")
+    train.add_argument("--resume", metavar="RUN", help="go on with the run of that id, after its last whole epoch")
+    train.add_argument("--threads", type=int, help="torch threads (default: all cores, or as the run had)")
     train.add_argument("--json", type=Path, metavar="FILE", help="write one JSON line an epoch")
     train.add_argument("--checkpoint", type=Path, metavar="FILE", help="save weights and card as FILE (.safetensors)")
+    train.add_argument("--half", action="store_true", help="save that checkpoint in half precision")
+    train.add_argument(
+        "--snapshots", type=Path, metavar="FOLDER", help="save the model at nine moments, in half precision"
+    )
     for kind in (ModelConfig, TrainConfig):
         group = train.add_argument_group(kind.__name__)
         for field in fields(kind):
@@ -62,49 +76,60 @@ def configs(options: argparse.Namespace) -> tuple[ModelConfig, TrainConfig]:
 
 def run_train(options: argparse.Namespace) -> None:
     """Train as `configs` says, with a progress bar; save the run after every epoch."""
-    model_config, training = configs(options)
+    settings = configs(options)
 
     import torch
     from tqdm import tqdm
 
-    from .checkpoint import save_checkpoint
+    from .card import long_card
+    from .checkpoint import load_checkpoint, save_checkpoint
     from .cores import available_cores
     from .data import download_full_set, load_cifar10
     from .model import VisionTransformer
-    from .runs import card_of, epoch_record, new_run, save_run
+    from .runs import epoch_record, load_run, new_run, save_run
+    from .snapshots import save_snapshot, snapshot_steps
     from .training import BatchEnd, EpochEnd, train
 
     if options.full:
         download_full_set()
-    threads = options.threads or available_cores()
+    run = load_run(options.resume) if options.resume else new_run(*settings)
+    state_file = run.folder / "state.pt"
+    if options.resume:
+        _check_resumable(run, state_file, options)
+    threads = options.threads or run.threads or available_cores()  # a run goes on with as many as it began with
     torch.set_num_threads(threads)
+    run, training = replace(run, state="running", threads=threads, message=""), run.training
     data = load_cifar10(training.train_images, training.validation_images, training.validation_from)
-    model = VisionTransformer(model_config, seed=training.seed)
-    run = replace(new_run(model_config, training), state="running", threads=threads)
+    model = VisionTransformer(run.model, seed=training.seed)
+    moments = snapshot_steps(training.epochs * math.ceil(len(data.train) / training.batch_size))
+    for path in filter(None, (options.json, options.checkpoint)):
+        path.parent.mkdir(parents=True, exist_ok=True)
     if options.json:
-        options.json.write_text("")
-    if options.checkpoint:
-        options.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        _write_lines(options.json, run.history)
     state = "stopped"
     try:
         with tqdm(total=training.epochs * len(data.train), unit=" images", file=sys.stderr) as bar:
-            for event in train(model, data, training):
+            for event in train(model, data, training, state_file):
                 if isinstance(event, BatchEnd):
-                    bar.update(min(training.batch_size, len(data.train) - (event.batch - 1) * training.batch_size))
+                    seen = (event.epoch - 1) * len(data.train) + min(event.batch * training.batch_size, len(data.train))
+                    bar.update(seen - bar.n)
                     bar.set_postfix(epoch=event.epoch, loss=f"{event.loss:.3f}")
+                    step = (event.epoch - 1) * event.batches + event.batch
+                    if options.snapshots and step in moments:
+                        save_snapshot(options.snapshots, moments.index(step) + 1, model, event, data.validation)
                 if isinstance(event, EpochEnd):
-                    run = replace(run, history=(*run.history, epoch_record(event)))
+                    run = replace(run, history=(*run.history[: event.epoch - 1], epoch_record(event)))
                     save_run(run, model)
                     bar.write(_line(event), file=sys.stdout)
                     if options.json:
-                        with options.json.open("a") as file:
-                            file.write(json.dumps(run.history[-1]) + "\n")
+                        _write_lines(options.json, run.history)
         state = "finished"
+        state_file.unlink()
     except ConfigError:
         state = ""  # it never began
         raise
     except KeyboardInterrupt:
-        print("stopped; what was reached is kept")
+        print("stopped; what was reached is kept" + f": go on with --resume {run.id}" * state_file.exists())
     except RuntimeError as error:
         state, run = "failed", replace(run, message=str(error))
         raise
@@ -112,7 +137,9 @@ def run_train(options: argparse.Namespace) -> None:
         if state:
             save_run(replace(run, state=state))
     if options.checkpoint:
-        save_checkpoint(options.checkpoint, model, card_of(run))
+        save_checkpoint(options.checkpoint, model, {}, options.half)
+        model, _ = load_checkpoint(options.checkpoint)  # as it ships, rounded
+        save_checkpoint(options.checkpoint, model, long_card(run, model), options.half)
     print(f"run {run.id}: {run.folder}")
 
 
@@ -131,6 +158,22 @@ def run_evaluate(options: argparse.Namespace) -> None:
         print(f"{name:10} {value:.4f}" if isinstance(value, float) else f"{name:10} {value}")
     if options.json:
         options.json.write_text(json.dumps(result) + "\n")
+
+
+def _check_resumable(run, state_file: Path, options: argparse.Namespace) -> None:
+    if not state_file.exists():
+        raise ConfigError(
+            f"Run {run.id} cannot go on: it is finished, was stopped in its first epoch, or was not begun with "
+            "`python -m vitdemo train`."
+        )
+    for name, value in (asdict(run.model) | asdict(run.training)).items():
+        if getattr(options, name) not in (None, value):
+            option = "--" + name.replace("_", "-")
+            raise ConfigError(f"Run {run.id} was begun with {option} {value} and goes on so: leave out {option}.")
+
+
+def _write_lines(path: Path, history: tuple[dict, ...]) -> None:
+    path.write_text("".join(json.dumps(record) + "\n" for record in history))
 
 
 def _line(event) -> str:

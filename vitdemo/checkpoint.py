@@ -15,16 +15,19 @@ from .model import VisionTransformer
 SHIPPED = Path(__file__).parents[1] / "checkpoints"
 
 
-def save_checkpoint(path: str | Path, model: VisionTransformer, card: dict | None = None) -> None:
+def save_checkpoint(path: str | Path, model: VisionTransformer, card: dict | None = None, half: bool = False) -> None:
     """Write weights, configuration and card to `path`; a kill leaves the old file or the new one.
 
     Args:
         path: ends in .safetensors.
         model: of any shape.
         card: anything JSON can hold.
+        half: round the weights to 16 bits each, which halves the file.
     """
     header = {"model": json.dumps(asdict(model.config)), "card": json.dumps(card or {})}
     tensors = {name: tensor.detach().contiguous() for name, tensor in model.state_dict().items()}
+    if half:
+        tensors = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
     write_atomically(path, save(tensors, header))
 
 

@@ -5,9 +5,14 @@ Nothing here imports torch: a page reads its limits from this file and must appe
 
 from dataclasses import asdict, dataclass, fields
 
+STEMS = ("patch", "conv")
+STEM_WIDTH = 64  # channels after the first convolution of a conv stem
+POOLINGS = ("cls", "mean", "attention")
 ATTENTION_SCALES = ("head_dim", "embed_dim")
 OPTIMIZERS = ("adam", "adamw")
 SCHEDULES = ("constant", "cosine")
+FIRST_FILTERS = ("random", "whitened")
+PRECISIONS = ("auto", "float32", "bfloat16")
 AUGMENTATIONS = ("none", "flip", "flip_and_shift")
 VALIDATION_SOURCES = ("test", "train")
 
@@ -23,12 +28,20 @@ LIMITS = {
     "mlp_ratio": (0.25, 16.0),
     "dropout": (0.0, 0.9),
     "attention_dropout": (0.0, 0.9),
+    "drop_path": (0.0, 0.9),
+    "patch_drop": (0.0, 0.9),
     "token_init_std": (0.0, 2.0),
     "epochs": (1, 1000),
     "batch_size": (1, 1024),
     "learning_rate": (1e-7, 10.0),
     "weight_decay": (0.0, 10.0),
     "warmup_epochs": (0.0, 1000.0),
+    "jitter": (0.0, 1.0),
+    "erasing": (0, 256),
+    "mixup": (0.0, 1.0),
+    "cutmix": (0.0, 1.0),
+    "label_smoothing": (0.0, 0.9),
+    "weight_averaging": (0.0, 0.9999),
     "seed": (0, 2**31 - 1),
     "train_images": (1, 50_000),
     "validation_images": (1, 10_000),
@@ -55,16 +68,26 @@ class ModelConfig:
     depth: int = 7  # encoder blocks
     num_heads: int = 8  # must divide embed_dim
     mlp_ratio: float = 4.0  # hidden width of the MLP, in units of embed_dim
+    stem: str = "patch"  # makes the tokens: "patch" flattens each patch, "conv" has 3x3 convolutions see beyond it
+    pooling: str = "cls"  # what the class is read from: the CLS token, or the (attention-weighted) mean of all patches
     dropout: float = 0.0  # on what each half of a block adds to the residual stream
     attention_dropout: float = 0.0  # on the attention weights, in training only
+    drop_path: float = 0.0  # share of images for which the last block's halves are skipped; earlier blocks' less
+    patch_drop: float = 0.0  # share of patch tokens left out of each training step, others for each image
     attention_scale: str = "head_dim"  # softmax(QK^T / sqrt(...)): the formula has head_dim, the paper's code embed_dim
     token_init_std: float = 0.02  # of CLS token and position embedding at the start; the paper's listing has 1
 
     def __post_init__(self):
         """Check every field, then how they fit."""
         _check_numbers(self)
+        _check_choice("stem", self.stem, STEMS)
+        _check_choice("pooling", self.pooling, POOLINGS)
         _check_choice("attention_scale", self.attention_scale, ATTENTION_SCALES)
         problems = []
+        if self.stem == "conv" and self.patch_size not in (2, 4, 8, 16, 32):
+            problems.append(
+                f"a conv stem halves the image step by step, so patch_size {self.patch_size} does not fit: use 2, 4 or 8."
+            )
         if self.patch_size > self.image_size or self.image_size % self.patch_size:
             wrong = "is larger than" if self.patch_size > self.image_size else "does not divide"
             problems.append(
@@ -88,9 +111,19 @@ class ModelConfig:
         return (self.image_size // self.patch_size) ** 2
 
     @property
+    def has_cls(self) -> bool:
+        """Whether a CLS token goes before the patches: only where the class is read from it."""
+        return self.pooling == "cls"
+
+    @property
     def num_tokens(self) -> int:
-        """T: the patches and CLS."""
-        return self.num_patches + 1
+        """T: the patches, and CLS where there is one."""
+        return self.num_patches + self.has_cls
+
+    @property
+    def stem_widths(self) -> list[int]:
+        """Channels after each stage of a conv stem: every stage halves the side and doubles the width."""
+        return [STEM_WIDTH << stage for stage in range(self.patch_size.bit_length() - 1)]
 
     @property
     def head_dim(self) -> int:
@@ -124,7 +157,15 @@ class TrainConfig:
     optimizer: str = "adamw"  # adam adds the decay to the gradient (L2), adamw shrinks the weights apart from it
     schedule: str = "constant"  # cosine falls from learning_rate to 0 over the run
     warmup_epochs: float = 0.0  # the learning rate rises from 0 to its largest in this time
-    augmentation: str = "none"  # what is done to training images, anew in each epoch
+    augmentation: str = "none"  # how training images are moved, anew in each epoch
+    jitter: float = 0.0  # how far their brightness, contrast and colour may be off; 0.3 is up to 30 %
+    erasing: int = 0  # side of a square of each training image that is blanked, in pixels
+    mixup: float = 0.0  # share of steps that blend each image (and its label) with another
+    cutmix: float = 0.0  # share of steps that paste a rectangle of another image into each, and mix the labels likewise
+    label_smoothing: float = 0.0  # share of the target that goes to all classes alike
+    weight_averaging: float = 0.0  # of each step's running mean of the weights, the share that is kept; 0 is none
+    first_filters: str = "random"  # of the first layer: as torch draws them, or from the training images' own variation
+    precision: str = "auto"  # of the products in a training step; auto takes what this machine does faster
     seed: int = 0  # decides the first weights, the order of images, augmentation and dropout
     train_images: int = 600  # the first so many of the training set
     validation_images: int = 200
@@ -136,7 +177,14 @@ class TrainConfig:
         _check_choice("optimizer", self.optimizer, OPTIMIZERS)
         _check_choice("schedule", self.schedule, SCHEDULES)
         _check_choice("augmentation", self.augmentation, AUGMENTATIONS)
+        _check_choice("first_filters", self.first_filters, FIRST_FILTERS)
+        _check_choice("precision", self.precision, PRECISIONS)
         _check_choice("validation_from", self.validation_from, VALIDATION_SOURCES)
+        if self.mixup + self.cutmix > 1:
+            raise ConfigError(
+                f"mixup {self.mixup:g} and cutmix {self.cutmix:g} are shares of the steps and make more than 1 together: "
+                f"use at most {1 - self.mixup:g} for cutmix."
+            )
         if self.warmup_epochs > self.epochs:
             raise ConfigError(
                 f"warmup_epochs {self.warmup_epochs:g} is longer than the training of {self.epochs} epochs: "
@@ -201,17 +249,38 @@ PRESETS: dict[str, tuple[ModelConfig, TrainConfig]] = {
         ModelConfig(attention_dropout=0.1, attention_scale="embed_dim", token_init_std=1.0),
         TrainConfig(optimizer="adam", weight_decay=0.1),
     ),
+    # The same model with a recipe that learns: every image is another in each epoch, and half of its patches are enough.
     "recommended": (
-        ModelConfig(),
+        ModelConfig(patch_drop=0.5),
         TrainConfig(
-            epochs=30,
-            batch_size=32,
-            learning_rate=1e-3,
-            weight_decay=0.05,
+            epochs=120,
+            batch_size=64,
             schedule="cosine",
-            warmup_epochs=1.0,
-            augmentation="flip",
-            validation_images=1000,
+            warmup_epochs=5.0,
+            augmentation="flip_and_shift",
+            jitter=0.3,
+            erasing=8,
+            mixup=0.5,
+            cutmix=0.5,
+            label_smoothing=0.1,
+        ),
+    ),
+    # Convolutions make 16 tokens, which two wide blocks relate to each other.
+    "hybrid": (
+        ModelConfig(patch_size=8, embed_dim=128, depth=2, num_heads=2, mlp_ratio=1.0, stem="conv"),
+        TrainConfig(
+            epochs=120,
+            batch_size=64,
+            learning_rate=2e-3,
+            schedule="cosine",
+            warmup_epochs=5.0,
+            augmentation="flip_and_shift",
+            jitter=0.3,
+            erasing=8,
+            mixup=0.5,
+            cutmix=0.5,
+            label_smoothing=0.1,
+            first_filters="whitened",
         ),
     ),
 }

@@ -1,8 +1,8 @@
 """Trainings in the background: a queue, many people, one machine. No user interface.
 
 A training runs on a thread of its own and publishes frozen snapshots; whoever watches reads the latest. The threads
-that torch may use in all of them together never exceed the cores: a training that starts alone takes all that are free,
-and where several wait they share.
+that torch may use in all of them together never exceed the cores: a training that is alone takes all of them, and gives
+some up after an epoch in which others came.
 """
 
 import sys
@@ -146,6 +146,15 @@ class TrainingQueue:
             worker = threading.Thread(target=self._work, args=(run_id, threads), name=f"training-{run_id}", daemon=True)
             worker.start()
 
+    def _share(self, run_id: str) -> int:
+        """Threads for a training's next epoch: it gives up those that others wait for, and takes those that are free."""
+        with self._lock:
+            free = self.cores - sum(self._threads.values()) + self._threads[run_id]
+            fair = max(1, self.cores // (len(self._threads) + len(self._waiting)))
+            self._threads[run_id] = min(free, fair) if self._waiting else free
+            self._start_waiting()
+            return self._threads[run_id]
+
     def _publish(self, snapshot: Snapshot) -> None:
         with self._lock:
             self._snapshots[snapshot.run.id] = snapshot
@@ -166,6 +175,9 @@ class TrainingQueue:
             for event in train(model, data, run.training):
                 if isinstance(event, EpochEnd):
                     run = replace(run, history=(*run.history, epoch_record(event)))
+                    if event.epoch < run.training.epochs:
+                        run = replace(run, threads=self._share(run_id))
+                        torch.set_num_threads(run.threads)
                     save_run(run, model)
                 self._publish(clock.read(run, event))
                 if run_id in self._stopping:

@@ -55,3 +55,15 @@ def compute_metrics(logits: Tensor, labels: Tensor) -> dict[str, float]:
         "top1": tm.multiclass_accuracy(logits, labels, K, average="micro", top_k=1).item(),
         "top5": tm.multiclass_accuracy(logits, labels, K, average="micro", top_k=min(5, K)).item(),
     }
+
+
+def class_accuracies(logits: Tensor, labels: Tensor) -> list[float]:
+    """For each class, the share of its images that are called so.
+
+    Args:
+        logits: (N, K) float.
+        labels: (N,) int64.
+    """
+    from torchmetrics.functional import classification as tm
+
+    return tm.multiclass_accuracy(logits, labels, logits.shape[1], average="none").tolist()

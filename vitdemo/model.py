@@ -5,9 +5,11 @@ in a token (embed_dim), H heads.
 """
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from .config import ConfigError, ModelConfig
 
@@ -40,6 +42,14 @@ class Dropout(nn.Module):
         return x * keep / (1 - self.p)
 
 
+class DropPath(Dropout):
+    """Zero a whole half of a block for each image with probability p in training (stochastic depth, Huang et al. 2016)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, T, D) -> (B, T, D)."""
+        return x * super().forward(torch.ones_like(x[:, :1, :1]))
+
+
 class PatchEmbed(nn.Module):
     """Cut the image into patches and project each to a token (section 1.4.1).
 
@@ -53,6 +63,28 @@ class PatchEmbed(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, N, D), patches row by row from the top left."""
         return self.proj(images).flatten(2).transpose(1, 2)
+
+
+class ConvStem(nn.Module):
+    """Tokens that have seen their surroundings: stages of a 3x3 convolution, a norm, ReLU and a max-pool.
+
+    The tokenizer of the compact convolutional transformer (Hassani et al. 2021, section 3.3), with batch norm: as many
+    stages as make one token of each `patch_size` pixels, each with half the side and twice the channels.
+    """
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        widths = [config.in_channels, *config.stem_widths]
+        self.convs = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1, bias=False) for a, b in pairwise(widths))
+        self.norms = nn.ModuleList(nn.BatchNorm2d(width) for width in config.stem_widths)
+        self.proj = nn.Conv2d(widths[-1], config.embed_dim, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, N, D), tokens row by row from the top left."""
+        x = images.contiguous(memory_format=torch.channels_last)  # convolutions are quicker with channels innermost
+        for conv, norm in zip(self.convs, self.norms, strict=True):
+            x = F.max_pool2d(norm(conv(x)).relu(), 2)  # half the side
+        return self.proj(x).flatten(2).transpose(1, 2)
 
 
 class Attention(nn.Module):
@@ -92,19 +124,20 @@ class Mlp(nn.Module):
 class Block(nn.Module):
     """One encoder block: normalise, attend, add; normalise, MLP, add (pre-norm, section 1.3.1)."""
 
-    def __init__(self, config: ModelConfig, generator: torch.Generator):
+    def __init__(self, config: ModelConfig, drop_path: float, generator: torch.Generator):
         super().__init__()
         self.norm1 = nn.LayerNorm(config.embed_dim, eps=1e-6)
         self.attn = Attention(config, generator)
         self.norm2 = nn.LayerNorm(config.embed_dim, eps=1e-6)
         self.mlp = Mlp(config)
         self.drop = Dropout(config.dropout, generator)
+        self.drop_path = DropPath(drop_path, generator)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """(B, T, D) -> (B, T, D) and the block's attention (B, H, T, T)."""
         attended, attention = self.attn(self.norm1(x))
-        x = x + self.drop(attended)
-        x = x + self.drop(self.mlp(self.norm2(x)))
+        x = x + self.drop_path(self.drop(attended))
+        x = x + self.drop_path(self.drop(self.mlp(self.norm2(x))))
         return x, attention
 
 
@@ -120,11 +153,13 @@ class VisionTransformer(nn.Module):
         super().__init__()
         self.config = config
         self.generator = torch.Generator().manual_seed(torch.initial_seed() % 2**63 if seed is None else seed)
-        self.patch_embed = PatchEmbed(config)
-        self.cls_token = nn.Parameter(torch.zeros(1, 1, config.embed_dim))
+        self.patch_embed = {"patch": PatchEmbed, "conv": ConvStem}[config.stem](config)
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, config.embed_dim)) if config.has_cls else None
         self.pos_embed = nn.Parameter(torch.zeros(1, config.num_tokens, config.embed_dim))
-        self.blocks = nn.ModuleList(Block(config, self.generator) for _ in range(config.depth))
+        drop_path = torch.linspace(0, config.drop_path, max(2, config.depth)).tolist()  # the deeper, the more often
+        self.blocks = nn.ModuleList(Block(config, rate, self.generator) for rate in drop_path[-config.depth :])
         self.norm = nn.LayerNorm(config.embed_dim, eps=1e-6)
+        self.pool = nn.Linear(config.embed_dim, 1) if config.pooling == "attention" else None
         self.head = nn.Linear(config.embed_dim, config.num_classes)
         self.init_weights(None if seed is None else torch.Generator().manual_seed(seed))
 
@@ -135,8 +170,9 @@ class VisionTransformer(nn.Module):
             if isinstance(module, nn.Linear | nn.Conv2d):
                 bound = module.weight[0].numel() ** -0.5  # 1 / sqrt(inputs)
                 module.weight.uniform_(-bound, bound, generator=generator)
-                module.bias.uniform_(-bound, bound, generator=generator)
-        for tokens in (self.cls_token, self.pos_embed):
+                if module.bias is not None:
+                    module.bias.uniform_(-bound, bound, generator=generator)
+        for tokens in [self.cls_token, self.pos_embed] if self.config.has_cls else [self.pos_embed]:
             tokens.normal_(std=self.config.token_init_std, generator=generator)
 
     def embed(self, images: Tensor) -> Tensor:
@@ -147,13 +183,31 @@ class VisionTransformer(nn.Module):
                 f"the model takes images of shape (B, {c.in_channels}, {c.image_size}, {c.image_size}), "
                 f"not {tuple(images.shape)}."
             )
-        patches = self.patch_embed(images)  # (B, N, D)
-        cls = self.cls_token.expand(len(images), -1, -1)  # (B, 1, D)
-        return torch.cat([cls, patches], dim=1) + self.pos_embed
+        x = self.patch_embed(images) + self.pos_embed[:, c.has_cls :]  # (B, N, D)
+        if self.training and c.patch_drop:
+            x = self.drop_patches(x)
+        if c.has_cls:
+            cls = self.cls_token + self.pos_embed[:, :1]
+            x = torch.cat([cls.expand(len(x), -1, -1).to(x.dtype), x], dim=1)
+        return x
+
+    def drop_patches(self, x: Tensor) -> Tensor:
+        """(B, N, D) -> (B, kept, D): other patches of each image at random, so a step has fewer tokens to compute."""
+        B, N, D = x.shape
+        kept = max(1, round(N * (1 - self.config.patch_drop)))
+        chosen = torch.rand(B, N, generator=self.generator).topk(kept).indices  # (B, kept)
+        return x.gather(1, chosen[:, :, None].expand(-1, -1, D))
 
     def classify(self, x: Tensor) -> Tensor:
-        """(B, T, D) after the last block -> (B, num_classes): CLS, normalised, through the head."""
-        return self.head(self.norm(x[:, 0]))
+        """(B, T, D) after the last block -> (B, num_classes): normalised, made one token, through the head."""
+        x = self.norm(x)
+        if self.config.pooling == "cls":
+            x = x[:, 0]
+        elif self.config.pooling == "mean":
+            x = x.mean(dim=1)
+        else:  # each token is weighted by what a linear layer makes of it (Hassani et al. 2021, section 3.2)
+            x = (self.pool(x).softmax(dim=1) * x).sum(dim=1)
+        return self.head(x)
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, C, H, W) normalised floats -> logits (B, num_classes).

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 CIFAR10_FILES = (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch", "batches.meta")
+CIFAR10_ARRAYS = ("train.npz", "test.npz")  # another form of the same: x (N, 32, 32, 3) uint8 and y (N,)
 
 
 def home() -> Path:
@@ -13,4 +14,5 @@ def home() -> Path:
 
 def full_set_on_disk() -> bool:
     """Whether all files of the full CIFAR-10 are there (their digests are checked when it is loaded)."""
-    return all((home() / "data" / "cifar-10-batches-py" / name).is_file() for name in CIFAR10_FILES)
+    batches = all((home() / "data" / "cifar-10-batches-py" / name).is_file() for name in CIFAR10_FILES)
+    return batches or all((home() / "data" / name).is_file() for name in CIFAR10_ARRAYS)

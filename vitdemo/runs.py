@@ -26,7 +26,7 @@ class Run:
     model: ModelConfig
     training: TrainConfig
     state: str = "waiting"  # one of STATES
-    threads: int = 0  # of torch; the same seed and threads give the same numbers
+    threads: int = 0  # of torch, in its last epoch
     message: str = ""  # why it failed
     history: tuple[dict, ...] = ()  # a record an epoch, as made by `epoch_record`
 

@@ -3,15 +3,17 @@
 import time
 
 import torch
-from torch.nn import functional as F
 
-from .config import ModelConfig
-from .costs import operations
+from .config import ModelConfig, TrainConfig
+from .costs import MEMORY_LIMIT, activation_bytes, operations
+from .data import Data, Split
 from .jobs import QUEUE
 from .model import VisionTransformer
+from .training import train
 
 SECONDS = 0.6  # that a measurement lasts, about
 STEP_OPERATIONS = 10e9  # multiply-adds in one measured step: a fraction of a second
+MOST_STEPS = 30
 _measured: dict[ModelConfig, float] = {}
 
 
@@ -26,7 +28,7 @@ def training_speed(model: ModelConfig) -> float | None:
             return snapshot.run.history[-1]["images_per_second"]
     if model in _measured:
         return _measured[model]
-    if 2 * sum(operations(model).values()) < STEP_OPERATIONS:
+    if 2 * sum(operations(model).values()) < STEP_OPERATIONS and activation_bytes(model, 1) <= MEMORY_LIMIT:
         QUEUE.when_idle(lambda: _measured.update({model: measure(model)}))
     if not _measured:
         return None
@@ -39,17 +41,17 @@ def measure(model: ModelConfig) -> float:
 
     The quickest, as a page that loads meanwhile slows the others down.
     """
-    vit = VisionTransformer(model, seed=0)
-    optimizer = torch.optim.AdamW(vit.parameters())
     per_image = 3 * sum(operations(model).values())  # forward, and twice that backward
-    B = max(1, min(64, int(STEP_OPERATIONS / per_image)))
-    images = torch.rand(B, model.in_channels, model.image_size, model.image_size)
-    labels = torch.zeros(B, dtype=torch.long)
+    B = max(1, min(64, int(STEP_OPERATIONS / per_image), MEMORY_LIMIT // activation_bytes(model, 1)))
+    shape = (B * MOST_STEPS, model.in_channels, model.image_size, model.image_size)
+    images = torch.randint(256, shape, dtype=torch.uint8)
+    random = Split(images, torch.zeros(len(images), dtype=torch.long))
     steps, started = [], time.perf_counter()
-    while len(steps) < 2 or time.perf_counter() - started < SECONDS:
-        begun = time.perf_counter()
-        optimizer.zero_grad()
-        F.cross_entropy(vit(images), labels).backward()
-        optimizer.step()
-        steps.append(time.perf_counter() - begun)
+    begun = started
+    for _ in train(VisionTransformer(model, seed=0), Data(random, random), TrainConfig(batch_size=B)):
+        now = time.perf_counter()
+        steps.append(now - begun)
+        begun = now
+        if len(steps) == MOST_STEPS or (len(steps) > 1 and now - started > SECONDS):
+            break
     return B / min(steps)
