@@ -10,11 +10,12 @@ st.title("Where does it look?")
 st.write(
     "In each layer every token gathers information from all others; attention says from which, and how much. Choose a "
     "picture, a layer and a head, and see it. At first: last layer, mean of heads, CLS to patches, as in Figure 3 of "
-    "*Annotation of Vision Transformer*."
+    "*Annotation of Vision Transformer* (in a model without CLS, all patches to patches)."
 )
 with st.spinner("Loading PyTorch, once after each start …"):
     from vitdemo.config import ConfigError
     from vitdemo.ui import attention_page
+    from vitdemo.ui.picture_picker import choose_picture
     from vitdemo.ui.run_picker import model_of, pick_run
 
 address.check_names(attention_page.NAMES)
@@ -33,7 +34,7 @@ except ConfigError as error:
     st.stop()
 attention_page.start(run)
 with left:
-    picture = attention_page.choose_picture(run)
+    picture = choose_picture(run)
 with right:
     address.show_problems()
     view = attention_page.choose_view(run)

@@ -14,21 +14,19 @@ st.write(
 )
 address.check_names({"run", "preset", *settings.CONTROLS})
 settings.start()
-left, right = st.columns([3, 7], gap="large")
+left, right = st.columns([1, 2], gap="medium")
 with left:
     settings.draw_presets()
-    for field in settings.FRONT:
-        settings.draw(field)
+    settings.draw_front()
     model, training = settings.chosen()
     stoppable = train_page.buttons(model, training)
     estimate = st.container()
     show_costs(model)
-    with st.expander("More settings", icon=":material/tune:"):
-        for field in settings.MORE:
-            settings.draw(field)
-        fetch = st.container()
+    st.markdown("**More settings**")
+    settings.draw_groups()
+    fetch = st.container()
     example = st.container()
-with right:
+with right.container():
     train_page.why_at_chance(model, training)
 
 # The sliders are on the screen; what needs torch comes after.
@@ -40,8 +38,9 @@ with right, st.spinner("Loading PyTorch, once after each start …"):
     snapshot = pick_run("Run")
 if snapshot and stoppable != (snapshot.run.state in ACTIVE):
     st.rerun()  # it ended since the buttons were drawn
-with right:
+with right.container():
     address.show_problems()
+with right:
     if snapshot:
         show_run(snapshot)
 address.write(settings.address_values() | ({"run": snapshot.run.id} if snapshot else {}))

@@ -9,7 +9,7 @@ from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from vitdemo.config import ConfigError, ModelConfig
 from vitdemo.data import load_cifar10, normalise
-from vitdemo.explain.attention import attention_grid, attention_matrix, min_max, token_name
+from vitdemo.explain.attention import attention_grid, attention_matrix, has_cls, min_max, token_name
 from vitdemo.explain.predictions import class_probabilities, confusion_matrix, surest
 from vitdemo.model import Trace, VisionTransformer
 
@@ -81,10 +81,36 @@ def test_the_grid_lies_as_the_patches_do():
     np.testing.assert_array_equal(attention_grid(matrix, 2), [[11, 12], [13, 14]])
 
 
+def test_without_cls_the_grid_holds_every_token():
+    matrix = np.arange(16.0).reshape(4, 4)
+    np.testing.assert_array_equal(attention_grid(matrix, 0), [[0, 1], [2, 3]])
+    np.testing.assert_array_equal(attention_grid(matrix, 3), [[12, 13], [14, 15]])
+
+
+def test_the_grid_of_all_tokens_is_the_mean_of_theirs():
+    for tokens in (4, 5):
+        matrix = np.arange(float(tokens**2)).reshape(tokens, tokens)
+        grids = [attention_grid(matrix, token) for token in range(tokens)]
+        np.testing.assert_allclose(attention_grid(matrix, None), sum(grids) / tokens)
+
+
+@pytest.mark.parametrize("pooling", ["cls", "mean", "attention"])
+@pytest.mark.parametrize("patch_size", [8, 16, 32])
+def test_the_number_of_tokens_tells_whether_the_first_is_cls(pooling, patch_size):
+    config = ModelConfig(patch_size=patch_size, pooling=pooling)
+    assert has_cls(np.eye(config.num_tokens)) == config.has_cls
+
+
 @pytest.mark.parametrize("token", [-1, 5])
 def test_a_token_that_is_not_there(token):
     with pytest.raises(ConfigError, match=r"tokens 0 \(CLS\) to 4"):
         attention_grid(np.eye(5), token)
+
+
+@pytest.mark.parametrize("token", [-1, 4])
+def test_a_token_that_is_not_there_without_cls(token):
+    with pytest.raises(ConfigError, match="tokens 0 to 3"):
+        attention_grid(np.eye(4), token)
 
 
 def test_a_patch_that_all_look_at_is_found_where_it_lies():
@@ -105,6 +131,11 @@ def test_min_max_spans_0_to_1_and_leaves_a_flat_grid_dark():
 )
 def test_token_names(token, name):
     assert token_name(token, 8) == name
+
+
+@pytest.mark.parametrize(("token", "name"), [(0, "row 1, column 1"), (7, "row 1, column 8"), (8, "row 2, column 1")])
+def test_token_names_without_cls(token, name):
+    assert token_name(token, 8, cls=False) == name
 
 
 def test_probabilities_are_the_softmax_of_every_image(model):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vitdemo.figures.attention import matrix, overlay, picture_with_token
+from vitdemo.figures.attention import matrix, overlay, picture_with_patch
 from vitdemo.figures.curves import all_curves, metric_curve
 from vitdemo.figures.pictures import CELL, GAP, patches, sheet, to_source
 from vitdemo.figures.predictions import confusion, top_classes
@@ -95,7 +95,7 @@ def test_patches_are_cut_at_every_patch(size, cuts):
 
 def test_the_overlay_shows_the_scaled_grid_and_tells_the_true_values():
     grid = RNG.random((4, 4))
-    figure = overlay(IMAGE, grid, patch_size=8, token=7, strength=0.35)
+    figure = overlay(IMAGE, grid, patch_size=8, patch=6, strength=0.35)
     (heat,) = [trace for trace in figure.data if trace.type == "heatmap"]
     np.testing.assert_allclose(np.array(heat.z), (grid - grid.min()) / (grid.max() - grid.min()))
     assert heat.opacity == 0.35
@@ -106,11 +106,11 @@ def test_the_overlay_shows_the_scaled_grid_and_tells_the_true_values():
 
 
 @pytest.mark.parametrize(
-    ("token", "frame"), [(0, [0, 0, 32, 32]), (1, [0, 0, 8, 8]), (7, [16, 8, 24, 16]), (16, [24, 24, 32, 32])]
+    ("patch", "frame"), [(None, [0, 0, 32, 32]), (0, [0, 0, 8, 8]), (6, [16, 8, 24, 16]), (15, [24, 24, 32, 32])]
 )
-def test_the_asking_token_is_framed_where_it_lies(token, frame):
-    assert frame_of(picture_with_token(IMAGE, 8, token)) == frame
-    assert frame_of(overlay(IMAGE, np.eye(4), 8, token, 0.5)) == frame
+def test_the_asking_patch_is_framed_where_it_lies(patch, frame):
+    assert frame_of(picture_with_patch(IMAGE, 8, patch)) == frame
+    assert frame_of(overlay(IMAGE, np.eye(4), 8, patch, 0.5)) == frame
 
 
 def test_the_matrix_marks_the_row_that_asks():
@@ -119,6 +119,19 @@ def test_the_matrix_marks_the_row_that_asks():
     np.testing.assert_array_equal(np.array(figure.data[0].z), attention)
     assert [(note.text, note.y) for note in figure.layout.annotations] == [("◀", 3)]
     assert figure.layout.yaxis.autorange == "reversed"
+
+
+def test_the_matrix_marks_no_row_when_all_ask():
+    assert not matrix(RNG.random((4, 4)), token=None).layout.annotations
+
+
+@pytest.mark.parametrize(
+    ("tokens", "first"), [(2, "CLS"), (5, "CLS"), (65, "CLS"), (1, "first patch"), (4, "first patch")]
+)
+def test_the_axes_say_what_token_0_is(tokens, first):
+    axes = matrix(RNG.random((tokens, tokens)), token=0).layout
+    assert axes.xaxis.title.text == f"Attended token (0 = {first})"
+    assert axes.yaxis.title.text == f"Asking token (0 = {first})"
 
 
 def test_the_most_probable_class_is_on_top_and_the_right_one_is_ticked():
@@ -158,6 +171,6 @@ def test_the_sheet_holds_each_picture_in_its_place():
 
 
 def test_all_colour_on_the_overlay_is_attention():
-    canvas = pixels_of(overlay(IMAGE, np.eye(4), 8, 0, 0.5))
+    canvas = pixels_of(overlay(IMAGE, np.eye(4), 8, None, 0.5))
     assert (canvas == canvas[..., :1]).all()
-    np.testing.assert_array_equal(pixels_of(picture_with_token(IMAGE, 8, 0)), IMAGE)
+    np.testing.assert_array_equal(pixels_of(picture_with_patch(IMAGE, 8, None)), IMAGE)

@@ -4,10 +4,12 @@ import copy
 import csv
 import io
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from streamlit.testing.v1 import AppTest
 
 from vitdemo.config import PRESETS, ModelConfig, TrainConfig
@@ -16,6 +18,8 @@ from vitdemo.jobs import QUEUE
 from vitdemo.runs import epoch_record, new_run, save_run
 from vitdemo.training import EpochEnd, train
 from vitdemo.ui import results, settings
+from vitdemo.ui.run_picker import run_name
+from vitdemo.ui.stem import stem_note
 
 APP = str(Path(__file__).parents[1] / "app.py")
 
@@ -38,18 +42,34 @@ def by_label(widgets, label: str):
     return found[0]
 
 
-@pytest.fixture
-def saved_run(tiny, short):
-    """A run on disk: four patches, one layer of two heads, 10 validation images."""
+def trained_run(config, training):
+    """A run on disk, finished, with 10 validation images."""
     from vitdemo.model import VisionTransformer
 
-    model = VisionTransformer(tiny, seed=0)
-    events = train(model, load_cifar10(20, 10), short)
+    model = VisionTransformer(config, seed=0)
+    events = train(model, load_cifar10(20, 10), training)
     history = tuple(epoch_record(event) for event in events if isinstance(event, EpochEnd))
-    run = new_run(tiny, short)
+    run = new_run(config, training)
     run = replace(run, state="finished", threads=1, history=history)
     save_run(run, model)
     return run
+
+
+@pytest.fixture
+def saved_run(tiny, short):
+    """A run on disk: four patches and CLS, one layer of two heads."""
+    return trained_run(tiny, short)
+
+
+@pytest.fixture(params=["mean", "attention"])
+def run_without_cls(request, tiny, short):
+    """The same without CLS."""
+    return trained_run(replace(tiny, pooling=request.param), short)
+
+
+def captions_of(app: AppTest) -> str:
+    """Every caption on the page."""
+    return "\n".join(caption.value for caption in app.caption)
 
 
 def test_the_train_page_has_its_controls():
@@ -74,13 +94,15 @@ def test_a_preset_sets_every_control(name):
     assert [button.label for button in app.button if button.icon] == [settings.PRESET_BUTTONS[name][0]]
 
 
-def test_a_preset_button_sets_every_control():
-    app = open_app(depth=2, optimizer="adam", embed_dim=96, num_heads=3)
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_button_sets_every_control(name):
+    app = open_app(depth=3, optimizer="adam", embed_dim=96, num_heads=3, mixup=0.8, cutmix=0.2)
     assert not [button.label for button in app.button if button.icon]
-    by_label(app.button, "Annotation").click().run()
-    values = settings.preset_values("annotation")
+    by_label(app.button, settings.PRESET_BUTTONS[name][0]).click().run()
+    assert not app.exception
+    values = settings.preset_values(name)
     assert {field: app.session_state[field] for field in values} == values
-    assert app.query_params["preset"] == "annotation"
+    assert app.query_params.get("preset", settings.DEFAULT_PRESET) == name
 
 
 def test_another_run_can_be_picked(saved_run):
@@ -104,6 +126,121 @@ def test_every_control_says_what_it_does():
         assert field in ModelConfig.__dataclass_fields__ or field in TrainConfig.__dataclass_fields__
         assert control.help.endswith(".")
         assert len(control.help) > 40
+
+
+def test_every_field_but_the_data_sets_own_has_a_control_on_the_page():
+    given = {"image_size", "in_channels", "num_classes", "validation_from"}
+    fields = ModelConfig.__dataclass_fields__ | TrainConfig.__dataclass_fields__
+    assert set(settings.CONTROLS) == set(fields) - given
+    app = open_app()
+    widgets = [*app.slider, *app.select_slider, *app.selectbox, *app.number_input]
+    for control in settings.CONTROLS.values():
+        by_label(widgets, control.label)
+
+
+def test_every_offered_value_can_be_trained():
+    model, training = ModelConfig(embed_dim=48, num_heads=1), TrainConfig(epochs=200)
+    for field, control in settings.CONTROLS.items():
+        for value in control.options:
+            replace(model if hasattr(model, field) else training, **{field: value})
+    for size in settings.CONTROLS["patch_size"].options:
+        replace(model, stem="conv", patch_size=size)
+
+
+def test_every_name_belongs_to_an_offered_value():
+    for control in settings.CONTROLS.values():
+        if isinstance(control.options[0], str) or control.names:
+            assert set(control.names) <= set(control.options)
+            assert len(set(control.names.values())) == len(control.names)
+        if isinstance(control.options[0], str):
+            assert set(control.names) == set(control.options)
+
+
+NEW = {"stem": "conv", "pooling": "attention", "drop_path": 0.1, "patch_drop": 0.25, "jitter": 0.2, "erasing": 4}
+NEW |= {"mixup": 0.3, "cutmix": 0.2, "label_smoothing": 0.05, "weight_averaging": 0.99, "precision": "float32"}
+NEW |= {"first_filters": "whitened", "epochs": 200, "learning_rate": 0.003}
+
+
+def test_what_augments_and_regularises_goes_into_the_address_and_comes_back():
+    app = open_app()
+    for field, value in NEW.items():
+        app.session_state[field] = value
+    app.run()
+    assert not app.exception
+    written = {name: value for name, value in app.query_params.items() if name != "run"}
+    assert {name: str(value) for name, value in NEW.items()} == written
+    again = open_app(**written)
+    assert not again.warning
+    assert {field: again.session_state[field] for field in NEW} == NEW
+
+
+def test_mixup_and_cutmix_never_make_more_than_every_step():
+    app = open_app(mixup=0.2, cutmix=0.8)
+    assert (app.session_state["mixup"], app.session_state["cutmix"]) == (0.2, 0.8)
+    by_label(app.select_slider, "Mixup").set_value(0.5).run()
+    assert not app.exception
+    assert app.session_state["cutmix"] == 0.5
+    assert by_label(app.select_slider, "CutMix").options[-1] == "0.5"
+    by_label(app.select_slider, "Mixup").set_value(0.0).run()
+    assert by_label(app.select_slider, "CutMix").options[-1] == "0.8"
+
+
+@pytest.mark.parametrize(
+    ("pooling", "tokens", "named", "counted"),
+    [
+        ("cls", "65", "64 patches, each a token, and CLS, the token that will name the class.", "64 patches, and CLS."),
+        ("mean", "64", "64 patches, each a token, whose mean will name the class.", "64 patches, and no CLS."),
+        ("attention", "64", "each a token, whose weighted mean will name the class.", "64 patches, and no CLS."),
+    ],
+)
+def test_the_page_says_which_tokens_there_are(pooling, tokens, named, counted):
+    app = open_app(pooling=pooling)
+    metric = by_label(app.metric, "Tokens")
+    assert metric.value == tokens
+    assert metric.proto.help.endswith(counted)
+    assert named in captions_of(app)
+
+
+def test_the_page_says_that_convolutions_make_the_tokens():
+    assert "onvolutions" not in captions_of(open_app())
+    app = open_app(stem="conv")
+    assert "Convolutions make the tokens: each has also seen 3 pixels around its patch." in captions_of(app)
+    assert by_label(app.metric, "Parameters").proto.help.endswith("The patch embedding is a stem of convolutions.")
+
+
+@pytest.mark.parametrize("patch_size", [2, 4, 8])
+def test_a_conv_stem_sees_as_far_as_is_said(patch_size):
+    """Which pixels, if changed, change the token of one patch."""
+    from vitdemo.model import VisionTransformer
+
+    config = ModelConfig(patch_size=patch_size, stem="conv")
+    stem = VisionTransformer(config, seed=0).eval().patch_embed
+    side = 32 // patch_size
+    token = side // 2 * side + side // 2
+    images = torch.rand(20, 3, 32, 32, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    stem(images)[:, token].square().sum().backward()
+    rows = images.grad.abs().sum(dim=(0, 1, 3)).nonzero().flatten()
+    around = 16 - int(rows[0])
+    assert int(rows[-1]) == 16 + patch_size + around - 1
+    assert f" {around} pixel" in stem_note(config)
+
+
+@pytest.mark.parametrize(
+    ("stem", "patch_size", "said"), [("patch", 4, ""), ("conv", 32, " Convolutions make the token.")]
+)
+def test_nothing_lies_around_flattened_patches_or_the_whole_picture(stem, patch_size, said):
+    assert stem_note(ModelConfig(stem=stem, patch_size=patch_size)) == said
+
+
+def test_mixed_training_images_are_said_to_look_worse(tiny, short):
+    said = "so training looks worse than it is"
+    assert said not in captions_of(open_app(run=trained_run(tiny, short).id))
+    assert said in captions_of(open_app(run=trained_run(tiny, replace(short, mixup=0.5)).id))
+
+
+def test_a_run_with_a_conv_stem_says_so_in_its_name(tiny, short):
+    assert "(conv)" not in run_name(new_run(tiny, short))
+    assert "patch 16 (conv)" in run_name(new_run(replace(tiny, stem="conv"), short))
 
 
 def test_only_heads_that_divide_the_width_can_be_chosen():
@@ -165,6 +302,19 @@ def test_the_address_follows_the_settings():
         ("colour", "red", "does not know"),
         ("run", "../../etc/passwd", "There is no run"),
         ("depth", "x" * 5000, "use 1 to 12"),
+        ("epochs", "201", "use 1 to 200"),
+        ("stem", "resnet", "use patch, conv"),
+        ("pooling", "max", "use cls, mean, attention"),
+        ("drop_path", "1", "use 0, 0.05"),
+        ("patch_drop", "1", "use 0, 0.1, 0.25"),
+        ("jitter", "nan", "use 0, 0.1"),
+        ("erasing", "64", "use 0, 4, 8, 12, 16"),
+        ("mixup", "-0.5", "use 0, 0.1"),
+        ("cutmix", "0.8", "use 0, 0.1, 0.2, 0.3, 0.5."),
+        ("label_smoothing", "ten", "use 0, 0.05"),
+        ("weight_averaging", "1", "use 0, 0.9, 0.99, 0.999"),
+        ("first_filters", "gabor", "use random, whitened"),
+        ("precision", "int8", "use auto, float32, bfloat16"),
     ],
 )
 def test_a_bad_address_gets_one_sentence_and_the_default(parameter, value, said):
@@ -298,6 +448,60 @@ def test_the_attention_address_holds_the_view(saved_run):
     }
 
 
+def test_without_cls_all_patches_ask_at_first(run_without_cls):
+    app = open_app("pages/attention.py", run=run_without_cls.id)
+    assert (app.session_state["head"], app.session_state["token"]) == ("mean", "all")
+    assert dict(app.query_params) == {"run": run_without_cls.id}
+    picker = by_label(app.selectbox, "Asking token")
+    assert picker.options == ["all patches", *(f"row {row}, column {column}" for row in (1, 2) for column in (1, 2))]
+    assert any(text.value == "**Attention of all patches**" for text in app.markdown)
+    assert "All patches ask: the mean is shown." in captions_of(app)
+    assert "Spread evenly, each patch would get 0.250." in captions_of(app)
+    assert "CLS" not in captions_of(app) + picker.proto.help
+    assert "the mean of all rows is the heatmap above" in app.expander[0].markdown[0].value
+
+
+def test_without_cls_token_0_is_the_first_patch(run_without_cls):
+    app = open_app("pages/attention.py", run=run_without_cls.id, token=0)
+    assert not app.warning
+    assert app.query_params["token"] == "0"
+    assert any(text.value == "**Attention of the patch in row 1, column 1**" for text in app.markdown)
+    assert "Framed: the asking token (row 1, column 1)." in captions_of(app)
+    assert "click it again for all patches." in captions_of(app)
+
+
+def test_with_cls_the_page_says_what_goes_to_it(saved_run):
+    app = open_app("pages/attention.py", run=saved_run.id)
+    assert by_label(app.selectbox, "Asking token").options[:2] == ["CLS", "row 1, column 1"]
+    shares = re.search(r"All patches together get (\d+)%, CLS (\d+)%", captions_of(app))
+    assert abs(int(shares[1]) + int(shares[2]) - 100) <= 1
+    assert "click it again for CLS." in captions_of(app)
+    assert "Row and column 0 are CLS" in app.expander[0].markdown[0].value
+
+
+def test_another_numbering_of_the_tokens_begins_with_its_default(saved_run, run_without_cls):
+    app = open_app("pages/attention.py", run=saved_run.id, token=3)
+    for run, token in ((run_without_cls, "all"), (saved_run, 0)):
+        app.session_state["run"] = run.id
+        app.run()
+        assert not app.exception
+        assert app.session_state["token"] == by_label(app.selectbox, "Asking token").value == token
+
+
+def test_the_attention_page_says_that_convolutions_make_the_tokens(tiny, short):
+    run = trained_run(replace(tiny, stem="conv"), short)
+    assert "each has also seen 15 pixels around its patch." in captions_of(open_app("pages/attention.py", run=run.id))
+
+
+@pytest.mark.parametrize("token", ["4", "-1", "mean", "cls"])
+def test_a_bad_token_gets_one_sentence_without_cls(run_without_cls, token):
+    app = open_app("pages/attention.py", run=run_without_cls.id, token=token)
+    assert [warning.value for warning in app.warning] == [
+        f"The address asks for token={token}, which is not offered: use all, 0, 1, 2, 3."
+    ]
+    assert app.session_state["token"] == "all"
+
+
 @pytest.mark.parametrize(
     ("parameter", "value", "said"),
     [
@@ -305,6 +509,7 @@ def test_the_attention_address_holds_the_view(saved_run):
         ("layer", "2", "use 1"),
         ("head", "3", "use mean, 1, 2"),
         ("token", "5", "use 0 to 4"),
+        ("token", "all", "use 0 to 4"),
         ("picture", "10", "use 0 to 9"),
         ("strength", "nan", "use 0 to 100 in steps of 5"),
         ("class", "unicorn", "use any, airplane"),

@@ -52,13 +52,14 @@ def shown_array(chart) -> np.ndarray:
 
 
 def test_train_watch_stop_look_and_come_back(server, page, chart):
-    page.goto(server.url)
+    # Epochs of some seconds, so that each can be seen.
+    page.goto(f"{server.url}/?epochs=30&batch_size=32&validation_images=1000&patch_drop=0")
     slider(page, "Depth").wait_for(state="attached")
     slide(page, "Depth", -5)
     slide(page, "Heads", -1)
-    page.get_by_text("More settings").click()
+    page.get_by_text("Training", exact=True).click()
     slide(page, "Epochs", -28)
-    page.get_by_text("More settings").click()
+    page.get_by_text("Training", exact=True).click()
     page.wait_for_url(re.compile(r"depth=2&num_heads=4&epochs=2$|depth=2&num_heads=4&epochs=2&"))
     assert slider(page, "Training images").input_value() == "600"
 
@@ -97,12 +98,12 @@ def test_train_watch_stop_look_and_come_back(server, page, chart):
     assert f"run={first_run}" in page.url
 
     # A second run, of very many epochs, is stopped: it ends soon, and keeps what it has.
-    page.get_by_text("More settings").click()
+    page.get_by_text("Training", exact=True).click()
     slide(page, "Epochs", 40)
-    page.get_by_text("More settings").click()
+    page.get_by_text("Training", exact=True).click()
     page.wait_for_url(re.compile("epochs=42"))  # the browser holds a slider's last step back for a moment
     page.get_by_role("button", name="Train", exact=True).click()
-    page.get_by_text(re.compile(r"Epoch [2-9] of 42 .* images a second .* left")).wait_for()
+    page.get_by_text(re.compile(r"Epoch ([2-9]|\d\d) of 42 .* images a second .* left")).wait_for()
     page.get_by_role("button", name="Stop", exact=True).click()
     page.get_by_text(re.compile(r"Stopped after \d+ of 42 epochs")).wait_for(timeout=15_000)
     expect(page.get_by_role("button", name="Stop", exact=True)).to_be_disabled()
@@ -160,6 +161,27 @@ def test_train_watch_stop_look_and_come_back(server, page, chart):
     np.testing.assert_allclose(shown_array(overlay), views[-1], atol=1e-6)
 
 
+def test_without_cls_a_click_lets_one_patch_ask_and_another_click_all(server, page, chart):
+    page.goto(f"{server.url}/?depth=1&num_heads=1&embed_dim=16&pooling=mean&epochs=1&warmup_epochs=0&train_images=100")
+    page.get_by_role("button", name="Train", exact=True).click()
+    page.get_by_text("Finished after 1 of 1 epochs").wait_for()
+    run = re.search(r"run=([\w-]+)", page.url)[1]
+    page.goto(f"{server.url}/attention?run={run}")
+    overlay = chart(page, "Attention of all patches over the patches, layer 1")
+    overlay.wait_for()
+    mean = shown_array(overlay)
+    box = overlay.locator(".nsewdrag").first.bounding_box()
+    for begins, token in (
+        ("Attention of row 5, column 3 over", "token=34$"),
+        ("Attention of all patches over", f"run={run}$"),
+    ):
+        page.mouse.click(box["x"] + box["width"] * 2.5 / 8, box["y"] + box["height"] * 4.5 / 8)
+        overlay = chart(page, begins)
+        overlay.wait_for()
+        page.wait_for_url(re.compile(token))
+        assert (np.abs(shown_array(overlay) - mean).max() < 1e-6) == ("all" in begins)
+
+
 def test_a_run_goes_on_with_the_tab_closed_and_a_reload_finds_it(server, browser, page):
     address = f"{server.url}/?depth=1&num_heads=1&embed_dim=16&epochs=12&train_images=2000"
     closed = browser.new_page()
@@ -177,13 +199,13 @@ def test_a_run_goes_on_with_the_tab_closed_and_a_reload_finds_it(server, browser
 def test_a_kill_keeps_every_finished_epoch(tmp_path, page):
     server = Server(tmp_path)
     server.start()
-    page.goto(f"{server.url}/?depth=1&num_heads=1&embed_dim=16&epochs=100&train_images=600")
-    page.get_by_role("button", name="Train", exact=True).click()
-    page.get_by_text(re.compile(r"Epoch [3-9] of 100")).wait_for()
-    address = page.url
-    server.kill()
-    server.start()
     try:
+        page.goto(f"{server.url}/?depth=1&num_heads=1&embed_dim=16&epochs=100&train_images=600")
+        page.get_by_role("button", name="Train", exact=True).click()
+        page.get_by_text(re.compile(r"Epoch ([3-9]|\d\d) of 100")).wait_for()
+        address = page.url
+        server.kill()
+        server.start()
         page.goto(address)
         page.get_by_text(re.compile(r"Stopped after \d+ of 100 epochs")).wait_for()
         page.get_by_text("Surest misses").wait_for()

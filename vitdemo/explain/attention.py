@@ -1,5 +1,7 @@
 """Where does the model look? The attention of one layer and head, read from a Trace."""
 
+import math
+
 import numpy as np
 
 from ..config import ConfigError
@@ -29,24 +31,30 @@ def attention_matrix(trace: Trace, layer: int, head: int | None) -> np.ndarray:
     return (maps.mean(dim=0) if head is None else maps[head]).numpy(force=True)
 
 
-def attention_grid(matrix: np.ndarray, token: int) -> np.ndarray:
+def has_cls(matrix: np.ndarray) -> bool:
+    """Whether the first of the matrix's tokens is CLS: then the others, and not all, lie in a square."""
+    return math.isqrt(len(matrix)) ** 2 != len(matrix)
+
+
+def attention_grid(matrix: np.ndarray, token: int | None) -> np.ndarray:
     """What one token takes from each patch, laid out as the patches lie in the picture.
 
     Args:
         matrix: (T, T), as from `attention_matrix`.
-        token: the asking token; 0 is CLS, then the patches row by row.
+        token: the asking token: 0 is CLS where there is one, then come the patches row by row. None is the mean over all.
 
     Returns:
-        (n, n) with n² = T - 1. The share on CLS itself is left out, so it sums to less than 1.
+        (n, n), one number for each patch. What goes to CLS is left out, so with CLS it sums to less than 1.
 
     Raises:
         ConfigError: there is no such token.
     """
-    tokens = len(matrix)
-    if not 0 <= token < tokens:
-        raise ConfigError(f"The model has tokens 0 (CLS) to {tokens - 1}, not {token}.")
-    side = round((tokens - 1) ** 0.5)
-    return matrix[token, 1:].reshape(side, side)
+    tokens, cls = len(matrix), has_cls(matrix)
+    if token is not None and not 0 <= token < tokens:
+        raise ConfigError(f"The model has tokens 0{' (CLS)' * cls} to {tokens - 1}, not {token}.")
+    taken = matrix.mean(axis=0) if token is None else matrix[token]
+    side = math.isqrt(tokens)
+    return taken[cls:].reshape(side, side)
 
 
 def min_max(grid: np.ndarray) -> np.ndarray:
@@ -55,6 +63,7 @@ def min_max(grid: np.ndarray) -> np.ndarray:
     return (grid - grid.min()) / spread if spread > 0 else np.zeros_like(grid)
 
 
-def token_name(token: int, side: int) -> str:
-    """`CLS`, or where the patch lies, counted from 1 at the top left."""
-    return "CLS" if token == 0 else f"row {(token - 1) // side + 1}, column {(token - 1) % side + 1}"
+def token_name(token: int, side: int, cls: bool = True) -> str:
+    """`CLS` (the first token, if `cls`), or where the patch lies, counted from 1 at the top left."""
+    row, column = divmod(token - cls, side)
+    return "CLS" if row < 0 else f"row {row + 1}, column {column + 1}"

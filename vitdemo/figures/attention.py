@@ -3,13 +3,13 @@
 import numpy as np
 import plotly.graph_objects as go
 
-from ..explain.attention import min_max, token_name
+from ..explain.attention import has_cls, min_max, token_name
 from .pictures import add_picture, clickable
 from .style import MARK, SEQUENTIAL, layout
 
 
-def picture_with_token(image: np.ndarray, patch_size: int, token: int, height: int = 300) -> go.Figure:
-    """The picture (H, W, 3) uint8 alone, with a frame around the asking patch (around all of it for CLS)."""
+def picture_with_patch(image: np.ndarray, patch_size: int, patch: int | None, height: int = 300) -> go.Figure:
+    """The picture (H, W, 3) uint8 alone, with a frame around the asking patch (around all of it for None)."""
     figure = layout(go.Figure(), height, top=4)
     add_picture(figure, image)
     side = image.shape[0] // patch_size
@@ -20,11 +20,11 @@ def picture_with_token(image: np.ndarray, patch_size: int, token: int, height: i
         customdata=_names(side),
         hovertemplate="%{customdata}<extra></extra>",
     )
-    return _frame(figure, image.shape[0], patch_size, token)
+    return _frame(figure, image.shape[0], patch_size, patch)
 
 
 def overlay(
-    image: np.ndarray, grid: np.ndarray, patch_size: int, token: int, strength: float, height: int = 300
+    image: np.ndarray, grid: np.ndarray, patch_size: int, patch: int | None, strength: float, height: int = 300
 ) -> go.Figure:
     """The attention of one token over the picture, min-max scaled; the bar says what the colours stand for.
 
@@ -34,7 +34,7 @@ def overlay(
         image: (H, W, 3) uint8.
         grid: (n, n), as from `attention_grid`.
         patch_size: pixels.
-        token: the asking token, framed.
+        patch: the asking patch, framed, counted from 0 row by row; None for CLS or for all together.
         strength: 0 shows the picture alone, 1 the attention alone.
         height: pixels on the screen.
     """
@@ -62,11 +62,11 @@ def overlay(
             "title": {"text": "attention", "side": "right"},
         },
     )
-    return _frame(figure, image.shape[0], patch_size, token)
+    return _frame(figure, image.shape[0], patch_size, patch)
 
 
-def matrix(attention: np.ndarray, token: int, height: int = 330) -> go.Figure:
-    """Every token's attention to every token (T, T), the asking token's row marked at its right end."""
+def matrix(attention: np.ndarray, token: int | None, height: int = 330) -> go.Figure:
+    """Every token's attention to every token (T, T), the asking token's row marked at its right end (none for None)."""
     figure = layout(go.Figure(), height, top=4)
     figure.add_heatmap(
         z=attention,
@@ -74,13 +74,13 @@ def matrix(attention: np.ndarray, token: int, height: int = 330) -> go.Figure:
         hovertemplate="token %{y} takes %{z:.4f} from token %{x}<extra></extra>",
         colorbar={"thickness": 10, "title": {"text": "attention", "side": "right"}},
     )
-    # Beside the row, as a frame around it would hide it.
-    figure.add_annotation(
-        text="◀", x=1, xref="x domain", xanchor="left", y=token, showarrow=False, font={"color": MARK, "size": 14}
-    )
-    figure.update_xaxes(title="Attended token (0 = CLS)", showgrid=False, constrain="domain")
+    if token is not None:  # beside the row, as a frame around it would hide it
+        mark = {"text": "◀", "font": {"color": MARK, "size": 14}, "showarrow": False}
+        figure.add_annotation(x=1, xref="x domain", xanchor="left", y=token, **mark)
+    first = "CLS" if has_cls(attention) else "first patch"
+    figure.update_xaxes(title=f"Attended token (0 = {first})", showgrid=False, constrain="domain")
     return figure.update_yaxes(
-        title="Asking token (0 = CLS)",
+        title=f"Asking token (0 = {first})",
         title_standoff=18,
         autorange="reversed",
         scaleanchor="x",
@@ -91,12 +91,11 @@ def matrix(attention: np.ndarray, token: int, height: int = 330) -> go.Figure:
 
 def _names(side: int) -> list[list[str]]:
     """What each patch is called, as they lie."""
-    return [[token_name(1 + row * side + column, side) for column in range(side)] for row in range(side)]
+    return [[token_name(row * side + column, side, cls=False) for column in range(side)] for row in range(side)]
 
 
-def _frame(figure: go.Figure, size: int, patch_size: int, token: int) -> go.Figure:
-    side = size // patch_size
-    row, column = divmod(token - 1, side) if token else (0, 0)
-    extent = patch_size if token else size
+def _frame(figure: go.Figure, size: int, patch_size: int, patch: int | None) -> go.Figure:
+    row, column = (0, 0) if patch is None else divmod(patch, size // patch_size)
+    extent = size if patch is None else patch_size
     x, y = column * patch_size, row * patch_size
     return figure.add_shape(type="rect", x0=x, x1=x + extent, y0=y, y1=y + extent, line={"color": MARK, "width": 3})

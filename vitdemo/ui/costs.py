@@ -9,22 +9,25 @@ from ..costs import operations, parameters
 def show_costs(model: ModelConfig) -> None:
     """Tokens, parameters and operations, worked out from the settings alone."""
     side = model.image_size // model.patch_size
+    patches = "1 patch" if side == 1 else f"{model.num_patches} patches"
+    cls = "and CLS" if model.has_cls else "and no CLS"
+    stem = "" if model.stem == "patch" else "\n\nThe patch embedding is a stem of convolutions."
     row = st.container(horizontal=True)
     row.metric(
         "Tokens",
         f"{model.num_tokens}",
         help=f"N = HW / P² = {model.image_size} · {model.image_size} / {model.patch_size}² = {side} · {side} = "
-        f"{model.num_patches} patches, and CLS.",
+        f"{patches}, {cls}.",
     )
     parts = parameters(model)
     total = sum(parts.values())
-    row.metric("Parameters", short(total), help=f"{total:,} numbers are learnt:\n\n" + _list(parts))
+    row.metric("Parameters", short(total), help=f"{total:,} numbers are learnt:\n\n{_list(parts)}{stem}")
     parts = operations(model)
     row.metric(
         "Operations",
         short(sum(parts.values())),
-        help="Multiply-adds for one image through the model once; training takes about three times that.\n\n"
-        + _list(parts),
+        help="Multiply-adds for one image through the model once. Training takes about three times that, less where patches "
+        f"are dropped.\n\n{_list(parts)}{stem}",
     )
 
 
@@ -44,8 +47,8 @@ def _time(model: ModelConfig, training: TrainConfig) -> None:
     if speed is None:
         st.caption(":material/timer: Measuring how fast this machine trains it …")
         return
-    # A validated image costs a third of a trained one: it goes through the model once, without the way back.
-    seconds = (training.train_images + training.validation_images / 3) / speed
+    # A validated image goes through the model once, without the way back, but with all its patches.
+    seconds = (training.train_images + training.validation_images / (3 * (1 - model.patch_drop))) / speed
     epoch = f"about **{duration(seconds)}" if seconds >= 1 else "**less than 1 s"
     st.caption(
         f":material/timer: On this machine {epoch} per epoch**, {duration(max(seconds * training.epochs, 1))} in all "

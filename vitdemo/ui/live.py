@@ -24,7 +24,8 @@ def show_run(snapshot: Snapshot) -> None:
 
 def _watch(at_start: Snapshot) -> None:
     snapshot = QUEUE.snapshot(at_start.run.id) or at_start
-    _status(snapshot)
+    with st.container():  # a place of its own: what it says must not move the charts, which would draw them anew
+        _status(snapshot)
     _charts(snapshot)
     if snapshot.run.state not in ACTIVE and at_start.run.state in ACTIVE:
         st.rerun()  # the whole page: results appear and the polling ends
@@ -75,11 +76,13 @@ def _charts(snapshot: Snapshot) -> None:
         for column, key in zip(st.columns(COLUMNS), keys[start : start + COLUMNS], strict=False):
             with column:
                 chart(_curve(run.id, len(run.history), key, run), key=f"curve-{key}", alt=_alt(run.history, key))
+    mixed = run.training.mixup + run.training.cutmix
+    worse = " Mixed images count under their own label alone, so training looks worse than it is." if mixed else ""
     st.caption(
         ":blue[●] solid: training. :orange[◆] dashed: validation. One point an epoch. Training is measured while the weights "
-        "still change, validation after the epoch on images that the model never learns from. Where the two part, the model "
-        "begins to learn its training images by heart. Recall, averaged by the size of the classes, and top-1 are the same "
-        "number as accuracy. With a mouse, drag in a chart to zoom and double-click to zoom out."
+        f"still change, validation after the epoch on images that the model never learns from.{worse} Where the two part, the "
+        "model begins to learn its training images by heart. Recall, averaged by the size of the classes, and top-1 are the "
+        "same number as accuracy. With a mouse, drag in a chart to zoom and double-click to zoom out."
     )
 
 

@@ -68,7 +68,7 @@ def run_name(run: Run) -> str:
     parts = [
         f"depth {run.model.depth}",
         f"{run.model.num_heads} heads",
-        f"patch {run.model.patch_size}",
+        f"patch {run.model.patch_size}" + " (conv)" * (run.model.stem == "conv"),
         f"{run.training.train_images:,} images",
         f"{run.training.epochs} epochs",
     ]

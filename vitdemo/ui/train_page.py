@@ -9,6 +9,7 @@ from ..config import PRESETS, ConfigError, ModelConfig, TrainConfig
 from ..costs import check_memory
 from ..paths import full_set_on_disk
 from . import settings
+from .stem import stem_note
 
 
 def buttons(model: ModelConfig, training: TrainConfig) -> bool:
@@ -77,16 +78,18 @@ def patch_picture(model: ModelConfig) -> None:
 
     example = load_cifar10(8, 1).train[7:8]
     name = CLASSES[example.labels[0]]
-    many = model.num_patches > 1
-    patches_said = f"{model.num_patches} patches, each a token," if many else "one patch, a single token,"
+    tokens = f"{model.num_patches} patches, each a token" if model.num_patches > 1 else "one patch, a single token"
+    reader = {
+        "cls": "and CLS, the token that will name the class",
+        "mean": "whose mean will name the class",
+        "attention": "whose weighted mean will name the class",
+    }[model.pooling]
     chart(
         patches(example.images[0].permute(1, 2, 0).numpy(), model.patch_size),
         key="patches",
         alt=f"A training image ({name}) cut into patches of {model.patch_size} by {model.patch_size} pixels.",
     )
-    st.caption(
-        f"A training image ({name}) as the model takes it: {patches_said} and CLS, the token that will name the class."
-    )
+    st.caption(f"A training image ({name}) as the model takes it: {tokens}, {reader}.{stem_note(model)}")
 
 
 def full_set() -> None:
