@@ -360,6 +360,15 @@ def test_train_runs_and_its_results_appear():
     assert by_label(app.button, "Stop").disabled
 
 
+def test_a_late_picker_does_not_take_a_new_run_away(saved_run):
+    app = open_app(depth=1, num_heads=1, patch_size=16, embed_dim=16, epochs=1, warmup_epochs=0)
+    by_label(app.selectbox, "Run").set_value(saved_run.id)
+    by_label(app.button, "Train").click().run()
+    run_id = app.session_state["run"]
+    assert run_id not in (saved_run.id, "sample")
+    assert QUEUE.wait(run_id, 60)
+
+
 def test_the_papers_values_stand_beside_the_annotation_preset_only(saved_run):
     app = open_app(run=saved_run.id)
     assert list(app.dataframe[0].value) == ["Metric", "Train", "Validation"]

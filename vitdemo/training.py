@@ -18,7 +18,7 @@ from .parallel import Workers
 from .resume import load_state, save_state
 from .whitening import whiten
 
-VALIDATION_BATCH = 128  # images; nothing is learnt from them, so their number at a time changes no result
+VALIDATION_BATCH = 64  # images; nothing is learnt from them, so their number at a time changes no result
 
 
 class TrainingDiverged(RuntimeError):

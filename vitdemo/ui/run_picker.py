@@ -38,11 +38,11 @@ def pick_run(label: str, with_weights: bool = False) -> Snapshot | None:
     if st.session_state["run"] != shown:
         st.info("Your run has no weights before the end of its first epoch. Until then another model is shown.")
     names = {run_id: run_name(snapshot.run) for run_id, snapshot in offered.items()}
-    # A picker for each choice and name: what an older one still sends cannot come back.
-    key = f"run-{shown}-{names[shown]}"
+    # A picker for each choice and name. What an older one still sends, late, must not take back a newer choice.
+    key, standing = f"run-{shown}-{names[shown]}", st.session_state["run"]
 
     def choose():
-        if st.session_state[key] in offered:
+        if st.session_state["run"] == standing and st.session_state[key] in offered:
             st.session_state["run"] = st.session_state[key]
 
     st.selectbox(
