@@ -60,9 +60,16 @@ def history_of(folder: Path) -> list[dict]:
     return [json.loads(line) for line in file.read_text().splitlines()] if file.is_file() else []
 
 
-def wait_for(folder: Path, *states: str) -> None:
-    """Until the run is in one of these states."""
-    while config_of(folder).get("state") not in states:
+def is_in(folder: Path, state: str) -> bool:
+    """Whether the run has come to this state; one that broke off would never."""
+    now = config_of(folder).get("state")
+    assert now == state or now not in ("failed", "stopped"), f"run {folder.name} is {now}"
+    return now == state
+
+
+def wait_for(folder: Path, state: str) -> None:
+    """Until the run is in this state."""
+    while not is_in(folder, state):
         time.sleep(0.2)
 
 

@@ -24,7 +24,7 @@ from statistics import median
 
 from playwright.sync_api import Browser, Page
 
-from tests.benchmarks.app_runs import address, app, chromium, config_of, report
+from tests.benchmarks.app_runs import address, app, chromium, is_in, report
 from tests.benchmarks.visitors import Visitor
 from tests.e2e.server import PROJECT, Server
 
@@ -141,10 +141,10 @@ def pages(home: Path, _rounds: int) -> None:
         report(f"to the first chart of {name}, {CHANGES} times", said, "at most 500 ms", worst <= 500)
 
 
-def megabytes(server: Server) -> float:
-    """Memory that the server's process holds."""
+def megabytes(server: Server, part: str = "VmRSS") -> float:
+    """Memory that the server's process holds; RssFile is the part that is files of libraries, which others may share."""
     status = Path(f"/proc/{server.process.pid}/status").read_text()
-    return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) / 1024
+    return int(re.search(rf"{part}:\s+(\d+) kB", status)[1]) / 1024
 
 
 async def train_in_a_row(server: Server) -> dict[int, float]:
@@ -154,9 +154,10 @@ async def train_in_a_row(server: Server) -> dict[int, float]:
         for done in range(1, TRAININGS + 1):
             await visitor.press("Train")
             folder = server.home / "runs" / re.search(r"run=([\w-]+)", visitor.query)[1]
-            while config_of(folder).get("state") != "finished":
+            while not is_in(folder, "finished"):
                 await asyncio.sleep(0.1)
             await visitor.rerun()  # the page with the results
+            assert len(list(folder.parent.iterdir())) == done
             if done % 10 == 0:
                 await asyncio.sleep(2)
                 held[done] = megabytes(server)
@@ -168,8 +169,9 @@ def memory(home: Path, _rounds: int) -> None:
     with app(home) as server:
         with chromium() as browser:
             open_both(browser, server).wait_for_timeout(8000)  # what is loaded in the background is loaded
-            idle = megabytes(server)
+            idle, files = megabytes(server), megabytes(server, "RssFile")
         report("memory after both pages were opened", f"{idle:.0f} MB", "under 700 MB", idle < 700)
+        print(f"  of it {files:.0f} MB are libraries as they lie on disk")
         held = asyncio.run(train_in_a_row(server))
     print(f"  after so many trainings: {', '.join(f'{done}: {mb:.0f} MB' for done, mb in held.items())}")
     grown = held[TRAININGS] - held[10]
@@ -183,6 +185,7 @@ def main() -> None:
     options.add_argument("--only", nargs="+", choices=parts, default=list(parts))
     options.add_argument("--rounds", type=int, default=5)
     chosen = options.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that a server does not outlive this
     for name in chosen.only:
         with tempfile.TemporaryDirectory() as home:
             parts[name](Path(home), chosen.rounds)
