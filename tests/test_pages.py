@@ -158,7 +158,7 @@ def test_every_name_belongs_to_an_offered_value():
 
 NEW = {"stem": "conv", "pooling": "attention", "drop_path": 0.1, "patch_drop": 0.25, "jitter": 0.2, "erasing": 4}
 NEW |= {"mixup": 0.3, "cutmix": 0.2, "label_smoothing": 0.05, "weight_averaging": 0.99, "precision": "float32"}
-NEW |= {"first_filters": "whitened", "epochs": 200, "learning_rate": 0.003}
+NEW |= {"first_filters": "random", "epochs": 200, "learning_rate": 0.003}
 
 
 def test_what_augments_and_regularises_goes_into_the_address_and_comes_back():
@@ -310,7 +310,7 @@ def test_the_address_follows_the_settings():
         ("jitter", "nan", "use 0, 0.1"),
         ("erasing", "64", "use 0, 4, 8, 12, 16"),
         ("mixup", "-0.5", "use 0, 0.1"),
-        ("cutmix", "0.8", "use 0, 0.1, 0.2, 0.3, 0.5."),
+        ("cutmix", "0.9", "use 0, 0.1, 0.2, 0.3, 0.5, 0.8."),
         ("label_smoothing", "ten", "use 0, 0.05"),
         ("weight_averaging", "1", "use 0, 0.9, 0.99, 0.999"),
         ("first_filters", "gabor", "use random, whitened"),

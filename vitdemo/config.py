@@ -253,23 +253,7 @@ PRESETS: dict[str, tuple[ModelConfig, TrainConfig]] = {
     "recommended": (
         ModelConfig(patch_drop=0.5),
         TrainConfig(
-            epochs=120,
-            batch_size=64,
-            schedule="cosine",
-            warmup_epochs=5.0,
-            augmentation="flip_and_shift",
-            jitter=0.3,
-            erasing=8,
-            mixup=0.5,
-            cutmix=0.5,
-            label_smoothing=0.1,
-        ),
-    ),
-    # Convolutions make 16 tokens, which two wide blocks relate to each other.
-    "hybrid": (
-        ModelConfig(patch_size=8, embed_dim=128, depth=2, num_heads=2, mlp_ratio=1.0, stem="conv"),
-        TrainConfig(
-            epochs=120,
+            epochs=80,
             batch_size=64,
             learning_rate=2e-3,
             schedule="cosine",
@@ -277,8 +261,26 @@ PRESETS: dict[str, tuple[ModelConfig, TrainConfig]] = {
             augmentation="flip_and_shift",
             jitter=0.3,
             erasing=8,
-            mixup=0.5,
-            cutmix=0.5,
+            mixup=0.2,
+            cutmix=0.3,
+            label_smoothing=0.1,
+            first_filters="whitened",
+        ),
+    ),
+    # Convolutions make 16 tokens, which two wide blocks relate to each other.
+    "hybrid": (
+        ModelConfig(patch_size=8, embed_dim=128, depth=2, num_heads=2, mlp_ratio=1.0, stem="conv", pooling="attention"),
+        TrainConfig(
+            epochs=100,
+            batch_size=64,
+            learning_rate=2e-3,
+            schedule="cosine",
+            warmup_epochs=5.0,
+            augmentation="flip_and_shift",
+            jitter=0.3,
+            erasing=8,
+            mixup=0.2,
+            cutmix=0.3,
             label_smoothing=0.1,
             first_filters="whitened",
         ),

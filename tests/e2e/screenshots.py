@@ -31,7 +31,7 @@ def main() -> None:
             page.goto(server.url)
             page.get_by_text("per epoch").wait_for()
             page.get_by_role("button", name="Train", exact=True).click()
-            page.get_by_text("Epoch 12 of 120").wait_for()
+            page.get_by_text("Epoch 12 of 80").wait_for()
             page.screenshot(path=FOLDER / "train.png")
             page.goto(f"{server.url}/attention?token=28&layer=4&head=3")
             page.locator(".main-svg").nth(3).wait_for()
