@@ -3,9 +3,9 @@
     python -m tests.benchmarks.recipes             the presets, on the 1,000 test images that ship
     python -m tests.benchmarks.recipes --switches  each switch turned in turn, on 4,400 held-out training images
 
-Every figure is the mean over three seeds, from 600 training images and from scratch. Recipes were chosen by the second
-command alone: no choice was made on test images. With `--results FILE` each training's accuracy is kept there, and a
-second call goes on where the first was stopped; all of it takes some two hours on two cores.
+Every figure is the mean over three seeds, from scratch, from 600 training images where a line does not say otherwise.
+With `--results FILE` each training's accuracy is kept there, and a second call goes on where the first was stopped: all of
+it takes hours on two cores.
 """
 
 import argparse
