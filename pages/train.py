@@ -33,7 +33,6 @@ with right.container():
 with right, st.spinner("Loading PyTorch, once after each start …"):
     from vitdemo.ui.live import show_run
     from vitdemo.ui.run_picker import ACTIVE, pick_run
-    from vitdemo.ui.warm import warm_up
 
     snapshot = pick_run("Run")
 if snapshot and stoppable != (snapshot.run.state in ACTIVE):
@@ -55,4 +54,3 @@ if snapshot and snapshot.run.state not in ACTIVE:
 
     with right:
         show_results(snapshot.run)
-warm_up()

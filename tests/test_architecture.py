@@ -12,7 +12,7 @@ PACKAGE = ROOT / "vitdemo"
 LAYERS = [  # from the lowest; a module imports from its own layer and from those below
     {"config", "costs", "cores", "paper", "paths", "cifar10"},
     {"model", "data", "metrics", "pictures", "augmentation", "precision"},
-    {"training", "parallel", "whitening", "resume", "checkpoint", "snapshots", "runs", "card"},
+    {"training", "optimizer", "parallel", "whitening", "resume", "checkpoint", "snapshots", "runs", "card"},
     {"jobs", "fetch", "speed", "explain", "figures", "__main__"},
     {"ui"},
     {""},  # vitdemo/__init__.py, which loads each name when it is first used

@@ -108,7 +108,8 @@ def run_train(options: argparse.Namespace) -> None:
         _write_lines(options.json, run.history)
     state = "stopped"
     try:
-        with tqdm(total=training.epochs * len(data.train), unit=" images", file=sys.stderr) as bar:
+        done, total = len(run.history) * len(data.train), training.epochs * len(data.train)
+        with tqdm(initial=done, total=total, unit=" images", file=sys.stderr) as bar:
             for event in train(model, data, training, state_file):
                 if isinstance(event, BatchEnd):
                     seen = (event.epoch - 1) * len(data.train) + min(event.batch * training.batch_size, len(data.train))

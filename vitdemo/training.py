@@ -14,6 +14,7 @@ from .costs import check_memory
 from .data import Data, Split, normalise
 from .metrics import compute_metrics
 from .model import VisionTransformer
+from .optimizer import learning_rate, make_optimizer
 from .parallel import Workers
 from .resume import load_state, save_state
 from .whitening import whiten
@@ -163,12 +164,6 @@ def check_fit(config: ModelConfig, split: Split) -> None:
         )
 
 
-def make_optimizer(model: VisionTransformer, config: TrainConfig) -> torch.optim.Optimizer:
-    """Adam, whose decay joins the gradient (L2), or AdamW, whose decay does not (Loshchilov and Hutter 2019)."""
-    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.optimizer]
-    return kind(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
-
-
 def copy_of(model: VisionTransformer) -> VisionTransformer:
     """The same weights in memory of their own."""
     copy = VisionTransformer(model.config, seed=0)
@@ -187,17 +182,6 @@ def average(model: VisionTransformer, learner: VisionTransformer, kept: float, s
         mean.lerp_(weight, 1 - kept)
     for mine, its in zip(model.buffers(), learner.buffers(), strict=True):
         mine.copy_(its)  # what batch norms have seen is a running mean already
-
-
-def learning_rate(config: TrainConfig, step: int, steps_per_epoch: int) -> float:
-    """The rate of step 1, 2, …: a straight line up during the warm-up, then constant or half a cosine down to 0."""
-    warmup = config.warmup_epochs * steps_per_epoch
-    if step <= warmup:
-        return config.learning_rate * step / warmup
-    if config.schedule == "constant":
-        return config.learning_rate
-    done = (step - 1 - warmup) / (config.epochs * steps_per_epoch - warmup)  # 0 at the first step after the warm-up
-    return config.learning_rate * (1 + math.cos(math.pi * max(done, 0))) / 2
 
 
 def _advice(config: TrainConfig, step: int, epoch: int) -> str:

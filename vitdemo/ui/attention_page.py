@@ -15,7 +15,6 @@ from . import address
 from .chart import chart
 from .picture_picker import ANSWERS, Picture
 from .stem import stem_note
-from .warm import one_thread
 
 NAMES = {"run", "picture", "class", "answers", "layer", "head", "token", "strength"}  # in the address
 
@@ -102,7 +101,6 @@ def show_view(
     model: VisionTransformer, picture: Picture, layer: int, head: int | None, token: int | None, strength: float
 ) -> None:
     """Picture, heatmap, prediction and matrix."""
-    one_thread()
     shape = model.config
     patch_size, side = shape.patch_size, shape.image_size // shape.patch_size
     logits, trace = model.trace(normalise(picture.image[None]))

@@ -18,7 +18,6 @@ from ..paper import TABLE_2
 from ..runs import Run
 from .chart import chart
 from .run_picker import model_of, run_name
-from .warm import one_thread
 
 SHOWN = 6  # pictures of hits, and of misses
 PICTURE_WIDTH = 104  # pixels; three fit side by side on a telephone
@@ -37,7 +36,6 @@ def probabilities_of(run: Run) -> np.ndarray:
 
 @st.cache_data(max_entries=64, show_spinner="Classifying the validation images …")
 def _probabilities(run_id: str, changed: float, _run: Run) -> np.ndarray:
-    one_thread()
     return class_probabilities(model_of(_run), validation_split(_run))
 
 
@@ -73,14 +71,13 @@ def _table(run: Run) -> None:
     st.header("After the last epoch")
     last = run.history[-1]
     paper = (run.model, replace(run.training, seed=0)) == PRESETS["annotation"]
-    rows = []
+    head = ["Train", "Validation", *(["Paper, train", "Paper, validation"] if paper else [])]
+    rows = [["Metric", *head], ["---", *["---:"] * len(head)]]
     for key, (name, _) in METRICS.items():
-        row = {"Metric": name, "Train": last["train"][key], "Validation": last["validation"][key]}
-        if paper:
-            row |= {"Paper, train": TABLE_2[key][0], "Paper, validation": TABLE_2[key][1]}
-        rows.append(row)
-    number = st.column_config.NumberColumn(format="%.4f")
-    st.dataframe(rows, hide_index=True, column_config={name: number for name in rows[0] if name != "Metric"})
+        values = [last["train"][key], last["validation"][key], *(TABLE_2[key] if paper else [])]
+        rows.append([name, *("none" if value is None else f"{value:.4f}" for value in values)])
+    # Not st.dataframe: it loads pandas and pyarrow, 60 MB that nothing else here needs.
+    st.markdown("\n".join(f"| {' | '.join(row)} |" for row in rows))
     note = " The paper's values are those of the annotation's Table 2 (section 1.5.4)." if paper else ""
     st.caption(
         "AUROC, F1, precision and recall are computed for each class and averaged with the number of its images as "

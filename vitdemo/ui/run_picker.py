@@ -3,6 +3,7 @@
 import time
 
 import streamlit as st
+import torch
 
 from ..jobs import QUEUE, Snapshot
 from ..runs import Run, list_runs, load_weights, shipped_runs
@@ -90,10 +91,11 @@ def _model(run_id: str, changed: float, _run: Run):
 
 
 def model_of(run: Run):
-    """The run's model; loaded anew when its weights on disk have changed.
+    """The run's model, to be asked on this thread with one core; loaded anew when its weights on disk have changed.
 
     Raises:
         ConfigError: it has no weights, or they are damaged.
     """
+    torch.set_num_threads(1)  # the other cores belong to the trainings
     changed = run.weights.stat().st_mtime if run.weights.is_file() else 0.0
     return _model(run.id, changed, run)
