@@ -5,6 +5,7 @@ import streamlit as st
 from vitdemo.ui import address, settings, train_page
 from vitdemo.ui.costs import show_costs, show_time
 from vitdemo.ui.frame import frame
+from vitdemo.ui.loading import load_torch
 
 frame()
 st.title("Train a Vision Transformer")
@@ -22,15 +23,18 @@ with left:
     stoppable = train_page.buttons(model, training)
     estimate = st.container()
     show_costs(model)
-    st.markdown("**More settings**")
-    settings.draw_groups()
+    groups = st.container()
     fetch = st.container()
     example = st.container()
 with right.container():
     train_page.why_at_chance(model, training)
 
-# The sliders are on the screen; what needs torch comes after.
-with right, st.spinner("Loading PyTorch, once after each start …"):
+with right:
+    load_torch()  # what is drawn above does not need it
+with groups:
+    st.markdown("**More settings**")
+    settings.draw_groups()
+with right:
     from vitdemo.ui.live import show_run
     from vitdemo.ui.run_picker import ACTIVE, pick_run
 

@@ -10,7 +10,7 @@ import vitdemo
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "vitdemo"
 LAYERS = [  # from the lowest; a module imports from its own layer and from those below
-    {"config", "costs", "cores", "paper", "paths", "cifar10"},
+    {"config", "costs", "cores", "memory", "paper", "paths", "cifar10"},
     {"model", "data", "metrics", "pictures", "augmentation", "precision"},
     {"training", "optimizer", "parallel", "whitening", "resume", "checkpoint", "snapshots", "runs", "card"},
     {"jobs", "fetch", "speed", "explain", "figures", "__main__"},

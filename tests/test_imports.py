@@ -9,6 +9,7 @@ UNUSED = ["pandas", "pyarrow", "torch._dynamo", "torchvision", "torchmetrics"]
 PROGRAM = """
 import sys
 from time import sleep
+import torch
 from streamlit.testing.v1 import AppTest
 
 app = AppTest.from_file("app.py", default_timeout=60).run()

@@ -19,6 +19,7 @@ from .config import ConfigError, ModelConfig, TrainConfig
 from .cores import available_cores
 from .costs import check_memory
 from .data import Data, load_cifar10
+from .memory import give_back
 from .model import VisionTransformer
 from .runs import Run, epoch_record, new_run, save_run
 from .training import BatchEnd, EpochEnd, TrainingDiverged, ValidationBatchEnd, check_fit, train
@@ -130,7 +131,8 @@ class TrainingQueue:
         return True
 
     def _release(self, name: str) -> None:
-        """Hand its threads to those who wait."""
+        """Hand its threads to those who wait, and its memory back."""
+        give_back()
         with self._finished:
             del self._threads[name]
             self._stopping.discard(name)

@@ -13,6 +13,7 @@ from ..data import CLASSES, load_cifar10
 from ..explain.predictions import class_probabilities, confusion_matrix, surest
 from ..figures.curves import all_curves
 from ..figures.predictions import confusion
+from ..memory import give_back
 from ..metrics import METRICS
 from ..paper import TABLE_2
 from ..runs import Run
@@ -36,7 +37,9 @@ def probabilities_of(run: Run) -> np.ndarray:
 
 @st.cache_data(max_entries=64, show_spinner="Classifying the validation images …")
 def _probabilities(run_id: str, changed: float, _run: Run) -> np.ndarray:
-    return class_probabilities(model_of(_run), validation_split(_run))
+    probabilities = class_probabilities(model_of(_run), validation_split(_run))
+    give_back()
+    return probabilities
 
 
 def show_results(run: Run) -> None:
