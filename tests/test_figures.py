@@ -5,11 +5,12 @@ import io
 import re
 
 import numpy as np
+import plotly.graph_objects as go
 import pytest
 from PIL import Image
 
 from vitdemo.figures.attention import matrix, overlay, picture_with_patch
-from vitdemo.figures.curves import all_curves, metric_curve
+from vitdemo.figures.curves import all_curves, curve_values, metric_curve
 from vitdemo.figures.pictures import CELL, GAP, patches, sheet, to_source
 from vitdemo.figures.predictions import confusion, top_classes
 from vitdemo.figures.style import MARK
@@ -71,6 +72,16 @@ def test_a_curve_keeps_its_zoom_and_its_axis_while_it_grows():
     before, after = metric_curve((), "accuracy", 6), metric_curve(history(4), "accuracy", 6)
     assert before.layout.uirevision == after.layout.uirevision is not None
     assert before.layout.xaxis.range == after.layout.xaxis.range == (0.5, 6.5)
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 12, 13, 80])
+@pytest.mark.parametrize("key", METRICS)
+def test_a_chart_without_its_values_and_the_values_make_the_chart(key, epochs):
+    for done in {1, min(epochs, 5), epochs}:
+        filled = metric_curve((), key, epochs).to_plotly_json()
+        for trace, values in zip(filled["data"], curve_values(history(done), key, epochs), strict=True):
+            trace.update(values)
+        assert go.Figure(filled) == metric_curve(history(done), key, epochs)
 
 
 def test_all_curves_has_every_metric_twice():

@@ -171,6 +171,21 @@ def test_places_in_the_queue(queue, hold, tiny, short):
     assert {run.id for run in list_runs()} == {ids[0], ids[2], ids[3]}
 
 
+def test_a_queue_is_busy_while_a_training_runs_or_waits(queue, tiny, short, watched):
+    told, released = [], threading.Event()
+    watched.append(lambda event: told.append(queue.busy()))
+    queue.when_idle(lambda: released.wait(TIMEOUT))
+    assert not queue.busy()
+    run_id = queue.submit(tiny, short)
+    assert queue.snapshot(run_id).place == 1
+    assert queue.busy()
+    released.set()
+    ended(queue, run_id)
+    assert told
+    assert all(told)
+    assert not queue.busy()
+
+
 def test_who_came_first_begins_first(tiny, short, watched):
     queue = TrainingQueue(cores=1)
     told, released = [], threading.Event()

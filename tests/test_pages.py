@@ -251,6 +251,15 @@ def test_a_run_with_a_conv_stem_says_so_in_its_name(tiny, short):
     assert "patch 16 (conv)" in run_name(new_run(replace(tiny, stem="conv"), short))
 
 
+@pytest.mark.parametrize(
+    ("busy", "said"), [(False, "Measuring how fast"), (True, "An estimate comes after this training")]
+)
+def test_where_no_speed_is_known_the_page_says_when_it_will_be(monkeypatch, busy, said):
+    monkeypatch.setattr("vitdemo.speed.training_speed", lambda model: None)
+    monkeypatch.setattr(QUEUE, "busy", lambda: busy)
+    assert said in captions_of(open_app())
+
+
 def test_only_heads_that_divide_the_width_can_be_chosen():
     app = open_app()
     by_label(app.select_slider, "Heads").set_value(8).run()

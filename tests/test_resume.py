@@ -10,8 +10,8 @@ import torch
 from vitdemo.config import ConfigError, ModelConfig, TrainConfig
 from vitdemo.data import load_cifar10
 from vitdemo.model import VisionTransformer
-from vitdemo.resume import load_state, save_state
 from vitdemo.optimizer import make_optimizer
+from vitdemo.resume import load_state, save_state
 from vitdemo.training import EpochEnd, copy_of, train
 
 CHANCE = {"dropout": 0.2, "attention_dropout": 0.1, "drop_path": 0.3, "patch_drop": 0.25}

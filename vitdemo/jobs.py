@@ -112,6 +112,11 @@ class TrainingQueue:
         with self._lock:
             return sum(self._threads.values())
 
+    def busy(self) -> bool:
+        """Whether a training runs or waits."""
+        with self._lock:
+            return bool(self._waiting) or any(run_id in self._snapshots for run_id in self._threads)
+
     def when_idle(self, task: Callable[[], None]) -> bool:
         """Run a short `task` on a thread with all cores if nothing else runs; say whether it was begun."""
 

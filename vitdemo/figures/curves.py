@@ -18,12 +18,10 @@ def metric_curve(history: tuple[dict, ...], key: str, epochs: int, height: int =
         height: pixels.
     """
     figure = go.Figure()
-    for part, name, style in PARTS:
+    for (_, name, style), values in zip(PARTS, curve_values(history, key, epochs), strict=True):
         figure.add_scatter(
-            x=[record["epoch"] for record in history],
-            y=[record[part][key] for record in history],
+            **values,
             name=name,
-            mode="lines+markers" if epochs <= 12 or len(history) < 2 else "lines",  # many markers would hide the dashes
             line={"color": style["color"], "dash": style["dash"], "width": 2},
             marker={"symbol": style["symbol"], "size": 6},
             hovertemplate=f"{name}, epoch %{{x}}: %{{y:.4f}}<extra></extra>",
@@ -35,6 +33,13 @@ def metric_curve(history: tuple[dict, ...], key: str, epochs: int, height: int =
     else:
         figure.update_yaxes(title="share", range=[0, 1.02])
     return figure
+
+
+def curve_values(history: tuple[dict, ...], key: str, epochs: int) -> list[dict]:
+    """What changes in a `metric_curve` as a training goes on: for each trace its x and y, and how they are drawn."""
+    mode = "lines+markers" if epochs <= 12 or len(history) < 2 else "lines"  # many markers would hide the dashes
+    x = [record["epoch"] for record in history]
+    return [{"x": x, "y": [record[part][key] for record in history], "mode": mode} for part, *_ in PARTS]
 
 
 def all_curves(history: tuple[dict, ...], epochs: int, title: str) -> go.Figure:

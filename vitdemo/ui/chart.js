@@ -1,5 +1,8 @@
-// Draws data.figure with Plotly.react into one node that outlives every update.
+// Draws data.charts with Plotly.react, each into one node that outlives every update.
 
+// Milliseconds between two drawings of live charts: on a laptop, the time that they take is the training's.
+const REST = 4000;
+let rested = 0; // performance.now() from which on they may be drawn again
 let loading = null;
 
 function loadPlotly(script) {
@@ -25,41 +28,55 @@ function themed(layout, element) {
 }
 
 export default function ({ data, parentElement, setTriggerValue }) {
-  const element = parentElement.querySelector(".figure");
-  const { data: traces, layout } = JSON.parse(data.figure);
-  element.setAttribute("role", "img");
-  element.setAttribute("aria-label", data.alt);
-  element.classList.toggle("clickable", data.clickable);
-  element.style.height = `${layout.height}px`;
+  const root = parentElement.querySelector(".charts");
+  root.classList.toggle("small", data.charts.length > 1);
+  root.classList.toggle("clickable", Boolean(data.clickable));
+  while (root.children.length < data.charts.length) root.append(document.createElement("div"));
   const config = { responsive: true, displayModeBar: false };
-  // Under a finger, a drag belongs to the page: it scrolls.
-  if (data.clickable || matchMedia("(pointer: coarse)").matches) layout.dragmode = false;
+  const nodes = data.charts.map(({ figure, traces, alt }, index) => {
+    const element = root.children[index];
+    const { data: drawn, layout } = JSON.parse(figure);
+    element.setAttribute("role", "img");
+    element.setAttribute("aria-label", alt);
+    element.style.height = `${layout.height}px`;
+    // Under a finger, a drag belongs to the page: it scrolls.
+    if (data.clickable || matchMedia("(pointer: coarse)").matches) layout.dragmode = false;
+    traces?.forEach((values, place) => Object.assign(drawn[place], values));
+    return { element, traces: drawn, layout, content: figure + JSON.stringify(traces) };
+  });
 
   let gone = false;
   let shown = "";
   const draw = async () => {
     const Plotly = await loadPlotly(data.script);
-    if (gone) return;
-    const look = themed(layout, element);
-    shown = look.font.color;
-    await Plotly.react(element, traces, look, config);
-    if (gone) return;
-    element.removeAllListeners("plotly_click");
-    if (data.clickable) {
-      element.on("plotly_click", ({ points: [point] }) => setTriggerValue("clicked", { x: point.x, y: point.y }));
+    for (const { element, traces, layout, content } of nodes) {
+      if (gone) return;
+      const look = themed(layout, element);
+      shown = look.font.color;
+      if (element.content !== content + shown) {
+        await Plotly.react(element, traces, look, config);
+        element.content = content + shown;
+      }
+      if (gone) return;
+      element.removeAllListeners("plotly_click");
+      if (data.clickable) {
+        element.on("plotly_click", ({ points: [point] }) => setTriggerValue("clicked", { x: point.x, y: point.y }));
+      }
     }
+    if (data.live && nodes[0].traces[0].x.length) rested = performance.now() + REST;
   };
-  draw();
+  const timer = setTimeout(draw, data.live ? rested - performance.now() : 0);
 
   // A change of theme changes no data, so it is watched for.
   const watch = new MutationObserver(() => {
-    if (shown && themed(layout, element).font.color !== shown) draw();
+    if (shown && themed(nodes[0].layout, root).font.color !== shown) draw();
   });
-  for (let node = element.parentElement; node; node = node.parentElement) {
+  for (let node = root; node; node = node.parentElement) {
     watch.observe(node, { attributes: true, attributeFilter: ["style", "class"] });
   }
   return () => {
     gone = true;
+    clearTimeout(timer);
     watch.disconnect();
   };
 }

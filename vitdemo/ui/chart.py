@@ -1,4 +1,4 @@
-"""A Plotly chart that stays the same node over all updates, keeps zoom and hover, and reports clicks.
+"""Plotly charts that stay the same nodes over all updates, keep zoom and hover, and report clicks.
 
 `st.plotly_chart` throws its node away whenever its figure changes; a training changes it once an epoch.
 """
@@ -13,13 +13,15 @@ import streamlit as st
 # Registered for its files only: the browser fetches plotly.min.js, out of the plotly package, once and keeps it.
 _FILES = st.components.v1.declare_component("plotly_files", path=str(Path(plotly.__file__).parent / "package_data"))
 _SCRIPT = f"component/{_FILES.name}/plotly.min.js"
-_chart = st.components.v2.component(
-    "plotly_chart",
-    html='<div class="figure"></div>',
+_charts = st.components.v2.component(
+    "plotly_charts",
+    html='<div class="charts"></div>',
     css="""
-        .figure { width: 100%; }
-        .figure.clickable .nsewdrag { cursor: pointer; }
-        @media (pointer: coarse) { .figure .nsewdrag { touch-action: pan-y !important; } }
+        .charts { display: grid; grid-template-columns: 100%; gap: 1rem; }
+        .charts.small { grid-template-columns: repeat(auto-fit, minmax(10rem, 1fr)); }
+        .charts > * { min-width: 0; }
+        .charts.clickable .nsewdrag { cursor: pointer; }
+        @media (pointer: coarse) { .charts .nsewdrag { touch-action: pan-y !important; } }
     """,
     js=(Path(__file__).parent / "chart.js").read_text(),
     isolate_styles=False,
@@ -41,5 +43,16 @@ def chart(figure: go.Figure, key: str, alt: str, on_click: Callable[[dict], None
         if point:
             on_click(point)
 
-    data = {"figure": figure.to_json(), "script": _SCRIPT, "alt": alt, "clickable": on_click is not None}
-    _chart(key=key, data=data, height=figure.layout.height, on_clicked_change=clicked if on_click else lambda: None)
+    data = {"charts": [{"figure": figure.to_json(), "alt": alt}], "script": _SCRIPT, "clickable": on_click is not None}
+    _charts(key=key, data=data, height=figure.layout.height, on_clicked_change=clicked if on_click else lambda: None)
+
+
+def small_charts(charts: list[dict], key: str, live: bool) -> None:
+    """Show charts side by side, as many in a row as there is room for.
+
+    Args:
+        charts: each with its `figure` as JSON, the `traces` whose values go into it, and `alt`.
+        key: as above.
+        live: they change again and again, so the browser is to draw them every few seconds only.
+    """
+    _charts(key=key, data={"charts": charts, "script": _SCRIPT, "live": live}, on_clicked_change=lambda: None)

@@ -32,21 +32,25 @@ def show_costs(model: ModelConfig) -> None:
 
 
 def show_time(model: ModelConfig, training: TrainConfig) -> None:
-    """The estimated time of an epoch and of the run; asks again until this machine has measured it."""
+    """The estimated time of an epoch and of the run; asks again while this machine measures it."""
+    from ..jobs import QUEUE
     from ..speed import training_speed
 
-    known = training_speed(model) is not None
-    st.fragment(_time, run_every=None if known else 1.0)(model, training)
+    measuring = training_speed(model) is None and not QUEUE.busy()
+    st.fragment(_time, run_every=1.0 if measuring else None)(model, training, measuring)
 
 
-def _time(model: ModelConfig, training: TrainConfig) -> None:
+def _time(model: ModelConfig, training: TrainConfig, measuring: bool) -> None:
     from ..speed import training_speed
     from .live import duration
 
     speed = training_speed(model)
     if speed is None:
-        st.caption(":material/timer: Measuring how fast this machine trains it …")
+        text = "Measuring how fast this machine trains it …" if measuring else "An estimate comes after this training."
+        st.caption(f":material/timer: {text}")
         return
+    if measuring:
+        st.rerun()  # known now: the asking ends
     # A validated image goes through the model once, without the way back, but with all its patches.
     seconds = (training.train_images + training.validation_images / (3 * (1 - model.patch_drop))) / speed
     epoch = f"about **{duration(seconds)}" if seconds >= 1 else "**less than 1 s"

@@ -1,32 +1,46 @@
 """A training as it runs: progress, speed, time left, and every metric by epoch."""
 
 import math
+from functools import lru_cache
 
-import plotly.graph_objects as go
 import streamlit as st
 
-from ..figures.curves import metric_curve
+from ..figures.curves import curve_values, metric_curve
 from ..jobs import QUEUE, Snapshot
 from ..metrics import METRICS
 from ..runs import Run
-from .chart import chart
+from .chart import small_charts
+from .progress import progress
 from .run_picker import ACTIVE
 
-POLL_SECONDS = 1.0
-COLUMNS = 4
+POLL_SECONDS = 2.0  # a browser that draws takes processor time from a training on the same machine
 
 
 def show_run(snapshot: Snapshot) -> None:
     """Status and charts; while the run is active this part of the page alone redraws itself."""
     active = snapshot.run.state in ACTIVE
     st.fragment(_watch, run_every=POLL_SECONDS if active else None)(snapshot)
+    training = snapshot.run.training
+    mixed = training.mixup + training.cutmix
+    worse = " Mixed images count under their own label alone, so training looks worse than it is." if mixed else ""
+    st.caption(
+        ":blue[●] solid: training. :orange[◆] dashed: validation. One point an epoch. Training is measured while the weights "
+        f"still change, validation after the epoch on images that the model never learns from.{worse} Where the two part, the "
+        "model begins to learn its training images by heart. Recall, averaged by the size of the classes, and top-1 are the "
+        "same number as accuracy. With a mouse, drag in a chart to zoom and double-click to zoom out."
+    )
 
 
 def _watch(at_start: Snapshot) -> None:
     snapshot = QUEUE.snapshot(at_start.run.id) or at_start
     with st.container():  # a place of its own: what it says must not move the charts, which would draw them anew
         _status(snapshot)
-    _charts(snapshot)
+    history, epochs = snapshot.run.history, snapshot.run.training.epochs
+    charts = [
+        {"figure": _frame(key, epochs), "traces": curve_values(history, key, epochs), "alt": _alt(history, key)}
+        for key in METRICS
+    ]
+    small_charts(charts, key="curves", live=snapshot.run.state in ACTIVE)
     if snapshot.run.state not in ACTIVE and at_start.run.state in ACTIVE:
         st.rerun()  # the whole page: results appear and the polling ends
 
@@ -38,7 +52,7 @@ def _status(snapshot: Snapshot) -> None:
         ahead = "It is next." if snapshot.place == 1 else "It begins when those before it have had their turn."
         st.info(f"Place {snapshot.place} in the queue. {ahead}", icon=":material/hourglass_top:")
     elif run.state == "running" and not snapshot.epoch:
-        st.progress(0.0, "Preparing data and model …")
+        progress(0.0, "Preparing data and model …")
     elif run.state == "running":
         stopping = st.session_state.get("stopping") == run.id
         parts = ["Stopping after this batch"] if stopping else []
@@ -48,7 +62,7 @@ def _status(snapshot: Snapshot) -> None:
         parts.append(f"{snapshot.images_per_second:,.0f} images a second")
         if snapshot.seconds_left is not None:
             parts.append(f"{duration(snapshot.seconds_left)} left")
-        st.progress(snapshot.progress, " · ".join(parts))
+        progress(snapshot.progress, " · ".join(parts))
     elif run.state == "failed":
         st.error(run.message, icon=":material/error:")
     elif not run.history:
@@ -57,7 +71,7 @@ def _status(snapshot: Snapshot) -> None:
         done = len(run.history)
         seconds = sum(record["seconds"] for record in run.history)
         word = "Finished" if run.state == "finished" else "Stopped"
-        st.progress(done / epochs, f"{word} after {done} of {epochs} epochs · {duration(seconds)} on {_threads(run)}")
+        progress(done / epochs, f"{word} after {done} of {epochs} epochs · {duration(seconds)} on {_threads(run)}")
     if run.shipped:
         st.caption("An example that ships with the app. Press Train, and your own run takes its place here.")
     guessing = math.log(run.model.num_classes)
@@ -69,27 +83,10 @@ def _status(snapshot: Snapshot) -> None:
         )
 
 
-def _charts(snapshot: Snapshot) -> None:
-    run = snapshot.run
-    keys = list(METRICS)
-    for start in range(0, len(keys), COLUMNS):
-        for column, key in zip(st.columns(COLUMNS), keys[start : start + COLUMNS], strict=False):
-            with column:
-                chart(_curve(run.id, len(run.history), key, run), key=f"curve-{key}", alt=_alt(run.history, key))
-    mixed = run.training.mixup + run.training.cutmix
-    worse = " Mixed images count under their own label alone, so training looks worse than it is." if mixed else ""
-    st.caption(
-        ":blue[●] solid: training. :orange[◆] dashed: validation. One point an epoch. Training is measured while the weights "
-        f"still change, validation after the epoch on images that the model never learns from.{worse} Where the two part, the "
-        "model begins to learn its training images by heart. Recall, averaged by the size of the classes, and top-1 are the "
-        "same number as accuracy. With a mouse, drag in a chart to zoom and double-click to zoom out."
-    )
-
-
-@st.cache_resource(max_entries=1024, show_spinner=False)
-def _curve(run_id: str, done: int, key: str, _run: Run) -> go.Figure:
-    """Built once an epoch, not once a poll: 16 ms, while many may watch and a training needs the processor."""
-    return metric_curve(_run.history, key, _run.training.epochs)
+@lru_cache(maxsize=1024)
+def _frame(key: str, epochs: int) -> str:
+    """A chart without its values: built once, as that takes 8 ms, while many may watch and a training needs the processor."""
+    return metric_curve((), key, epochs).to_json()
 
 
 def _alt(history: tuple[dict, ...], key: str) -> str:
