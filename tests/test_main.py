@@ -382,7 +382,7 @@ def test_a_run_goes_on_with_its_own_settings(stopped):
 # Snapshots
 
 
-def test_snapshots_are_nine_models_from_the_beginning_to_the_end(tmp_path, monkeypatch):
+def test_snapshots_are_eight_models_from_the_beginning_to_near_the_end(tmp_path, monkeypatch):
     arguments = [*TINY, "--epochs=6", "--batch-size=2", "--validation-images=20", "--precision=float32"]
     folder = tmp_path / "growth"
     with monkeypatch.context() as patched:
@@ -390,21 +390,18 @@ def test_snapshots_are_nine_models_from_the_beginning_to_the_end(tmp_path, monke
         main([*arguments, "--snapshots", str(folder)])
     (run,) = list_runs()
     main(["train", "--resume", run.id, "--snapshots", str(folder)])
-    assert sorted(path.name for path in folder.iterdir()) == [f"{n}.safetensors" for n in range(1, 10)]
-    taken = [load_checkpoint(folder / f"{n}.safetensors") for n in range(1, 10)]
+    assert sorted(path.name for path in folder.iterdir()) == [f"{n}.safetensors" for n in range(1, 9)]
+    taken = [load_checkpoint(folder / f"{n}.safetensors") for n in range(1, 9)]
     steps = [card["step"] for _, card in taken]
-    assert (steps[0], steps[-1]) == (10, 60)
+    assert (steps[0], steps[-1]) == (10, 48)
     assert steps == sorted(set(steps))
     assert [card["epochs"] for _, card in taken] == [step / 10 for step in steps]
-    assert taken[-1][1]["validation"] == pytest.approx(load_run(run.id).history[-1]["validation"], abs=1e-6)
-    last = load_weights(run).state_dict()
-    assert all(torch.equal(last[name].half().float(), tensor) for name, tensor in taken[-1][0].state_dict().items())
 
 
-def test_a_training_of_a_few_steps_has_one_snapshot(tmp_path):
-    main([*TINY, "--snapshots", str(tmp_path / "growth")])
-    (path,) = (tmp_path / "growth").iterdir()
-    assert (path.name, load_checkpoint(path)[1]["step"]) == ("1.safetensors", 6)
+def test_a_training_of_few_steps_has_few_snapshots(tmp_path):
+    main([*TINY, "--epochs=4", "--snapshots", str(tmp_path / "growth")])
+    steps = {path.name: load_checkpoint(path)[1]["step"] for path in (tmp_path / "growth").iterdir()}
+    assert steps == {"1.safetensors": 10, "2.safetensors": 11}
 
 
 @pytest.mark.parametrize(

@@ -444,6 +444,17 @@ def test_the_sheet_opens_on_the_page_of_the_picture(saved_run):
     assert any("The framed one is shown" in caption.value for caption in app.caption)
 
 
+def test_of_a_run_on_the_full_set_the_pages_show_the_images_that_ship(tiny, short):
+    run = trained_run(tiny, replace(short, train_images=50_000, validation_images=10_000))
+    app = open_app(run=run.id)
+    assert not app.warning
+    assert "Confusion matrix over the first 1,000 validation images." in captions_of(app)
+    app = open_app("pages/attention.py", run=run.id, picture=999)
+    assert not app.warning
+    assert "Click one of the 1,000 images that pass" in captions_of(app)
+    assert open_app("pages/attention.py", run=run.id, picture=1000).warning
+
+
 def test_a_failed_run_says_why(tiny, short):
     run = new_run(tiny, short)
     save_run(type(run)(run.id, tiny, short, "failed", 1, "The loss is no longer a finite number at step 3."))

@@ -49,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--checkpoint", type=Path, metavar="FILE", help="save weights and card as FILE (.safetensors)")
     train.add_argument("--half", action="store_true", help="save that checkpoint in half precision")
     train.add_argument(
-        "--snapshots", type=Path, metavar="FOLDER", help="save the model at nine moments, in half precision"
+        "--snapshots", type=Path, metavar="FOLDER", help="save the model at eight moments, in half precision"
     )
     for kind in (ModelConfig, TrainConfig):
         group = train.add_argument_group(kind.__name__)
@@ -104,6 +104,8 @@ def run_train(options: argparse.Namespace) -> None:
     moments = snapshot_steps(training.epochs * math.ceil(len(data.train) / training.batch_size))
     for path in filter(None, (options.json, options.checkpoint)):
         path.parent.mkdir(parents=True, exist_ok=True)
+    if options.snapshots:
+        options.snapshots.mkdir(parents=True, exist_ok=True)
     if options.json:
         _write_lines(options.json, run.history)
     state = "stopped"

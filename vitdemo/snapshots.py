@@ -7,14 +7,14 @@ from .data import Split
 from .model import VisionTransformer
 from .training import BatchEnd, evaluate
 
-COUNT = 9
+COUNT = 8
 FIRST = 10  # steps
 
 
 def snapshot_steps(steps: int) -> list[int]:
-    """After which of a training's steps: even on a logarithmic scale, as a model learns most at its beginning."""
-    ratio = max(1.0, steps / FIRST) ** (1 / (COUNT - 1))
-    return sorted({min(steps, round(FIRST * ratio**i)) for i in range(COUNT)})
+    """After which of a training's steps: even on a logarithmic scale up to its end, which is a checkpoint anyway."""
+    ratio = max(1.0, steps / FIRST) ** (1 / COUNT)
+    return sorted({step for i in range(COUNT) if (step := round(FIRST * ratio**i)) < steps})
 
 
 def save_snapshot(folder: Path, number: int, model: VisionTransformer, event: BatchEnd, validation: Split) -> None:

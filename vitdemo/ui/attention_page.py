@@ -14,6 +14,7 @@ from ..runs import Run
 from . import address
 from .chart import chart
 from .picture_picker import ANSWERS, Picture
+from .results import images_shown
 from .stem import stem_note
 
 NAMES = {"run", "picture", "class", "answers", "layer", "head", "token", "strength"}  # in the address
@@ -31,7 +32,7 @@ def start(run: Run) -> None:
         "strength": (range(0, 101, 5), 60),
         "class": (("any", *CLASSES), "any"),
         "answers": (ANSWERS, "all"),
-        "picture": (range(run.training.validation_images), 0),
+        "picture": (range(images_shown(run)), 0),
     }
     for name, (options, default) in offered.items():
         if name not in state:

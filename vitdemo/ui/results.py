@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 
 from ..config import PRESETS, ConfigError
-from ..data import CLASSES, load_cifar10
+from ..data import CLASSES, SAMPLE, Split, load_cifar10
 from ..explain.predictions import class_probabilities, confusion_matrix, surest
 from ..figures.curves import all_curves
 from ..figures.predictions import confusion
@@ -24,10 +24,21 @@ SHOWN = 6  # pictures of hits, and of misses
 PICTURE_WIDTH = 104  # pixels; three fit side by side on a telephone
 
 
-def validation_split(run: Run):
-    """The images that the run was validated on."""
-    training = run.training
-    return load_cifar10(training.train_images, training.validation_images, training.validation_from).validation
+def validation_split(run: Run) -> Split:
+    """The images that the run was validated on, or the first of them.
+
+    Raises:
+        ConfigError: they are training images that are not on this machine.
+    """
+    training, shown = run.training, images_shown(run)
+    if training.validation_from == "test":
+        return load_cifar10(1, shown).validation
+    return load_cifar10(training.train_images, shown, "train").validation
+
+
+def images_shown(run: Run) -> int:
+    """How many of its validation images the pages look at: no more than ship with the app."""
+    return min(run.training.validation_images, SAMPLE["test"])
 
 
 def probabilities_of(run: Run) -> np.ndarray:
@@ -57,12 +68,13 @@ def show_results(run: Run) -> None:
         right.warning(str(error))
         return
     labels = split.labels.numpy()
+    first = "the first " * (len(labels) < run.training.validation_images)
     with right:
         st.header("Who is taken for whom")
         matrix = confusion_matrix(labels, probabilities.argmax(axis=1), len(CLASSES))
         chart(confusion(matrix, CLASSES), key="confusion", alt=_confusion_alt(matrix))
         st.caption(
-            f"Confusion matrix over the {len(labels):,} validation images. Row: what the image is. Column: what the model "
+            f"Confusion matrix over {first}{len(labels):,} validation images. Row: what the image is. Column: what the model "
             "calls it. Bright squares off the diagonal are its habits."
         )
     for hit, title in ((True, "Surest hits"), (False, "Surest misses")):
