@@ -52,12 +52,10 @@ def operations(config: ModelConfig) -> dict[str, int]:
 
 def activation_bytes(config: ModelConfig, batch_size: int) -> int:
     """Bytes that one training step keeps for its way back, in 32-bit floats."""
-    per_token = (
-        8 * config.embed_dim + 2 * config.mlp_dim
-    )  # two norms in and out, q, k, v, heads joined; GELU in and out
-    maps = (
-        config.num_heads * config.num_tokens * (3 if config.attention_dropout else 1)
-    )  # itself, what is kept, the rest
+    # Of width D: two norms in and out, q, k, v, heads joined. Of the MLP's width: GELU in and out.
+    per_token = 8 * config.embed_dim + 2 * config.mlp_dim
+    # The attention; with dropout also what is kept of it, and what is left.
+    maps = config.num_heads * config.num_tokens * (3 if config.attention_dropout else 1)
     dropped = 2 * 2 * config.embed_dim if config.dropout else 0
     blocks = config.depth * config.num_tokens * (per_token + maps + dropped)
     stem = 0

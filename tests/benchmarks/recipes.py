@@ -36,8 +36,8 @@ SWITCHES = {  # of "recommended" and "hybrid": what is done to it
     "neither flip nor shift": {"augmentation": "none"},
     "no jitter": {"jitter": 0.0},
     "no erasing": {"erasing": 0},
-    "no mixup, all CutMix": {"mixup": 0.0, "cutmix": 1.0},
-    "no CutMix, all mixup": {"mixup": 1.0, "cutmix": 0.0},
+    "no mixup": {"mixup": 0.0},
+    "no CutMix": {"cutmix": 0.0},
     "neither mixup nor CutMix": {"mixup": 0.0, "cutmix": 0.0},
     "no label smoothing": {"label_smoothing": 0.0},
     "no warm-up": {"warmup_epochs": 0.0},
@@ -45,15 +45,15 @@ SWITCHES = {  # of "recommended" and "hybrid": what is done to it
     "weight averaging": {"weight_averaging": 0.99},
     "constant rate, weight averaging": {"schedule": "constant", "weight_averaging": 0.99},
     "stochastic depth 0.1": {"drop_path": 0.1},
-    "mean pooling": {"pooling": "mean"},
-    "attention pooling": {"pooling": "attention"},
+    "random first filters": {"first_filters": "random"},
 }
 OF_ONE_PRESET = {
     "recommended": {
-        "all patches in each step": {"patch_drop": 0.0},
-        "whitened first filters": {"first_filters": "whitened"},
+        "every patch in each step": {"patch_drop": 0.0},
+        "mean pooling": {"pooling": "mean"},
+        "attention pooling": {"pooling": "attention"},
     },
-    "hybrid": {"random first filters": {"first_filters": "random"}},
+    "hybrid": {"CLS pooling": {"pooling": "cls"}, "mean pooling": {"pooling": "mean"}},
 }
 
 
