@@ -382,7 +382,7 @@ def test_a_late_picker_does_not_take_a_new_run_away(saved_run):
     by_label(app.selectbox, "Run").set_value(saved_run.id)
     by_label(app.button, "Train").click().run()
     run_id = app.session_state["run"]
-    assert run_id not in (saved_run.id, "sample")
+    assert run_id not in (saved_run.id, "vit")
     assert QUEUE.wait(run_id, 60)
 
 
@@ -439,7 +439,7 @@ def test_a_run_without_weights_is_not_lost_on_the_attention_page(tiny, short):
 
 
 def test_the_sheet_opens_on_the_page_of_the_picture(saved_run):
-    app = open_app("pages/attention.py", run="sample", picture=500)
+    app = open_app("pages/attention.py", run="vit", picture=500)
     assert app.session_state["page-any-all-34"] == 17
     assert any("The framed one is shown" in caption.value for caption in app.caption)
 
