@@ -43,7 +43,8 @@ def chart(figure: go.Figure, key: str, alt: str, on_click: Callable[[dict], None
         if point:
             on_click(point)
 
-    data = {"charts": [{"figure": figure.to_json(), "alt": alt}], "script": _SCRIPT, "clickable": on_click is not None}
+    # In a list, Streamlit would look for a dataframe, and load pandas for it.
+    data = {"charts": ({"figure": figure.to_json(), "alt": alt},), "script": _SCRIPT, "clickable": on_click is not None}
     _charts(key=key, data=data, height=figure.layout.height, on_clicked_change=clicked if on_click else lambda: None)
 
 
@@ -55,4 +56,4 @@ def small_charts(charts: list[dict], key: str, live: bool) -> None:
         key: as above.
         live: they change again and again, so the browser is to draw them every few seconds only.
     """
-    _charts(key=key, data={"charts": charts, "script": _SCRIPT, "live": live}, on_clicked_change=lambda: None)
+    _charts(key=key, data={"charts": tuple(charts), "script": _SCRIPT, "live": live}, on_clicked_change=lambda: None)
