@@ -1,12 +1,15 @@
 """Runs of the app as the benchmarks start and read them: from its page, from the shell, from their files."""
 
+import argparse
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
@@ -41,6 +44,19 @@ def chromium() -> Iterator[Browser]:
 def report(what: str, value: str, limit: str, kept: bool) -> None:
     """One line."""
     print(f"{what:58}{value:>24}   wanted: {limit:24}{'yes' if kept else 'NO'}", flush=True)
+
+
+def run_parts(doc: str, parts: Iterable[Callable[[Path, int], None]], rounds: int) -> None:
+    """The parts asked for on the command line, or all: each with a folder of its own and the number of rounds."""
+    options = argparse.ArgumentParser(description=doc.splitlines()[0])
+    named = {part.__name__: part for part in parts}
+    options.add_argument("--only", nargs="+", choices=named, default=list(named))
+    options.add_argument("--rounds", type=int, default=rounds)
+    chosen = options.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that a server does not outlive this
+    for name in chosen.only:
+        with tempfile.TemporaryDirectory() as home:
+            named[name](Path(home), chosen.rounds)
 
 
 def address(settings: dict) -> str:

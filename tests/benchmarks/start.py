@@ -9,7 +9,6 @@ memory   what the server holds after both pages were opened, and after each ten 
          each begun and watched from one open page; growth is from the tenth to the fiftieth.
 """
 
-import argparse
 import asyncio
 import os
 import re
@@ -17,14 +16,13 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from statistics import median
 
 from playwright.sync_api import Browser, Page
 
-from tests.benchmarks.app_runs import address, app, chromium, is_in, report
+from tests.benchmarks.app_runs import address, app, chromium, is_in, report, run_parts
 from tests.benchmarks.visitors import Visitor
 from tests.e2e.server import PROJECT, Server
 
@@ -178,18 +176,5 @@ def memory(home: Path, _rounds: int) -> None:
     report("memory, from ten to fifty trainings", f"{grown:+.0f} MB", "no growth", grown <= GROWTH * held[10])
 
 
-def main() -> None:
-    """Each in a folder of its own."""
-    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parts = {part.__name__: part for part in (start, pages, memory)}
-    options.add_argument("--only", nargs="+", choices=parts, default=list(parts))
-    options.add_argument("--rounds", type=int, default=5)
-    chosen = options.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that a server does not outlive this
-    for name in chosen.only:
-        with tempfile.TemporaryDirectory() as home:
-            parts[name](Path(home), chosen.rounds)
-
-
 if __name__ == "__main__":
-    main()
+    run_parts(__doc__, (start, pages, memory), rounds=5)

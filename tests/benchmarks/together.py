@@ -14,13 +14,10 @@ answers  while two trainings run, each watched by its owner: from a moved slider
 Speeds are medians over epochs, the first left out, and over rounds. Takes a quarter of an hour.
 """
 
-import argparse
 import asyncio
 import os
-import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from dataclasses import replace
@@ -37,6 +34,7 @@ from tests.benchmarks.app_runs import (
     history_of,
     is_in,
     report,
+    run_parts,
     speed,
     wait_for,
     watched,
@@ -168,18 +166,5 @@ def answers(home: Path, _rounds: int) -> None:
         report(what, f"{worst:.0f} ms, 95th percentile", "at most 300 ms", worst <= 300)
 
 
-def main() -> None:
-    """Each in a folder of its own."""
-    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parts = {part.__name__: part for part in (page, two, eight, twenty, answers)}
-    options.add_argument("--only", nargs="+", choices=parts, default=list(parts))
-    options.add_argument("--rounds", type=int, default=3)
-    chosen = options.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that a server does not outlive this
-    for name in chosen.only:
-        with tempfile.TemporaryDirectory() as home:
-            parts[name](Path(home), chosen.rounds)
-
-
 if __name__ == "__main__":
-    main()
+    run_parts(__doc__, (page, two, eight, twenty, answers), rounds=3)
