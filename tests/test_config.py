@@ -152,8 +152,16 @@ def test_steps_are_mixed_in_one_way_or_the_other():
 def test_a_conv_stem_makes_tokens_of_a_power_of_two(patch_size):
     message = message_of(ModelConfig, stem="conv", image_size=24 * 5, patch_size=patch_size)
     assert message.startswith(
-        f"a conv stem halves the image step by step, so patch_size {patch_size} does not fit: use 2, 4 or 8."
+        "a conv stem halves the image step by step and leaves more than one token, "
+        f"so patch_size {patch_size} does not fit: use 2, 4 or 8."
     )
+
+
+def test_a_conv_stem_leaves_more_than_one_token():
+    """Its batch norms would see a single number of each channel in a batch of one image."""
+    message = message_of(ModelConfig, stem="conv", image_size=16, patch_size=16)
+    assert "leaves more than one token, so patch_size 16 does not fit" in message
+    assert ModelConfig(stem="conv", patch_size=16).num_patches == 4
 
 
 def test_a_conv_stem_names_its_problem_beside_the_others():
@@ -163,7 +171,7 @@ def test_a_conv_stem_names_its_problem_beside_the_others():
 
 
 @pytest.mark.parametrize(
-    ("patch_size", "widths"), [(2, [64]), (4, [64, 128]), (8, [64, 128, 256]), (32, [64, 128, 256, 512, 1024])]
+    ("patch_size", "widths"), [(2, [64]), (4, [64, 128]), (8, [64, 128, 256]), (16, [64, 128, 256, 512])]
 )
 def test_each_stage_of_a_conv_stem_is_twice_as_wide(patch_size, widths):
     assert ModelConfig(stem="conv", patch_size=patch_size).stem_widths == widths

@@ -19,7 +19,7 @@ SHAPES = [
 ]
 VARIANTS = [replace(SHAPES[2], stem=stem, pooling=pooling) for stem, pooling in product(STEMS, POOLINGS)]
 VARIANTS += [ModelConfig(image_size=16, patch_size=2, in_channels=1, embed_dim=24, depth=2, stem="conv")]
-VARIANTS += [ModelConfig(patch_size=32, depth=1, stem="conv", pooling="attention")]
+VARIANTS += [ModelConfig(patch_size=16, depth=1, stem="conv", pooling="attention")]
 DROPPING = [
     ModelConfig(depth=2, dropout=0.1),
     ModelConfig(depth=2, attention_dropout=0.1),

@@ -209,11 +209,11 @@ def stem_by_hand(stem, images):
     x = images
     for conv, norm in zip(stem.convs, stem.norms, strict=True):
         x = convolved_by_loops(x, conv.weight)
+        x = torch.stack([x[:, :, i::2, j::2] for i, j in product((0, 1), repeat=2)]).amax(dim=0)
         mean = x.mean(dim=(0, 2, 3)) if stem.training else norm.running_mean
         variance = x.var(dim=(0, 2, 3), unbiased=False) if stem.training else norm.running_var
         mean, variance, weight, bias = (v[:, None, None] for v in (mean, variance, norm.weight, norm.bias))
         x = ((x - mean) / (variance + 1e-5).sqrt() * weight + bias).clamp(min=0)
-        x = torch.stack([x[:, :, i::2, j::2] for i, j in product((0, 1), repeat=2)]).amax(dim=0)
     side = x.shape[2]
     tokens = [x[:, :, row, column] for row in range(side) for column in range(side)]
     return torch.stack([token @ stem.proj.weight[:, :, 0, 0].T + stem.proj.bias for token in tokens], dim=1)

@@ -84,9 +84,10 @@ class ModelConfig:
         _check_choice("pooling", self.pooling, POOLINGS)
         _check_choice("attention_scale", self.attention_scale, ATTENTION_SCALES)
         problems = []
-        if self.stem == "conv" and self.patch_size not in (2, 4, 8, 16, 32):
+        if self.stem == "conv" and (self.patch_size not in (2, 4, 8, 16) or self.patch_size == self.image_size):
             problems.append(
-                f"a conv stem halves the image step by step, so patch_size {self.patch_size} does not fit: use 2, 4 or 8."
+                "a conv stem halves the image step by step and leaves more than one token, so patch_size "
+                f"{self.patch_size} does not fit: use 2, 4 or 8."
             )
         if self.patch_size > self.image_size or self.image_size % self.patch_size:
             wrong = "is larger than" if self.patch_size > self.image_size else "does not divide"

@@ -59,8 +59,9 @@ def activation_bytes(config: ModelConfig, batch_size: int) -> int:
     dropped = 2 * 2 * config.embed_dim if config.dropout else 0
     blocks = config.depth * config.num_tokens * (per_token + maps + dropped)
     stem = 0
-    if config.stem == "conv":  # of each stage: the convolution's result, normalised, after ReLU
-        stem = sum(3 * (config.image_size >> stage) ** 2 * width for stage, width in enumerate(config.stem_widths))
+    if config.stem == "conv":  # of each stage: the convolution's result; a quarter each pooled and after ReLU; half for
+        # the pool's indices, a quarter of 64 bits each
+        stem = sum(2 * (config.image_size >> stage) ** 2 * width for stage, width in enumerate(config.stem_widths))
     return 4 * batch_size * (blocks + stem)
 
 

@@ -66,10 +66,11 @@ class PatchEmbed(nn.Module):
 
 
 class ConvStem(nn.Module):
-    """Tokens that have seen their surroundings: stages of a 3x3 convolution, a norm, ReLU and a max-pool.
+    """Tokens that have seen their surroundings: stages of a 3x3 convolution, a max-pool, a norm and ReLU.
 
     The tokenizer of the compact convolutional transformer (Hassani et al. 2021, section 3.3), with batch norm: as many
-    stages as make one token of each `patch_size` pixels, each with half the side and twice the channels.
+    stages as make one token of each `patch_size` pixels, each with half the side and twice the channels. The pool comes
+    first, so that the norm has a quarter of the numbers to go through.
     """
 
     def __init__(self, config: ModelConfig):
@@ -83,7 +84,7 @@ class ConvStem(nn.Module):
         """(B, C, H, W) -> (B, N, D), tokens row by row from the top left."""
         x = images.contiguous(memory_format=torch.channels_last)  # convolutions are quicker with channels innermost
         for conv, norm in zip(self.convs, self.norms, strict=True):
-            x = F.max_pool2d(norm(conv(x)).relu(), 2)  # half the side
+            x = norm(F.max_pool2d(conv(x), 2)).relu()  # half the side
         return self.proj(x).flatten(2).transpose(1, 2)
 
 

@@ -7,8 +7,6 @@ def stem_note(model: ModelConfig) -> str:
     """A sentence on how far convolutions see beyond the patch of their token; nothing where patches are flattened."""
     if model.stem == "patch":
         return ""
-    if model.num_patches == 1:
-        return " Convolutions make the token."
     # Each 3x3 convolution looks one of its own pixels further. These are 1, 2, 4, … of the picture's, up to half a patch.
     around = model.patch_size - 1
     return f" Convolutions make the tokens: each has also seen {around} pixel{'s' * (around > 1)} around its patch."
