@@ -163,6 +163,33 @@ def test_train_watch_stop_look_and_come_back(server, page, chart):
     np.testing.assert_allclose(shown_array(overlay), views[-1], atol=1e-6)
 
 
+def test_charts_of_fast_epochs_never_go_back_and_end_whole(server, page, chart):
+    page.goto(f"{server.url}/?depth=2&epochs=60&train_images=600&validation_images=100&warmup_epochs=0")
+    page.get_by_role("button", name="Train", exact=True).click()
+    chart(page, "Accuracy by epoch: no epoch is done").wait_for()
+    # In every frame, the number of points that each chart has.
+    page.evaluate(
+        """() => {
+            const charts = [...document.querySelectorAll(".charts.small > div")];
+            window.seen = charts.map(() => []);
+            const look = () => {
+                charts.forEach((chart, place) => {
+                    const points = chart.data?.[0].x?.length ?? 0;
+                    if (window.seen[place].at(-1) != points) window.seen[place].push(points);
+                });
+                requestAnimationFrame(look);
+            };
+            look();
+        }"""
+    )
+    page.get_by_text("Finished after 60 of 60 epochs").wait_for()
+    page.get_by_text("Surest misses").wait_for()
+    page.wait_for_function("() => window.seen.every(points => points.at(-1) == 60)")
+    for points in page.evaluate("window.seen"):
+        assert len(points) > 2
+        assert points == sorted(set(points))
+
+
 def test_without_cls_a_click_lets_one_patch_ask_and_another_click_all(server, page, chart):
     page.goto(f"{server.url}/?depth=1&num_heads=1&embed_dim=16&pooling=mean&epochs=1&warmup_epochs=0&train_images=100")
     page.get_by_role("button", name="Train", exact=True).click()

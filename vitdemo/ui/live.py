@@ -13,7 +13,7 @@ from .chart import small_charts
 from .progress import progress
 from .run_picker import ACTIVE
 
-POLL_SECONDS = 2.0  # a browser that draws takes processor time from a training on the same machine
+POLL_SECONDS = 3.0  # a browser that draws takes processor time from a training on the same machine
 
 
 def show_run(snapshot: Snapshot) -> None:
