@@ -27,7 +27,7 @@ REACHED = {  # what is trained: (preset, changes)
     "hybrid, 6 epochs": ("hybrid", PAPERS_BUDGET),
     "recommended": ("recommended", {}),
     "hybrid": ("hybrid", {}),
-    "hybrid, 5,000 images": ("hybrid", {"train_images": 5000}),
+    "hybrid, 5,000 images, 60 epochs": ("hybrid", {"train_images": 5000, "epochs": 60}),
 }
 SHORTER = {"epochs": 60}  # than the presets, to have all of them in a bearable time
 SWITCHES = {  # of "recommended" and "hybrid": what is done to it
