@@ -285,6 +285,19 @@ def test_the_warm_up_never_exceeds_the_epochs():
     assert app.session_state["warmup_epochs"] == 2
 
 
+def test_a_conv_stem_is_offered_no_patch_of_the_whole_picture():
+    app = open_app(patch_size=32)
+    assert app.session_state["patch_size"] == 32
+    by_label(app.selectbox, "Stem").set_value("conv").run()
+    assert not app.exception
+    assert app.session_state["patch_size"] == 16
+    assert by_label(app.select_slider, "Patch size").options[-1] == "16 px"
+    app = open_app(stem="conv", patch_size=32)
+    assert not app.exception
+    assert app.session_state["patch_size"] == 4
+    assert any("patch_size" in warning.value for warning in app.warning)
+
+
 def test_settings_survive_a_page_change():
     app = open_app()
     by_label(app.slider, "Depth").set_value(3).run()

@@ -28,6 +28,8 @@ def options(field: str) -> range | tuple:
     if field == "num_heads":
         fitting = divisors(st.session_state.get("embed_dim", 64))
         return tuple(heads for heads in values if heads in fitting)
+    if field == "patch_size" and st.session_state.get("stem") == "conv":
+        return values[:-1]  # convolutions leave more than one token
     if field == "warmup_epochs":
         return tuple(warmup for warmup in values if warmup <= st.session_state.get("epochs", 200))
     if field == "cutmix":
@@ -43,8 +45,9 @@ def start() -> None:
         return
     preset = address.read("preset", tuple(PRESETS), None)
     values = preset_values(preset or DEFAULT_PRESET)
-    # The width decides which heads fit, the epochs which warm-up, and mixup how much CutMix: these come first.
-    for field in dict.fromkeys(("embed_dim", "epochs", "mixup", *CONTROLS)):
+    # The width decides which heads fit, the stem which patches, the epochs which warm-up, and mixup how much CutMix: these
+    # come first.
+    for field in dict.fromkeys(("embed_dim", "stem", "epochs", "mixup", *CONTROLS)):
         st.session_state[field] = address.read(field, options(field), values[field])
     fit()
 
@@ -64,7 +67,7 @@ def draw(field: str) -> None:
     elif isinstance(values, range):
         st.slider(min_value=values.start, max_value=values[-1], step=values.step, on_change=fit, **common)
     elif isinstance(values[0], str):
-        st.selectbox(options=values, format_func=control.names.get, **common)
+        st.selectbox(options=values, format_func=control.names.get, on_change=fit, **common)
     else:
         names = control.names or {}
         st.select_slider(
@@ -132,7 +135,7 @@ def address_values() -> dict:
 
 def fit() -> None:
     """Move what no longer fits to the nearest value that does."""
-    for field in ("num_heads", "warmup_epochs", "cutmix", "train_images", "validation_images"):
+    for field in ("num_heads", "patch_size", "warmup_epochs", "cutmix", "train_images", "validation_images"):
         values = options(field)
         if st.session_state[field] not in values:
             st.session_state[field] = min(values, key=lambda value: abs(value - st.session_state[field]))
