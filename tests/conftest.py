@@ -3,8 +3,11 @@
 import vitdemo  # noqa: F401  before torch: it says how torch's threads wait
 
 # isort: split
+from dataclasses import replace
+
 import pytest
 import torch
+from open_app import trained_run
 
 from vitdemo.config import ModelConfig, TrainConfig
 
@@ -32,3 +35,15 @@ def tiny():
 def short():
     """A training of a few steps."""
     return TrainConfig(epochs=2, batch_size=8, train_images=20, validation_images=10, seed=3)
+
+
+@pytest.fixture
+def saved_run(tiny, short):
+    """A run on disk: four patches and CLS, one layer of two heads."""
+    return trained_run(tiny, short)
+
+
+@pytest.fixture(params=["mean", "attention"])
+def run_without_cls(request, tiny, short):
+    """The same without CLS."""
+    return trained_run(replace(tiny, pooling=request.param), short)

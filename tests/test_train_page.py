@@ -1,83 +1,23 @@
-"""Every page without a browser, under Streamlit's AppTest."""
+"""The Train page without a browser, under Streamlit's AppTest."""
 
 import copy
 import csv
 import io
 import json
-import re
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
+from open_app import by_label, captions_of, open_app, table, trained_run
 from streamlit.testing.v1 import AppTest
 
 from vitdemo.config import PRESETS, ModelConfig, TrainConfig
-from vitdemo.data import load_cifar10
 from vitdemo.jobs import QUEUE
 from vitdemo.metrics import METRICS
-from vitdemo.runs import epoch_record, new_run, save_run
-from vitdemo.training import EpochEnd, train
+from vitdemo.runs import new_run, save_run
 from vitdemo.ui import results, settings
 from vitdemo.ui.run_picker import run_name
 from vitdemo.ui.stem import stem_note
-
-APP = str(Path(__file__).parents[1] / "app.py")
-
-
-def open_app(page: str = "pages/train.py", **address) -> AppTest:
-    """The app at a page, with these parameters in the address."""
-    app = AppTest.from_file(APP, default_timeout=60)
-    app.query_params.update({name: str(value) for name, value in address.items()})
-    if page != "pages/train.py":
-        app.switch_page(page)
-    app.run()
-    assert not app.exception
-    return app
-
-
-def by_label(widgets, label: str):
-    """The one widget of that label."""
-    found = [widget for widget in widgets if widget.label == label]
-    assert len(found) == 1
-    return found[0]
-
-
-def trained_run(config, training):
-    """A run on disk, finished, with 10 validation images."""
-    from vitdemo.model import VisionTransformer
-
-    model = VisionTransformer(config, seed=0)
-    events = train(model, load_cifar10(20, 10), training)
-    history = tuple(epoch_record(event) for event in events if isinstance(event, EpochEnd))
-    run = new_run(config, training)
-    run = replace(run, state="finished", threads=1, history=history)
-    save_run(run, model)
-    return run
-
-
-@pytest.fixture
-def saved_run(tiny, short):
-    """A run on disk: four patches and CLS, one layer of two heads."""
-    return trained_run(tiny, short)
-
-
-@pytest.fixture(params=["mean", "attention"])
-def run_without_cls(request, tiny, short):
-    """The same without CLS."""
-    return trained_run(replace(tiny, pooling=request.param), short)
-
-
-def table(app: AppTest) -> list[list[str]]:
-    """The cells of the first table on the page, its head first."""
-    text = next(element.value for element in app.markdown if element.value.startswith("|"))
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()]
-    return [rows[0], *rows[2:]]
-
-
-def captions_of(app: AppTest) -> str:
-    """Every caption on the page."""
-    return "\n".join(caption.value for caption in app.caption)
 
 
 def test_the_train_page_has_its_controls():
@@ -440,161 +380,8 @@ def test_a_loss_beyond_guessing_names_the_learning_rate(saved_run):
     assert "learning rate of 0.001 is too large" in app.warning[0].value
 
 
-def test_a_run_without_weights_is_not_lost_on_the_attention_page(tiny, short):
-    run = new_run(tiny, short)
-    save_run(run)
-    app = open_app("pages/attention.py", run=run.id)
-    assert any("no weights before the end of its first epoch" in info.value for info in app.info)
-    assert app.query_params["run"] != run.id
-    app.switch_page("pages/train.py").run()
-    assert app.session_state["run"] == app.query_params["run"] == run.id
-
-
-def test_the_sheet_opens_on_the_page_of_the_picture(saved_run):
-    app = open_app("pages/attention.py", run="vit", picture=500)
-    assert app.session_state["page-any-all-34"] == 17
-    assert any("The framed one is shown" in caption.value for caption in app.caption)
-
-
-def test_of_a_run_on_the_full_set_the_pages_show_the_images_that_ship(tiny, short):
-    run = trained_run(tiny, replace(short, train_images=50_000, validation_images=10_000))
-    app = open_app(run=run.id)
-    assert not app.warning
-    assert "Confusion matrix over the first 1,000 validation images." in captions_of(app)
-    app = open_app("pages/attention.py", run=run.id, picture=999)
-    assert not app.warning
-    assert "Click one of the 1,000 images that pass" in captions_of(app)
-    assert open_app("pages/attention.py", run=run.id, picture=1000).warning
-
-
 def test_a_failed_run_says_why(tiny, short):
     run = new_run(tiny, short)
     save_run(type(run)(run.id, tiny, short, "failed", 1, "The loss is no longer a finite number at step 3."))
     app = open_app(run=run.id)
     assert [error.value for error in app.error] == ["The loss is no longer a finite number at step 3."]
-
-
-def test_the_attention_page_opens_with_the_papers_view(saved_run):
-    app = open_app("pages/attention.py", run=saved_run.id)
-    assert (app.session_state["layer"], app.session_state["head"], app.session_state["token"]) == (1, "mean", 0)
-    assert app.query_params["run"] == saved_run.id
-
-
-def test_the_attention_page_works_before_anything_was_trained():
-    app = open_app("pages/attention.py")
-    assert not app.info
-    assert app.session_state["run"]
-
-
-def test_the_attention_address_holds_the_view(saved_run):
-    app = open_app("pages/attention.py", run=saved_run.id, head=2, token=3, picture=4, strength=35)
-    assert not app.warning
-    assert [app.session_state[name] for name in ("head", "token", "picture", "strength")] == [2, 3, 4, 35]
-    assert dict(app.query_params) == {
-        "run": saved_run.id,
-        "head": "2",
-        "token": "3",
-        "picture": "4",
-        "strength": "35",
-    }
-
-
-def test_without_cls_all_patches_ask_at_first(run_without_cls):
-    app = open_app("pages/attention.py", run=run_without_cls.id)
-    assert (app.session_state["head"], app.session_state["token"]) == ("mean", "all")
-    assert dict(app.query_params) == {"run": run_without_cls.id}
-    picker = by_label(app.selectbox, "Asking token")
-    assert picker.options == ["all patches", *(f"row {row}, column {column}" for row in (1, 2) for column in (1, 2))]
-    assert any(text.value == "**Attention of all patches**" for text in app.markdown)
-    assert "All patches ask: the mean is shown." in captions_of(app)
-    assert "Spread evenly, each patch would get 0.250." in captions_of(app)
-    assert "CLS" not in captions_of(app) + picker.proto.help
-    assert "the mean of all rows is the heatmap above" in app.expander[0].markdown[0].value
-
-
-def test_without_cls_token_0_is_the_first_patch(run_without_cls):
-    app = open_app("pages/attention.py", run=run_without_cls.id, token=0)
-    assert not app.warning
-    assert app.query_params["token"] == "0"
-    assert any(text.value == "**Attention of the patch in row 1, column 1**" for text in app.markdown)
-    assert "Framed: the asking token (row 1, column 1)." in captions_of(app)
-    assert "click it again for all patches." in captions_of(app)
-
-
-def test_with_cls_the_page_says_what_goes_to_it(saved_run):
-    app = open_app("pages/attention.py", run=saved_run.id)
-    assert by_label(app.selectbox, "Asking token").options[:2] == ["CLS", "row 1, column 1"]
-    shares = re.search(r"All patches together get (\d+)%, CLS (\d+)%", captions_of(app))
-    assert abs(int(shares[1]) + int(shares[2]) - 100) <= 1
-    assert "click it again for CLS." in captions_of(app)
-    assert "Row and column 0 are CLS" in app.expander[0].markdown[0].value
-
-
-def test_another_numbering_of_the_tokens_begins_with_its_default(saved_run, run_without_cls):
-    app = open_app("pages/attention.py", run=saved_run.id, token=3)
-    for run, token in ((run_without_cls, "all"), (saved_run, 0)):
-        app.session_state["run"] = run.id
-        app.run()
-        assert not app.exception
-        assert app.session_state["token"] == by_label(app.selectbox, "Asking token").value == token
-
-
-def test_the_attention_page_says_that_convolutions_make_the_tokens(tiny, short):
-    run = trained_run(replace(tiny, stem="conv"), short)
-    assert "each has also seen 15 pixels around its patch." in captions_of(open_app("pages/attention.py", run=run.id))
-
-
-@pytest.mark.parametrize("token", ["4", "-1", "mean", "cls"])
-def test_a_bad_token_gets_one_sentence_without_cls(run_without_cls, token):
-    app = open_app("pages/attention.py", run=run_without_cls.id, token=token)
-    assert [warning.value for warning in app.warning] == [
-        f"The address asks for token={token}, which is not offered: use all, 0, 1, 2, 3."
-    ]
-    assert app.session_state["token"] == "all"
-
-
-@pytest.mark.parametrize(
-    ("parameter", "value", "said"),
-    [
-        ("layer", "0", "use 1"),
-        ("layer", "2", "use 1"),
-        ("head", "3", "use mean, 1, 2"),
-        ("token", "5", "use 0 to 4"),
-        ("token", "all", "use 0 to 4"),
-        ("picture", "10", "use 0 to 9"),
-        ("strength", "nan", "use 0 to 100 in steps of 5"),
-        ("class", "unicorn", "use any, airplane"),
-        ("answers", "maybe", "use all, right, wrong"),
-        ("run", "20200101-000000-abcdef", "There is no run"),
-        ("epochs", "3", "does not know"),
-    ],
-)
-def test_a_bad_attention_address_gets_one_sentence(saved_run, parameter, value, said):
-    app = open_app("pages/attention.py", **({"run": saved_run.id} | {parameter: value}))
-    assert len(app.warning) == 1
-    assert said in app.warning[0].value
-
-
-def test_damaged_weights_get_one_sentence(saved_run):
-    saved_run.weights.write_bytes(saved_run.weights.read_bytes()[:500])
-    app = open_app("pages/attention.py", run=saved_run.id)
-    assert len(app.error) == 1
-    assert "not a whole safetensors file" in app.error[0].value
-
-
-def test_filters_that_nothing_passes_say_so(saved_run):
-    labels = load_cifar10(1, 10).validation.labels
-    absent = next(name for k, name in enumerate(("airplane", "automobile", "bird", "cat", "deer")) if k not in labels)
-    app = open_app("pages/attention.py", **{"run": saved_run.id, "class": absent})
-    assert any("No validation image passes" in info.value for info in app.info)
-
-
-def test_an_unreadable_picture_gets_one_sentence_and_the_page_stays(saved_run):
-    app = open_app("pages/attention.py", run=saved_run.id)
-    app.button_group(key="source").set_value("Upload").run()
-    app.file_uploader[0].set_value(("notes.png", b"only text", "image/png")).run()
-    assert not app.exception
-    assert len(app.error) == 1
-    assert app.error[0].value.startswith(
-        "The file is not a picture that can be read: choose a PNG, JPEG or WebP picture."
-    )

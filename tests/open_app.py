@@ -1,0 +1,55 @@
+"""The app under Streamlit's AppTest, without a browser, and what tests ask of its pages."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from streamlit.testing.v1 import AppTest
+
+from vitdemo.data import load_cifar10
+from vitdemo.runs import epoch_record, new_run, save_run
+from vitdemo.training import EpochEnd, train
+
+APP = str(Path(__file__).parents[1] / "app.py")
+
+
+def open_app(page: str = "pages/train.py", **address) -> AppTest:
+    """The app at a page, with these parameters in the address."""
+    app = AppTest.from_file(APP, default_timeout=60)
+    app.query_params.update({name: str(value) for name, value in address.items()})
+    if page != "pages/train.py":
+        app.switch_page(page)
+    app.run()
+    assert not app.exception
+    return app
+
+
+def by_label(widgets, label: str):
+    """The one widget of that label."""
+    found = [widget for widget in widgets if widget.label == label]
+    assert len(found) == 1
+    return found[0]
+
+
+def trained_run(config, training):
+    """A run on disk, finished, with 10 validation images."""
+    from vitdemo.model import VisionTransformer
+
+    model = VisionTransformer(config, seed=0)
+    events = train(model, load_cifar10(20, 10), training)
+    history = tuple(epoch_record(event) for event in events if isinstance(event, EpochEnd))
+    run = new_run(config, training)
+    run = replace(run, state="finished", threads=1, history=history)
+    save_run(run, model)
+    return run
+
+
+def table(app: AppTest) -> list[list[str]]:
+    """The cells of the first table on the page, its head first."""
+    text = next(element.value for element in app.markdown if element.value.startswith("|"))
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()]
+    return [rows[0], *rows[2:]]
+
+
+def captions_of(app: AppTest) -> str:
+    """Every caption on the page."""
+    return "\n".join(caption.value for caption in app.caption)
