@@ -1,16 +1,14 @@
-"""Attention and predictions as the pages read them, against loops and values worked by hand."""
+"""Attention as the page reads it, against loops and values worked by hand."""
 
 import math
 
 import numpy as np
 import pytest
 import torch
-from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from vitdemo.config import ConfigError, ModelConfig
 from vitdemo.data import load_cifar10, normalise
 from vitdemo.explain.attention import attention_grid, attention_matrix, has_cls, min_max, token_name
-from vitdemo.explain.predictions import class_probabilities, confusion_matrix, surest
 from vitdemo.model import Trace, VisionTransformer
 
 CONFIG = ModelConfig(patch_size=8, embed_dim=12, depth=2, num_heads=3)  # 16 patches, 17 tokens
@@ -136,26 +134,3 @@ def test_token_names(token, name):
 @pytest.mark.parametrize(("token", "name"), [(0, "row 1, column 1"), (7, "row 1, column 8"), (8, "row 2, column 1")])
 def test_token_names_without_cls(token, name):
     assert token_name(token, 8, cls=False) == name
-
-
-def test_probabilities_are_the_softmax_of_every_image(model):
-    split = load_cifar10(1, 150).validation  # more than one batch
-    probabilities = class_probabilities(model, split)
-    with torch.no_grad():
-        expected = model(normalise(split.images)).softmax(dim=1).numpy()
-    np.testing.assert_allclose(probabilities, expected, atol=1e-6)
-
-
-def test_the_confusion_matrix_counts_as_torchmetrics_does():
-    generator = np.random.default_rng(0)
-    labels, predicted = generator.integers(0, 4, (2, 100))
-    expected = multiclass_confusion_matrix(torch.tensor(predicted), torch.tensor(labels), 4).numpy()
-    np.testing.assert_array_equal(confusion_matrix(labels, predicted, 4), expected)
-
-
-def test_the_surest_come_first():
-    probabilities = np.array([[0.6, 0.4], [0.1, 0.9], [0.8, 0.2], [0.3, 0.7]])
-    labels = np.array([0, 0, 0, 1])
-    assert surest(probabilities, labels, right=True, count=5).tolist() == [2, 3, 0]
-    assert surest(probabilities, labels, right=True, count=1).tolist() == [2]
-    assert surest(probabilities, labels, right=False, count=5).tolist() == [1]
