@@ -1,0 +1,102 @@
+"""Does a map tell the truth? Cover the patches that it ranks first, and see whether the answer falls faster than by chance.
+
+Deletion and insertion (Petsiuk, Das and Saenko 2018, RISE, section 3.2), beside random orders as a baseline.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..model import VisionTransformer
+from .covering import probabilities_covered
+
+CERTAIN = 1.96  # standard errors on each side: 95 % of a normal distribution
+
+
+@dataclass(frozen=True)
+class Curves:
+    """A class's probability while patches are covered, or uncovered, in a certain order."""
+
+    shares: np.ndarray  # (P,) of the patches, from 0 to 1
+    deletion: np.ndarray  # (P,) covered from the first of the order on; falls early if the order is faithful
+    insertion: np.ndarray  # (P,) uncovered from the first of the order on; rises early if the order is faithful
+
+    @property
+    def gap(self) -> float:
+        """Area under insertion minus area under deletion, -1 to 1: the larger, the more faithful the order."""
+        return area(self.shares, self.insertion) - area(self.shares, self.deletion)
+
+
+def area(shares: np.ndarray, values: np.ndarray) -> float:
+    """Area under a curve by the trapezoidal rule."""
+    return float(np.trapezoid(values, shares))
+
+
+def order_of(scores: np.ndarray) -> np.ndarray:
+    """Patches (counted row by row) from the highest score to the lowest; equal ones as they lie."""
+    return np.argsort(-scores.ravel(), kind="stable")
+
+
+def random_orders(patches: int, count: int, seed: int = 0) -> list[np.ndarray]:
+    """Orders that know nothing of the picture: the baseline."""
+    generator = np.random.default_rng(seed)
+    return [generator.permutation(patches) for _ in range(count)]
+
+
+def curves(model: VisionTransformer, image: Tensor, class_: int, orders: list[np.ndarray], points: int) -> list[Curves]:
+    """Cover and uncover one picture in several orders.
+
+    Args:
+        model: in evaluation.
+        image: (C, H, W), normalised.
+        class_: whose probability is read.
+        orders: permutations of the N patches.
+        points: of each curve, at most N + 1; evenly spread, first and last included.
+
+    Returns:
+        one for each order. A covered patch has the mean colour of the picture.
+    """
+    side = model.config.image_size // model.config.patch_size
+    counts = np.unique(np.linspace(0, side * side, points).round().astype(int))  # covered patches at each point
+    ranks = np.argsort(np.stack(orders), axis=1)  # (M, N): the place of each patch in each order
+    covered = torch.from_numpy(ranks[:, None] < counts[:, None])  # (M, P, N)
+    covered = torch.cat([covered, ~covered], dim=1).reshape(-1, side, side)
+    values = probabilities_covered(model, image, covered)[:, class_].numpy().reshape(len(orders), 2, len(counts))
+    return [Curves(counts / side**2, deletion, insertion) for deletion, insertion in values]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether maps rank patches better than random orders do, over some pictures."""
+
+    pictures: int
+    gap: float  # mean over pictures
+    chance: float  # the same of the random orders
+    margin: float  # half the width of the 95 % interval of the mean difference; NaN for one picture
+
+    @property
+    def lead(self) -> float:
+        """How far the maps are ahead of random orders."""
+        return self.gap - self.chance
+
+    @property
+    def word(self) -> str:
+        """`more`, `less` or `no more` faithful than chance, as far as so many pictures can tell."""
+        if abs(self.lead) > self.margin:  # False for NaN
+            return "more" if self.lead > 0 else "less"
+        return "no more"
+
+
+def verdict(gaps: Iterable[tuple[float, float]]) -> Verdict:
+    """Compare maps with chance.
+
+    Args:
+        gaps: of each picture the gap of its map, and the (mean) gap of random orders on the same picture.
+    """
+    of_map, of_chance = np.array(list(gaps)).T
+    difference = of_map - of_chance
+    error = difference.std(ddof=1) / len(difference) ** 0.5 if len(difference) > 1 else float("nan")
+    return Verdict(len(difference), float(of_map.mean()), float(of_chance.mean()), float(CERTAIN * error))
