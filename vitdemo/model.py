@@ -4,7 +4,9 @@ Names are timm's, so a state_dict loads there. Shapes: B images, C channels, T t
 in a token (embed_dim), H heads.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 
 import torch
@@ -12,6 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .config import ConfigError, ModelConfig
+
+# What to use in place of the attention (B, H, T, T) of a layer, counted from 0: an intervention.
+Edit = Callable[[int, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -99,11 +104,13 @@ class Attention(nn.Module):
         self.attn_drop = Dropout(config.attention_dropout, generator)
         self.proj = nn.Linear(config.embed_dim, config.embed_dim)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, T, D) -> (B, T, D) and the attention (B, H, T, T) that produced it."""
+    def forward(self, x: Tensor, edit: Callable[[Tensor], Tensor] | None = None) -> tuple[Tensor, Tensor]:
+        """(B, T, D) -> (B, T, D) and the attention (B, H, T, T) that produced it, edited if asked for."""
         B, T, D = x.shape
         q, k, v = self.qkv(x).reshape(B, T, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)  # each (B, H, T, d_k)
         attention = (q * self.scale @ k.transpose(-2, -1)).softmax(dim=-1)  # (B, H, T, T)
+        if edit:
+            attention = edit(attention)
         x = self.attn_drop(attention) @ v  # (B, H, T, d_k)
         return self.proj(x.transpose(1, 2).reshape(B, T, D)), attention
 
@@ -134,9 +141,9 @@ class Block(nn.Module):
         self.drop = Dropout(config.dropout, generator)
         self.drop_path = DropPath(drop_path, generator)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, edit: Callable[[Tensor], Tensor] | None = None) -> tuple[Tensor, Tensor]:
         """(B, T, D) -> (B, T, D) and the block's attention (B, H, T, T)."""
-        attended, attention = self.attn(self.norm1(x))
+        attended, attention = self.attn(self.norm1(x), edit)
         x = x + self.drop_path(self.drop(attended))
         x = x + self.drop_path(self.drop(self.mlp(self.norm2(x))))
         return x, attention
@@ -221,12 +228,12 @@ class VisionTransformer(nn.Module):
             x, _ = block(x)
         return self.classify(x)
 
-    def trace(self, images: Tensor) -> tuple[Tensor, Trace]:
-        """The logits of `forward` and everything on the way to them."""
+    def trace(self, images: Tensor, edit: Edit | None = None) -> tuple[Tensor, Trace]:
+        """The logits of `forward` and everything on the way to them, with each layer's attention edited if asked for."""
         x = self.embed(images)
         trace = Trace(tokens=[x])
-        for block in self.blocks:
-            x, attention = block(x)
+        for layer, block in enumerate(self.blocks):
+            x, attention = block(x, partial(edit, layer) if edit else None)
             trace.tokens.append(x)
             trace.attention.append(attention)
         return self.classify(x), trace
