@@ -14,11 +14,12 @@ st.write(
 )
 with st.spinner("Loading PyTorch, once after each start …"):
     from vitdemo.config import ConfigError
-    from vitdemo.ui import attention_page
-    from vitdemo.ui.picture_picker import choose_picture
+    from vitdemo.ui.attention import see, state
+    from vitdemo.ui.attention.answer import show_answer
+    from vitdemo.ui.picture_picker import ask, choose_picture
     from vitdemo.ui.run_picker import model_of, pick_run
 
-address.check_names(attention_page.NAMES)
+address.check_names(state.NAMES)
 left, right = st.columns([3, 7], gap="large")
 with left:
     snapshot = pick_run("Model", with_weights=True)
@@ -32,11 +33,13 @@ try:
 except ConfigError as error:
     st.error(str(error))
     st.stop()
-attention_page.start(run)
+state.start(run)
 with left:
     picture = choose_picture(run)
+    probabilities, trace = ask(model, picture)
+    show_answer(probabilities, picture.label)
 with right:
     address.show_problems()
-    view = attention_page.choose_view(run)
-    attention_page.show_view(model, picture, *view)
-address.write(attention_page.address_values(run))
+    view = see.choose_view(run.model)
+    see.show(run.model, picture, trace, view)
+address.write(state.address_values(run))

@@ -62,11 +62,27 @@ def test_the_attention_address_holds_the_view(saved_run):
     }
 
 
+def test_the_address_holds_how_it_is_drawn(saved_run):
+    drawn = {"direction": "to", "scale": "all", "pixels": "smooth"}
+    app = open_app("pages/attention.py", run=saved_run.id, **drawn)
+    assert not app.warning
+    assert dict(app.query_params) == {"run": saved_run.id} | drawn
+    assert any(text.value == "**Attention to CLS**" for text in app.markdown)
+    assert "One scale for all layers and heads" in captions_of(app)
+    assert "Bright patches look at it most." in captions_of(app)
+
+
+def test_all_patches_together_give_nothing_to_show(run_without_cls):
+    app = open_app("pages/attention.py", run=run_without_cls.id, direction="to")
+    assert by_label(app.selectbox, "It").disabled
+    assert any(text.value == "**Attention of all patches**" for text in app.markdown)
+
+
 def test_without_cls_all_patches_ask_at_first(run_without_cls):
     app = open_app("pages/attention.py", run=run_without_cls.id)
     assert (app.session_state["head"], app.session_state["token"]) == ("mean", "all")
     assert dict(app.query_params) == {"run": run_without_cls.id}
-    picker = by_label(app.selectbox, "Asking token")
+    picker = by_label(app.selectbox, "Token")
     assert picker.options == ["all patches", *(f"row {row}, column {column}" for row in (1, 2) for column in (1, 2))]
     assert any(text.value == "**Attention of all patches**" for text in app.markdown)
     assert "All patches ask: the mean is shown." in captions_of(app)
@@ -86,7 +102,7 @@ def test_without_cls_token_0_is_the_first_patch(run_without_cls):
 
 def test_with_cls_the_page_says_what_goes_to_it(saved_run):
     app = open_app("pages/attention.py", run=saved_run.id)
-    assert by_label(app.selectbox, "Asking token").options[:2] == ["CLS", "row 1, column 1"]
+    assert by_label(app.selectbox, "Token").options[:2] == ["CLS", "row 1, column 1"]
     shares = re.search(r"All patches together get (\d+)%, CLS (\d+)%", captions_of(app))
     assert abs(int(shares[1]) + int(shares[2]) - 100) <= 1
     assert "click it again for CLS." in captions_of(app)
@@ -99,7 +115,7 @@ def test_another_numbering_of_the_tokens_begins_with_its_default(saved_run, run_
         app.session_state["run"] = run.id
         app.run()
         assert not app.exception
-        assert app.session_state["token"] == by_label(app.selectbox, "Asking token").value == token
+        assert app.session_state["token"] == by_label(app.selectbox, "Token").value == token
 
 
 def test_the_attention_page_says_that_convolutions_make_the_tokens(tiny, short):
@@ -126,6 +142,9 @@ def test_a_bad_token_gets_one_sentence_without_cls(run_without_cls, token):
         ("token", "all", "use 0 to 4"),
         ("picture", "10", "use 0 to 9"),
         ("strength", "nan", "use 0 to 100 in steps of 5"),
+        ("direction", "up", "use from, to"),
+        ("scale", "2", "use each, all"),
+        ("pixels", "blurred", "use patches, smooth"),
         ("class", "unicorn", "use any, airplane"),
         ("answers", "maybe", "use all, right, wrong"),
         ("run", "20200101-000000-abcdef", "There is no run"),

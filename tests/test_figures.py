@@ -9,7 +9,8 @@ import plotly.graph_objects as go
 import pytest
 from PIL import Image
 
-from vitdemo.figures.attention import matrix, overlay, picture_with_patch
+from vitdemo.explain.attention import min_max
+from vitdemo.figures.attention import matrix, overlay, picture_with_patch, thumbnail_cell, thumbnails
 from vitdemo.figures.curves import all_curves, curve_values, metric_curve
 from vitdemo.figures.pictures import CELL, GAP, patches, sheet, to_source
 from vitdemo.figures.predictions import confusion, top_classes
@@ -104,16 +105,51 @@ def test_patches_are_cut_at_every_patch(size, cuts):
     assert len(shapes) == 2 * cuts
 
 
-def test_the_overlay_shows_the_scaled_grid_and_tells_the_true_values():
+def test_the_overlay_shows_the_grid_from_its_least_to_its_most():
     grid = RNG.random((4, 4))
     figure = overlay(IMAGE, grid, patch_size=8, patch=6, strength=0.35)
     (heat,) = [trace for trace in figure.data if trace.type == "heatmap"]
-    np.testing.assert_allclose(np.array(heat.z), (grid - grid.min()) / (grid.max() - grid.min()))
-    assert heat.opacity == 0.35
-    assert heat.customdata[1][2][0] == "row 2, column 3"
-    assert heat.customdata[1][2][1] == grid[1, 2]
+    np.testing.assert_array_equal(np.array(heat.z), grid)
+    assert (heat.zmin, heat.zmax, heat.opacity, heat.zsmooth) == (grid.min(), grid.max(), 0.35, False)
+    assert heat.customdata[1][2] == "row 2, column 3"
     assert heat.colorbar.ticktext == (f"{grid.min():.3f}", f"{grid.max():.3f}")
     assert (heat.x0, heat.dx, heat.y0, heat.dy) == (4, 8, 4, 8)
+
+
+def test_the_overlay_on_a_scale_for_all_and_smooth():
+    heat = overlay(IMAGE, RNG.random((4, 4)), 8, None, 1.0, scale=(0.0, 2.5), smooth=True).data[1]
+    assert (heat.zmin, heat.zmax, heat.zsmooth) == (0, 2.5, "best")
+    assert heat.colorbar.ticktext == ("0.000", "2.500")
+
+
+def test_a_flat_overlay_is_dark():
+    heat = overlay(IMAGE, np.full((4, 4), 0.0625), 8, None, 1.0).data[1]
+    assert heat.zmin == 0.0625 < heat.zmax
+
+
+@pytest.mark.parametrize("scale", [None, (0.0, 2.0)])
+@pytest.mark.parametrize(("depth", "heads", "side"), [(1, 1, 1), (3, 2, 4), (2, 5, 14)])
+def test_the_thumbnails_hold_each_map_in_its_place(depth, heads, side, scale):
+    grids = RNG.random((depth, heads, side, side))
+    figure = thumbnails(grids, depth - 1, 0, scale, height=200)
+    heat, cell = figure.data[0], thumbnail_cell(side)
+    canvas = np.array(heat.z)
+    assert (heat.zmin, heat.zmax) == (scale or (0, 1))
+    assert (heat.x0, heat.y0) == (0.5, 0.5)
+    for layer in range(depth):
+        for head in range(heads):
+            top, left = layer * cell, head * cell
+            shown = canvas[top : top + side, left : left + side]
+            np.testing.assert_array_equal(shown, grids[layer, head] if scale else min_max(grids[layer, head]))
+            assert np.isnan(canvas[top + side : top + cell, left : left + cell]).all()
+    assert figure.layout.xaxis.ticktext == tuple(str(head + 1) for head in range(heads))
+    assert figure.layout.yaxis.ticktext == tuple(str(layer + 1) for layer in range(depth))
+
+
+def test_the_chosen_thumbnails_are_framed():
+    grids, edge = RNG.random((3, 2, 4, 4)), 0.5
+    assert frame_of(thumbnails(grids, 1, 1, None, 200)) == [5 - edge, 5 - edge, 10 - edge, 10 - edge]
+    assert frame_of(thumbnails(grids, 2, None, None, 200)) == [-edge, 10 - edge, 10 - edge, 15 - edge]
 
 
 @pytest.mark.parametrize(

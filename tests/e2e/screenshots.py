@@ -34,7 +34,7 @@ def main() -> None:
             page.get_by_text("Epoch 12 of 80").wait_for()
             page.screenshot(path=FOLDER / "train.png")
             page.goto(f"{server.url}/attention?token=28&layer=4&head=3")
-            page.locator(".main-svg").nth(3).wait_for()
+            page.locator(".main-svg").nth(4).wait_for()
             page.wait_for_timeout(1000)  # the pictures fade in
             page.screenshot(path=FOLDER / "attention.png")
         finally:

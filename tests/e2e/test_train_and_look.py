@@ -39,8 +39,8 @@ def drag(page, chart) -> None:
 
 
 def shown_array(chart) -> np.ndarray:
-    """The numbers of a heatmap as Plotly has them, packed or not."""
-    return np.array(
+    """The numbers of a heatmap as Plotly has them, packed or not, from 0 (its least) to 1."""
+    numbers = np.array(
         chart.evaluate(
             """async element => {
                 while (!element._fullData) await new Promise(requestAnimationFrame);
@@ -49,6 +49,7 @@ def shown_array(chart) -> np.ndarray:
             }"""
         )
     )
+    return (numbers - numbers.min()) / np.ptp(numbers)
 
 
 def test_train_watch_stop_look_and_come_back(server, page, chart):
@@ -125,7 +126,7 @@ def test_train_watch_stop_look_and_come_back(server, page, chart):
     views.append(shown_array(overlay))
     box = overlay.locator(".nsewdrag").first.bounding_box()
     page.mouse.click(box["x"] + box["width"] * 2.5 / 8, box["y"] + box["height"] * 4.5 / 8)
-    overlay = chart(page, "Attention of row 5, column 3 over the patches, layer 1, head 2")
+    overlay = chart(page, "Attention of the patch in row 5, column 3 over the patches, layer 1, head 2")
     overlay.wait_for()
     views.append(shown_array(overlay))
     page.wait_for_url(re.compile("token=35"))
@@ -157,7 +158,7 @@ def test_train_watch_stop_look_and_come_back(server, page, chart):
 
     # A reload finds the run and the view again.
     page.reload()
-    overlay = chart(page, "Attention of row 5, column 3 over the patches, layer 1, head 2")
+    overlay = chart(page, "Attention of the patch in row 5, column 3 over the patches, layer 1, head 2")
     overlay.wait_for()
     assert f"run={first_run}" in page.url
     np.testing.assert_allclose(shown_array(overlay), views[-1], atol=1e-6)
@@ -201,7 +202,7 @@ def test_without_cls_a_click_lets_one_patch_ask_and_another_click_all(server, pa
     mean = shown_array(overlay)
     box = overlay.locator(".nsewdrag").first.bounding_box()
     for begins, token in (
-        ("Attention of row 5, column 3 over", "token=34$"),
+        ("Attention of the patch in row 5, column 3 over", "token=34$"),
         ("Attention of all patches over", f"run={run}$"),
     ):
         page.mouse.click(box["x"] + box["width"] * 2.5 / 8, box["y"] + box["height"] * 4.5 / 8)

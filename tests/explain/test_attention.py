@@ -8,7 +8,7 @@ import torch
 
 from vitdemo.config import ConfigError, ModelConfig
 from vitdemo.data import load_cifar10, normalise
-from vitdemo.explain.attention import attention_grid, attention_matrix, has_cls, min_max, token_name
+from vitdemo.explain.attention import all_grids, attention_grid, attention_matrix, has_cls, min_max, token_name
 from vitdemo.model import Trace, VisionTransformer
 
 CONFIG = ModelConfig(patch_size=8, embed_dim=12, depth=2, num_heads=3)  # 16 patches, 17 tokens
@@ -79,6 +79,21 @@ def test_the_grid_lies_as_the_patches_do():
     np.testing.assert_array_equal(attention_grid(matrix, 2), [[11, 12], [13, 14]])
 
 
+def test_the_grid_of_what_a_token_gives_is_its_column():
+    matrix = np.arange(25.0).reshape(5, 5)
+    np.testing.assert_array_equal(attention_grid(matrix, 2, given=True), [[7, 12], [17, 22]])
+
+
+def test_all_grids_are_those_of_each_layer_and_head(trace):
+    for token, given in ((0, False), (3, True), (None, False)):
+        grids = all_grids(trace, token, given)
+        assert grids.shape == (2, 3, 4, 4)
+        for layer in range(2):
+            for head in range(3):
+                expected = attention_grid(attention_matrix(trace, layer, head), token, given)
+                np.testing.assert_array_equal(grids[layer, head], expected)
+
+
 def test_without_cls_the_grid_holds_every_token():
     matrix = np.arange(16.0).reshape(4, 4)
     np.testing.assert_array_equal(attention_grid(matrix, 0), [[0, 1], [2, 3]])
@@ -122,6 +137,8 @@ def test_a_patch_that_all_look_at_is_found_where_it_lies():
 def test_min_max_spans_0_to_1_and_leaves_a_flat_grid_dark():
     np.testing.assert_allclose(min_max(np.array([[2.0, 3.0], [4.0, 6.0]])), [[0, 0.25], [0.5, 1]])
     np.testing.assert_array_equal(min_max(np.full((2, 2), 0.3)), np.zeros((2, 2)))
+    several = np.stack([np.eye(2), np.full((2, 2), 7.0)])
+    np.testing.assert_array_equal(min_max(several), [np.eye(2), np.zeros((2, 2))])
 
 
 @pytest.mark.parametrize(

@@ -36,15 +36,17 @@ def has_cls(matrix: np.ndarray) -> bool:
     return math.isqrt(len(matrix)) ** 2 != len(matrix)
 
 
-def attention_grid(matrix: np.ndarray, token: int | None) -> np.ndarray:
-    """What one token takes from each patch, laid out as the patches lie in the picture.
+def attention_grid(matrix: np.ndarray, token: int | None, given: bool = False) -> np.ndarray:
+    """What one token takes from each patch, or gives to each, laid out as the patches lie in the picture.
 
     Args:
         matrix: (T, T), as from `attention_matrix`.
-        token: the asking token: 0 is CLS where there is one, then come the patches row by row. None is the mean over all.
+        token: 0 is CLS where there is one, then come the patches row by row. None is the mean over all.
+        given: False for the token's row of the matrix: what it takes from each patch. True for its column: what each
+            patch takes from it.
 
     Returns:
-        (n, n), one number for each patch. What goes to CLS is left out, so with CLS it sums to less than 1.
+        (n, n), one number for each patch. CLS is left out, so with CLS what a token takes sums to less than 1.
 
     Raises:
         ConfigError: there is no such token.
@@ -52,15 +54,23 @@ def attention_grid(matrix: np.ndarray, token: int | None) -> np.ndarray:
     tokens, cls = len(matrix), has_cls(matrix)
     if token is not None and not 0 <= token < tokens:
         raise ConfigError(f"The model has tokens 0{' (CLS)' * cls} to {tokens - 1}, not {token}.")
-    taken = matrix.mean(axis=0) if token is None else matrix[token]
+    matrix = matrix.T if given else matrix
+    line = matrix.mean(axis=0) if token is None else matrix[token]
     side = math.isqrt(tokens)
-    return taken[cls:].reshape(side, side)
+    return line[cls:].reshape(side, side)
 
 
-def min_max(grid: np.ndarray) -> np.ndarray:
-    """The grid stretched to 0 … 1, as the annotation draws it (section 1.5.3); all 0 where it is flat."""
-    spread = grid.max() - grid.min()
-    return (grid - grid.min()) / spread if spread > 0 else np.zeros_like(grid)
+def all_grids(trace: Trace, token: int | None, given: bool = False) -> np.ndarray:
+    """`attention_grid` of every layer and head of one image: (depth, num_heads, n, n)."""
+    return np.stack(
+        [[attention_grid(matrix, token, given) for matrix in layer[0].numpy(force=True)] for layer in trace.attention]
+    )
+
+
+def min_max(grids: np.ndarray) -> np.ndarray:
+    """Each grid (..., n, n) stretched to 0 … 1, as the annotation draws it (section 1.5.3); all 0 where it is flat."""
+    low, high = (edge(grids, axis=(-2, -1), keepdims=True) for edge in (np.min, np.max))
+    return (grids - low) / np.where(high > low, high - low, 1)
 
 
 def token_name(token: int, side: int, cls: bool = True) -> str:

@@ -24,45 +24,113 @@ def picture_with_patch(image: np.ndarray, patch_size: int, patch: int | None, he
 
 
 def overlay(
-    image: np.ndarray, grid: np.ndarray, patch_size: int, patch: int | None, strength: float, height: int = 300
+    image: np.ndarray,
+    grid: np.ndarray,
+    patch_size: int,
+    patch: int | None,
+    strength: float,
+    scale: tuple[float, float] | None = None,
+    smooth: bool = False,
+    unit: str = "attention",
+    height: int = 300,
 ) -> go.Figure:
-    """The attention of one token over the picture, min-max scaled; the bar says what the colours stand for.
+    """A map of patches over the picture; the bar says what the colours stand for.
 
-    The picture is drawn in grey, so that all colour is attention.
+    The picture is drawn in grey, so that all colour is of the map.
 
     Args:
         image: (H, W, 3) uint8.
-        grid: (n, n), as from `attention_grid`.
+        grid: (n, n), one number for each patch.
         patch_size: pixels.
         patch: the asking patch, framed, counted from 0 row by row; None for CLS or for all together.
-        strength: 0 shows the picture alone, 1 the attention alone.
+        strength: 0 shows the picture alone, 1 the map alone.
+        scale: the values of the darkest and the brightest colour; without, the map's least and most (min-max).
+        smooth: blend the colours between the middles of patches.
+        unit: what the numbers are.
         height: pixels on the screen.
     """
-    side = len(grid)
+    low, high = scale or (float(grid.min()), float(grid.max()))
     figure = layout(go.Figure(), height, top=4)
     grey = image.mean(axis=2, keepdims=True).astype(np.uint8).repeat(3, axis=2)
     add_picture(figure, grey)
     figure.add_heatmap(
-        z=min_max(grid),
+        z=grid,
         x0=patch_size / 2,
         y0=patch_size / 2,
         dx=patch_size,
         dy=patch_size,
-        zmin=0,
-        zmax=1,
+        zmin=low,
+        zmax=max(high, low + 1e-9),  # a flat map is dark all over
+        zsmooth="best" if smooth else False,
         opacity=strength,
         colorscale=SEQUENTIAL,
-        customdata=np.stack([np.array(_names(side), object), grid], axis=-1),
-        hovertemplate="%{customdata[0]}<br>attention %{customdata[1]:.4f}<extra></extra>",
+        customdata=_names(len(grid)),
+        hovertemplate=f"%{{customdata}}<br>{unit} %{{z:.4f}}<extra></extra>",
         colorbar={
-            "tickvals": [0, 1],
-            "ticktext": [f"{grid.min():.3f}", f"{grid.max():.3f}"],
+            "tickvals": [low, max(high, low + 1e-9)],
+            "ticktext": [f"{low:.3f}", f"{high:.3f}"],
             "thickness": 10,
             "len": 0.9,
-            "title": {"text": "attention", "side": "right"},
+            "title": {"text": unit, "side": "right"},
         },
     )
     return _frame(figure, image.shape[0], patch_size, patch)
+
+
+def thumbnails(
+    grids: np.ndarray, layer: int, head: int | None, scale: tuple[float, float] | None, height: int
+) -> go.Figure:
+    """The maps of every layer (row) and head (column); `thumbnail_cell` apart, so that a click tells which.
+
+    Args:
+        grids: (depth, num_heads, n, n).
+        layer: of the marked map, from 0.
+        head: of the marked map; None marks all of the layer.
+        scale: the values of the darkest and the brightest colour of all; without, each map has its own.
+        height: pixels on the screen.
+    """
+    depth, heads, side, _ = grids.shape
+    cell = thumbnail_cell(side)
+    shown = min_max(grids) if scale is None else grids
+    canvas = np.full((depth, cell, heads, cell), np.nan)
+    canvas[:, :side, :, :side] = shown.transpose(0, 2, 1, 3)
+    low, high = scale or (0.0, 1.0)
+    figure = layout(go.Figure(), height, top=4)
+    figure.add_heatmap(
+        z=canvas.reshape(depth * cell, heads * cell),
+        x0=0.5,
+        y0=0.5,
+        zmin=low,
+        zmax=high,
+        colorscale=SEQUENTIAL,
+        showscale=False,
+        hoverinfo="none",
+    )
+    first, last = (0, heads) if head is None else (head, head + 1)
+    edge = (cell - side) / 2
+    figure.add_shape(
+        type="rect",
+        x0=first * cell - edge,
+        x1=last * cell - edge,
+        y0=layer * cell - edge,
+        y1=(layer + 1) * cell - edge,
+        line={"color": MARK, "width": 3},
+    )
+    hidden = {"showgrid": False, "fixedrange": True, "constrain": "domain"}
+    for axis, title, count in ((figure.update_xaxes, "Head", heads), (figure.update_yaxes, "Layer", depth)):
+        axis(
+            title=title,
+            tickvals=[place * cell + side / 2 for place in range(count)],
+            ticktext=[str(place + 1) for place in range(count)],
+            **hidden,
+        )
+    figure.update_xaxes(range=[-edge, heads * cell - edge])
+    return figure.update_yaxes(range=[depth * cell - edge, -edge], scaleanchor="x")
+
+
+def thumbnail_cell(side: int) -> int:
+    """From one thumbnail of so many patches a side to the next."""
+    return side + max(1, side // 5)
 
 
 def matrix(attention: np.ndarray, token: int | None, height: int = 330) -> go.Figure:

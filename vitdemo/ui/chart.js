@@ -41,6 +41,35 @@ function lengthen(Plotly, element, traces) {
   Plotly.animate(element, { data }, atOnce).catch(() => {}); // of one that the next has overtaken
 }
 
+// Charts whose places are tokens light up together: the patch under the mouse on the pictures, its row and column in the
+// matrix; in the matrix, the asking patch (solid) and the attended one (dotted) on the pictures.
+function lightUp(Plotly, element, { cls, side, patch_size, color }, place) {
+  if (!element.own) return; // not drawn yet
+  const shapes = [];
+  if (place && side) {
+    for (const [token, dash] of [[place.attended, "dot"], [place.asking, "solid"]]) {
+      const patch = token - cls;
+      if (patch < 0) continue;
+      const x0 = (patch % side) * patch_size;
+      const y0 = Math.floor(patch / side) * patch_size;
+      shapes.push({ type: "rect", x0, y0, x1: x0 + patch_size, y1: y0 + patch_size, line: { color, width: 2, dash } });
+    }
+  } else if (place) {
+    const { asking: y, attended: x } = place;
+    const band = { type: "rect", fillcolor: color, opacity: 0.5, line: { width: 0 } };
+    shapes.push({ ...band, xref: "x domain", x0: 0, x1: 1, y0: y - 0.5, y1: y + 0.5 });
+    shapes.push({ ...band, yref: "y domain", y0: 0, y1: 1, x0: x - 0.5, x1: x + 0.5 });
+  }
+  if (shapes.length || element.lit) Plotly.relayout(element, { shapes: [...element.own, ...shapes] });
+  element.lit = shapes.length > 0;
+}
+
+function placeOf({ cls, side, patch_size }, { x, y }) {
+  if (!side) return { asking: y, attended: x };
+  const token = cls + Math.floor(y / patch_size) * side + Math.floor(x / patch_size);
+  return { asking: token, attended: token };
+}
+
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".charts");
   root.leave?.(); // Streamlit calls what is returned here when the charts go, not when they get new data
@@ -65,6 +94,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const draw = async () => {
     const Plotly = await loadPlotly(data.script);
     for (const { element, figure, traces, layout, values } of nodes) {
+      while (element._dragging) await new Promise(requestAnimationFrame); // a zoom under way would be lost
       if (gone) return;
       const look = themed(layout, element);
       shown = look.font.color;
@@ -73,15 +103,25 @@ export default function ({ data, parentElement, setTriggerValue }) {
         Object.assign(element, { figure, look: shown, values });
         if (longer) lengthen(Plotly, element, traces);
         else await Plotly.react(element, traces, look, config);
+        Object.assign(element, { own: look.shapes ?? [], lit: false });
       }
       if (gone) return;
       element.removeAllListeners("plotly_click");
       if (data.clickable) {
         element.on("plotly_click", ({ points: [point] }) => setTriggerValue("clicked", { x: point.x, y: point.y }));
       }
+      if (data.tokens) {
+        const tell = (place) => window.dispatchEvent(new CustomEvent("vit-tokens", { detail: place }));
+        element.removeAllListeners("plotly_hover");
+        element.removeAllListeners("plotly_unhover");
+        element.on("plotly_hover", ({ points: [point] }) => tell(placeOf(data.tokens, point)));
+        element.on("plotly_unhover", () => tell(null));
+      }
     }
     if (data.live && nodes[0].traces[0].x.length) rested = performance.now() + REST;
   };
+  const light = ({ detail }) => nodes.forEach(({ element }) => lightUp(window.Plotly, element, data.tokens, detail));
+  if (data.tokens) window.addEventListener("vit-tokens", light);
   const timer = setTimeout(draw, data.live ? rested - performance.now() : 0);
 
   // A change of theme changes no data, so it is watched for.
@@ -95,6 +135,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     gone = true;
     clearTimeout(timer);
     watch.disconnect();
+    window.removeEventListener("vit-tokens", light);
   };
   return () => root.leave();
 }

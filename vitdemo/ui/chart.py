@@ -4,11 +4,14 @@
 """
 
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import plotly
 import plotly.graph_objects as go
 import streamlit as st
+
+from ..figures.style import MARK
 
 # Registered for its files only: the browser fetches plotly.min.js, out of the plotly package, once and keeps it.
 _FILES = st.components.v1.declare_component("plotly_files", path=str(Path(plotly.__file__).parent / "package_data"))
@@ -28,7 +31,22 @@ _charts = st.components.v2.component(
 )
 
 
-def chart(figure: go.Figure, key: str, alt: str, on_click: Callable[[dict], None] | None = None) -> None:
+@dataclass(frozen=True)
+class Tokens:
+    """That a chart's places are tokens: charts that know so light up together under the mouse."""
+
+    cls: bool  # whether token 0 is CLS
+    side: int = 0  # patches a side, of a picture; 0 for a matrix of tokens by tokens
+    patch_size: int = 1  # pixels, of a picture
+
+
+def chart(
+    figure: go.Figure,
+    key: str,
+    alt: str,
+    on_click: Callable[[dict], None] | None = None,
+    tokens: Tokens | None = None,
+) -> None:
     """Show a figure.
 
     Args:
@@ -36,6 +54,7 @@ def chart(figure: go.Figure, key: str, alt: str, on_click: Callable[[dict], None
         key: one per chart on a page; the same key keeps the same node.
         alt: what the chart shows, for those who cannot see it.
         on_click: called with the clicked point, a mapping with `x` and `y` in the figure's units, before the page runs.
+        tokens: what its places stand for, to light up with others.
     """
 
     def clicked():
@@ -45,6 +64,8 @@ def chart(figure: go.Figure, key: str, alt: str, on_click: Callable[[dict], None
 
     # In a list, Streamlit would look for a dataframe, and load pandas for it.
     data = {"charts": ({"figure": figure.to_json(), "alt": alt},), "script": _SCRIPT, "clickable": on_click is not None}
+    if tokens:
+        data["tokens"] = asdict(tokens) | {"color": MARK}
     _charts(key=key, data=data, height=figure.layout.height, on_clicked_change=clicked if on_click else lambda: None)
 
 

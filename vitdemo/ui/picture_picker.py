@@ -7,8 +7,9 @@ import streamlit as st
 import torch
 
 from ..config import ConfigError
-from ..data import CLASSES, Split
+from ..data import CLASSES, Split, normalise
 from ..figures.pictures import CELL, sheet
+from ..model import Trace, VisionTransformer
 from ..pictures import FORMATS, read_picture, to_model_input
 from ..runs import Run
 from .chart import chart
@@ -26,6 +27,11 @@ class Picture:
     label: int | None  # index into CLASSES; None for an uploaded picture
     name: str
 
+    @property
+    def pixels(self) -> np.ndarray:
+        """(H, W, 3) uint8."""
+        return self.image.permute(1, 2, 0).numpy()
+
 
 def choose_picture(run: Run) -> Picture:
     """The picture to ask about: a validation image by class and answer, or one's own."""
@@ -40,6 +46,13 @@ def choose_picture(run: Run) -> Picture:
     )
     uploaded = _upload(run.model.image_size) if source == "Upload" else None
     return uploaded or _from_validation(run, pickable=source != "Upload")
+
+
+@torch.inference_mode()
+def ask(model: VisionTransformer, picture: Picture) -> tuple[np.ndarray, Trace]:
+    """The probability of each class (K,), and what the model computed on the way."""
+    logits, trace = model.trace(normalise(picture.image[None]))
+    return logits.softmax(dim=1)[0].numpy(), trace
 
 
 def _upload(size: int) -> Picture | None:

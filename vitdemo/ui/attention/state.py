@@ -1,0 +1,64 @@
+"""What the Attention page shows, in the session and in the address, always of values that fit the model."""
+
+import streamlit as st
+
+from ...config import ModelConfig
+from ...data import CLASSES
+from ...explain.attention import token_name
+from ...runs import Run
+from .. import address
+from ..picture_picker import ANSWERS
+from ..results import images_shown
+
+DIRECTIONS = {"from": "takes from", "to": "gives to"}
+SCALES = {"each": "its own", "all": "one for all"}
+PIXELS = {"patches": "patches", "smooth": "smooth"}
+
+
+def offered(run: Run) -> dict[str, tuple]:
+    """Of each name: the values that fit the run's model, and the one at first, as in the paper's Figure 3."""
+    model = run.model
+    return {
+        "layer": (range(1, model.depth + 1), model.depth),
+        "head": (("mean", *range(1, model.num_heads + 1)), "mean"),
+        "token": (askers(model), askers(model)[0]),
+        "direction": (tuple(DIRECTIONS), "from"),
+        "strength": (range(0, 101, 5), 60),
+        "scale": (tuple(SCALES), "each"),
+        "pixels": (tuple(PIXELS), "patches"),
+        "class": (("any", *CLASSES), "any"),
+        "answers": (ANSWERS, "all"),
+        "picture": (range(images_shown(run)), 0),
+    }
+
+
+NAMES = {"run", "layer", "head", "token", "direction", "strength", "scale", "pixels", "class", "answers", "picture"}
+
+
+def start(run: Run) -> None:
+    """Give each control its first value: from the address where it has one, else the default."""
+    model, state = run.model, st.session_state
+    renumbered = state.setdefault("with_cls", model.has_cls) != model.has_cls  # a token's number now means another
+    state["with_cls"] = model.has_cls
+    for name, (options, default) in offered(run).items():
+        if name not in state:
+            state[name] = address.read(name, options, default)
+        elif state[name] not in options or (name == "token" and renumbered):
+            state[name] = default  # the model was changed for one of another shape
+
+
+def address_values(run: Run) -> dict:
+    """The view, to go into the address: the model, and what differs from the default."""
+    values = {name: (st.session_state[name], default) for name, (_, default) in offered(run).items()}
+    return {"run": run.id} | {name: value for name, (value, default) in values.items() if value != default}
+
+
+def askers(model: ModelConfig) -> range | tuple:
+    """Whose attention can be shown, the default first: CLS or a patch; without CLS, all patches or one."""
+    return range(model.num_tokens) if model.has_cls else ("all", *range(model.num_tokens))
+
+
+def asker_name(asker: int | str, model: ModelConfig) -> str:
+    """`CLS`, `all patches`, or where the patch lies."""
+    side = model.image_size // model.patch_size
+    return "all patches" if asker == "all" else token_name(asker, side, model.has_cls)
