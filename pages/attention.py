@@ -14,12 +14,11 @@ st.write(
 )
 with st.spinner("Loading PyTorch, once after each start …"):
     from vitdemo.config import ConfigError
-    from vitdemo.ui.attention import see, state
+    from vitdemo.ui.attention import follow, see, state
     from vitdemo.ui.attention.answer import show_answer
     from vitdemo.ui.picture_picker import ask, choose_picture
     from vitdemo.ui.run_picker import model_of, pick_run
 
-address.check_names(state.NAMES)
 left, right = st.columns([3, 7], gap="large")
 with left:
     snapshot = pick_run("Model", with_weights=True)
@@ -28,6 +27,7 @@ if snapshot is None:
     st.page_link("pages/train.py", label="Go to Train", icon=":material/model_training:")
     st.stop()
 run = snapshot.run
+address.check_names(state.names(run))
 try:
     model = model_of(run)
 except ConfigError as error:
@@ -40,6 +40,9 @@ with left:
     show_answer(probabilities, picture.label)
 with right:
     address.show_problems()
-    view = see.choose_view(run.model)
-    see.show(run.model, picture, trace, view)
+    if state.choose() == "see":
+        see.show(run.model, picture, trace, see.choose_view(run.model, with_token=True))
+    else:
+        view = see.choose_view(run.model, with_token=False)
+        follow.show(model, picture, view, follow.choose_options(probabilities))
 address.write(state.address_values(run))

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from open_app import by_label, captions_of, open_app, trained_run
 
+from vitdemo.config import POOLINGS
 from vitdemo.data import load_cifar10
 from vitdemo.runs import new_run, save_run
 
@@ -78,6 +79,27 @@ def test_all_patches_together_give_nothing_to_show(run_without_cls):
     assert any(text.value == "**Attention of all patches**" for text in app.markdown)
 
 
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_follow_has_every_method_with_its_formula(pooling, tiny, short):
+    run = trained_run(replace(tiny, pooling=pooling), short)
+    app = open_app(
+        "pages/attention.py", run=run.id, view="follow", explained="dog", window=3, fusion="max", discard=0.5
+    )
+    assert not app.warning
+    assert len(app.latex) == 4
+    titles = [text.value for text in app.markdown]
+    for title in ("Attention of one layer", "Attention rollout", "relevance for dog", "Occlusion for dog"):
+        assert any(title in text for text in titles)
+    assert dict(app.query_params) == {
+        "run": run.id,
+        "view": "follow",
+        "explained": "dog",
+        "window": "3",
+        "fusion": "max",
+        "discard": "0.5",
+    }
+
+
 def test_without_cls_all_patches_ask_at_first(run_without_cls):
     app = open_app("pages/attention.py", run=run_without_cls.id)
     assert (app.session_state["head"], app.session_state["token"]) == ("mean", "all")
@@ -144,6 +166,11 @@ def test_a_bad_token_gets_one_sentence_without_cls(run_without_cls, token):
         ("strength", "nan", "use 0 to 100 in steps of 5"),
         ("direction", "up", "use from, to"),
         ("scale", "2", "use each, all"),
+        ("view", "all", "use see, follow"),
+        ("explained", "unicorn", "use answer, airplane"),
+        ("fusion", "median", "use mean, max, min"),
+        ("discard", "0.7", "use 0, 0.5, 0.8"),
+        ("window", "2", "use 1, 3"),
         ("pixels", "blurred", "use patches, smooth"),
         ("class", "unicorn", "use any, airplane"),
         ("answers", "maybe", "use all, right, wrong"),

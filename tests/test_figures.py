@@ -122,6 +122,13 @@ def test_the_overlay_on_a_scale_for_all_and_smooth():
     assert heat.colorbar.ticktext == ("0.000", "2.500")
 
 
+def test_signed_colours_part_at_zero():
+    grid = np.array([[0.1, -0.4], [0.2, 0.0]])
+    heat = overlay(IMAGE, grid, 16, None, 1.0, signed=True).data[1]
+    assert (heat.zmin, heat.zmax) == (-0.4, 0.4)
+    assert heat.colorscale != overlay(IMAGE, grid, 16, None, 1.0).data[1].colorscale
+
+
 def test_a_flat_overlay_is_dark():
     heat = overlay(IMAGE, np.full((4, 4), 0.0625), 8, None, 1.0).data[1]
     assert heat.zmin == 0.0625 < heat.zmax

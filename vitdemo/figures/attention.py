@@ -5,7 +5,7 @@ import plotly.graph_objects as go
 
 from ..explain.attention import has_cls, min_max, token_name
 from .pictures import add_picture, clickable
-from .style import MARK, SEQUENTIAL, layout
+from .style import MARK, SEQUENTIAL, SIGNED, layout
 
 
 def picture_with_patch(image: np.ndarray, patch_size: int, patch: int | None, height: int = 300) -> go.Figure:
@@ -32,6 +32,7 @@ def overlay(
     scale: tuple[float, float] | None = None,
     smooth: bool = False,
     unit: str = "attention",
+    signed: bool = False,
     height: int = 300,
 ) -> go.Figure:
     """A map of patches over the picture; the bar says what the colours stand for.
@@ -47,9 +48,13 @@ def overlay(
         scale: the values of the darkest and the brightest colour; without, the map's least and most (min-max).
         smooth: blend the colours between the middles of patches.
         unit: what the numbers are.
+        signed: the colours part at 0, which is in the middle of them; else they run from dark to bright.
         height: pixels on the screen.
     """
     low, high = scale or (float(grid.min()), float(grid.max()))
+    if signed:
+        high = max(abs(low), abs(high))
+        low = -high
     figure = layout(go.Figure(), height, top=4)
     grey = image.mean(axis=2, keepdims=True).astype(np.uint8).repeat(3, axis=2)
     add_picture(figure, grey)
@@ -63,7 +68,7 @@ def overlay(
         zmax=max(high, low + 1e-9),  # a flat map is dark all over
         zsmooth="best" if smooth else False,
         opacity=strength,
-        colorscale=SEQUENTIAL,
+        colorscale=SIGNED if signed else SEQUENTIAL,
         customdata=_names(len(grid)),
         hovertemplate=f"%{{customdata}}<br>{unit} %{{z:.4f}}<extra></extra>",
         colorbar={

@@ -7,6 +7,7 @@ VALIDATION = {"color": "#e0762a", "dash": "dash", "symbol": "diamond"}
 RIGHT, WRONG, NEUTRAL = "#2a9d78", "#d1495b", "#8a94a3"
 MARK = "#ff3d9a"  # the chosen token; in no other use
 SEQUENTIAL = "viridis"  # dark = little, bright = much; readable for colour-blind people
+SIGNED = "PuOr_r"  # purple = against, orange = for; readable for colour-blind people
 
 
 def layout(figure: go.Figure, height: int, top: int = 30, **more) -> go.Figure:

@@ -30,25 +30,43 @@ class View:
     smooth: bool
 
 
-def choose_view(model: ModelConfig) -> View:
-    """The controls above the pictures."""
-    first, second, third, fourth, fifth = st.columns([6, 6, 8, 7, 7], vertical_alignment="bottom")
-    with first:
+def choose_view(model: ModelConfig, with_token: bool) -> View:
+    """The controls above the pictures; without a token, it is the one that the class is read from."""
+    widths = [6, 6, 8, 7, 7] if with_token else [6, 6, 7, 15]
+    columns = iter(st.columns(widths, vertical_alignment="bottom"))
+    with next(columns):
         layer = _slide(
             "Layer",
             "layer",
             range(1, model.depth + 1),
             "The encoder block whose attention is shown. Early ones see the patches nearly raw, the last one decides.",
         )
-    with second:
+    with next(columns):
         head = _slide(
             "Head",
             "head",
             ("mean", *range(1, model.num_heads + 1)),
             "One head of that layer, or the mean of all its heads.",
         )
+    token, given = askers(model)[0], False
+    if with_token:
+        token, given = _choose_token(model, next(columns), next(columns))
+    with next(columns).popover("Colours", icon=":material/palette:", width="stretch"):
+        strength, one_scale, smooth = _colours()
+    return View(
+        layer - 1,
+        None if head == "mean" else head - 1,
+        None if token == "all" else token,
+        given,
+        strength,
+        one_scale,
+        smooth,
+    )
+
+
+def _choose_token(model: ModelConfig, first, second) -> tuple[int | str, bool]:
     reader = "CLS, from which" if model.has_cls else "all patches (their mean), from which"
-    asker = third.selectbox(
+    token = first.selectbox(
         "Token",
         askers(model),
         key="token",
@@ -56,27 +74,17 @@ def choose_view(model: ModelConfig) -> View:
         format_func=lambda asker: asker_name(asker, model),
         help=f"Whose attention is shown: {reader} the class is read, or one patch. A click on a picture chooses.",
     )
-    direction = fourth.selectbox(
+    direction = second.selectbox(
         "It",
         DIRECTIONS,
         key="direction",
         persist_state="session",
         format_func=DIRECTIONS.get,
-        disabled=asker == "all",
+        disabled=token == "all",
         help="*Takes from*: which patches the token looks at (its row of the matrix). *Gives to*: which patches look at "
         "the token (its column).",
     )
-    with fifth.popover("Colours", icon=":material/palette:", width="stretch"):
-        strength, one_scale, smooth = _colours()
-    return View(
-        layer - 1,
-        None if head == "mean" else head - 1,
-        None if asker == "all" else asker,
-        direction == "to" and asker != "all",
-        strength,
-        one_scale,
-        smooth,
-    )
+    return token, direction == "to" and token != "all"
 
 
 def _colours() -> tuple[float, bool, bool]:

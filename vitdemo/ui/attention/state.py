@@ -5,11 +5,15 @@ import streamlit as st
 from ...config import ModelConfig
 from ...data import CLASSES
 from ...explain.attention import token_name
+from ...explain.rollout import FUSIONS
 from ...runs import Run
 from .. import address
 from ..picture_picker import ANSWERS
 from ..results import images_shown
 
+DISCARDS = (0.0, 0.5, 0.8, 0.9, 0.95)
+WINDOWS = (1, 3)
+VIEWS = {"see": "See", "follow": "Follow"}
 DIRECTIONS = {"from": "takes from", "to": "gives to"}
 SCALES = {"each": "its own", "all": "one for all"}
 PIXELS = {"patches": "patches", "smooth": "smooth"}
@@ -22,17 +26,24 @@ def offered(run: Run) -> dict[str, tuple]:
         "layer": (range(1, model.depth + 1), model.depth),
         "head": (("mean", *range(1, model.num_heads + 1)), "mean"),
         "token": (askers(model), askers(model)[0]),
+        "view": (tuple(VIEWS), "see"),
         "direction": (tuple(DIRECTIONS), "from"),
         "strength": (range(0, 101, 5), 60),
         "scale": (tuple(SCALES), "each"),
         "pixels": (tuple(PIXELS), "patches"),
+        "explained": (("answer", *CLASSES), "answer"),
+        "fusion": (FUSIONS, "mean"),
+        "discard": (DISCARDS, 0.0),
+        "window": (WINDOWS, 1),
         "class": (("any", *CLASSES), "any"),
         "answers": (ANSWERS, "all"),
         "picture": (range(images_shown(run)), 0),
     }
 
 
-NAMES = {"run", "layer", "head", "token", "direction", "strength", "scale", "pixels", "class", "answers", "picture"}
+def names(run: Run) -> set[str]:
+    """Every parameter that the address may have."""
+    return {"run", *offered(run)}
 
 
 def start(run: Run) -> None:
@@ -45,6 +56,19 @@ def start(run: Run) -> None:
             state[name] = address.read(name, options, default)
         elif state[name] not in options or (name == "token" and renumbered):
             state[name] = default  # the model was changed for one of another shape
+
+
+def choose() -> str:
+    """Which of the page's views is wanted: a key of VIEWS."""
+    return st.segmented_control(
+        "View",
+        VIEWS,
+        key="view",
+        persist_state="session",
+        required=True,
+        format_func=VIEWS.get,
+        label_visibility="collapsed",
+    )
 
 
 def address_values(run: Run) -> dict:
