@@ -14,7 +14,7 @@ st.write(
 )
 with st.spinner("Loading PyTorch, once after each start …"):
     from vitdemo.config import ConfigError
-    from vitdemo.ui.attention import follow, see, state
+    from vitdemo.ui.attention import follow, judge, see, state
     from vitdemo.ui.attention.answer import show_answer
     from vitdemo.ui.picture_picker import ask, choose_picture
     from vitdemo.ui.run_picker import model_of, pick_run
@@ -40,9 +40,12 @@ with left:
     show_answer(probabilities, picture.label)
 with right:
     address.show_problems()
-    if state.choose() == "see":
-        see.show(run.model, picture, trace, see.choose_view(run.model, with_token=True))
-    else:
-        view = see.choose_view(run.model, with_token=False)
+    chosen = state.choose()
+    view = see.choose_view(run.model, with_token=chosen == "see")
+    if chosen == "see":
+        see.show(run.model, picture, trace, view)
+    if chosen == "follow":
         follow.show(model, picture, view, follow.choose_options(probabilities))
+    if chosen == "judge":
+        judge.show(run, model, picture, view, follow.choose_options(probabilities))
 address.write(state.address_values(run))

@@ -13,7 +13,7 @@ LAYERS = [  # from the lowest; a module imports from its own layer and from thos
     {"config", "costs", "cores", "memory", "paper", "paths", "cifar10"},
     {"model", "data", "metrics", "pictures", "augmentation", "precision"},
     {"training", "optimizer", "parallel", "whitening", "resume", "checkpoint", "snapshots", "runs", "card"},
-    {"jobs", "fetch", "speed", "explain", "figures", "__main__"},
+    {"jobs", "tasks", "fetch", "speed", "explain", "figures", "__main__"},
     {"ui"},
     {""},  # vitdemo/__init__.py, which loads each name when it is first used
 ]

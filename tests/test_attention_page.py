@@ -1,6 +1,7 @@
 """The Attention page without a browser, under Streamlit's AppTest."""
 
 import re
+import time
 from dataclasses import replace
 
 import pytest
@@ -100,6 +101,25 @@ def test_follow_has_every_method_with_its_formula(pooling, tiny, short):
     }
 
 
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_judge_checks_a_picture_and_a_sample(pooling, tiny, short):
+    run = trained_run(replace(tiny, pooling=pooling), short)
+    app = open_app("pages/attention.py", run=run.id, view="judge")
+    table = next(text.value for text in app.markdown if text.value.startswith("| Map"))
+    assert len(table.splitlines()) == 2 + 4 + 1
+    assert by_label(app.button, "Stop").disabled
+    by_label(app.button, "Check over 10 pictures").click().run()
+    assert not app.exception
+    end = time.monotonic() + 60
+    while by_label(app.button, "Stop").disabled is False and time.monotonic() < end:
+        app.run()
+    assert not app.exception
+    assert by_label(app.button, "Check over 10 pictures").disabled
+    found = [text.value for text in app.markdown if text.value.startswith("| Map")][-1]
+    assert found.count("faithful than chance") == 4
+    assert "Over 10 pictures" in captions_of(app)
+
+
 def test_without_cls_all_patches_ask_at_first(run_without_cls):
     app = open_app("pages/attention.py", run=run_without_cls.id)
     assert (app.session_state["head"], app.session_state["token"]) == ("mean", "all")
@@ -166,7 +186,7 @@ def test_a_bad_token_gets_one_sentence_without_cls(run_without_cls, token):
         ("strength", "nan", "use 0 to 100 in steps of 5"),
         ("direction", "up", "use from, to"),
         ("scale", "2", "use each, all"),
-        ("view", "all", "use see, follow"),
+        ("view", "all", "use see, follow, judge"),
         ("explained", "unicorn", "use answer, airplane"),
         ("fusion", "median", "use mean, max, min"),
         ("discard", "0.7", "use 0, 0.5, 0.8"),

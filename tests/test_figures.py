@@ -10,8 +10,11 @@ import pytest
 from PIL import Image
 
 from vitdemo.explain.attention import min_max
+from vitdemo.explain.faithfulness import Curves
+from vitdemo.explain.methods import METHODS
 from vitdemo.figures.attention import matrix, overlay, picture_with_patch, thumbnail_cell, thumbnails
 from vitdemo.figures.curves import all_curves, curve_values, metric_curve
+from vitdemo.figures.faithfulness import removal, similarity
 from vitdemo.figures.pictures import CELL, GAP, patches, sheet, to_source
 from vitdemo.figures.predictions import confusion, top_classes
 from vitdemo.figures.style import MARK
@@ -228,3 +231,24 @@ def test_all_colour_on_the_overlay_is_attention():
     canvas = pixels_of(overlay(IMAGE, np.eye(4), 8, None, 0.5))
     assert (canvas == canvas[..., :1]).all()
     np.testing.assert_array_equal(pixels_of(picture_with_patch(IMAGE, 8, None)), IMAGE)
+
+
+@pytest.mark.parametrize("part", ["deletion", "insertion"])
+def test_removal_shows_each_method_and_the_band_of_chance(part):
+    shares = np.array([0, 0.5, 1])
+    chance = [Curves(shares, *RNG.random((2, 3))) for _ in range(4)]
+    found = {name: Curves(shares, *RNG.random((2, 3))) for name in METHODS}
+    low, high, mean, *lines = removal(found, chance, part, 200).data
+    random = np.stack([getattr(one, part) for one in chance])
+    for trace, expected in ((low, random.min(axis=0)), (high, random.max(axis=0)), (mean, random.mean(axis=0))):
+        np.testing.assert_array_equal(trace.y, expected)
+    assert high.fill == "tonexty"
+    assert [line.name for line in lines] == list(found)
+    for line in lines:
+        np.testing.assert_array_equal(line.y, getattr(found[line.name], part))
+    assert len({(line.line.color, line.line.dash, line.marker.symbol) for line in lines}) == len(lines)
+
+
+def test_similarity_begins_with_the_whole_model():
+    (line,) = similarity({"rollout": [0.9, 0.1]}, ["head", "block 1"], 200).data
+    assert (list(line.x), list(line.y)) == (["none", "head", "block 1"], [1.0, 0.9, 0.1])

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from vitdemo.explain.covering import cover
-from vitdemo.explain.faithfulness import area, curves, order_of, random_orders, verdict
+from vitdemo.explain.faithfulness import area, curves, gaps_over, order_of, random_orders, verdict
+from vitdemo.explain.methods import by_occlusion, by_relevance
 
 
 class CountsBright:
@@ -73,6 +74,21 @@ def test_the_ends_are_the_whole_and_the_covered_picture(trained_model, pictures)
 def test_no_more_points_than_patches(random_model, pictures):
     (found,) = curves(random_model, pictures[0], 0, [np.arange(4)], points=33)
     np.testing.assert_allclose(found.shares, [0, 0.25, 0.5, 0.75, 1])
+
+
+def test_the_gaps_of_several_pictures_are_those_of_each(trained_model, pictures):
+    ask = {"occlusion": by_occlusion, "relevance": by_relevance}
+    answers = list(gaps_over(trained_model, pictures, ask, points=5, seed=7))
+    assert len(answers) == 3
+    for number, (image, found) in enumerate(zip(pictures, answers, strict=True)):
+        with torch.no_grad():
+            class_ = trained_model(image[None]).argmax(dim=1)
+        for name, method in ask.items():
+            order = order_of(method(trained_model, image[None], class_)[0].numpy(force=True))
+            (expected,) = curves(trained_model, image, int(class_), [order], 5)
+            assert found[name] == pytest.approx(expected.gap, abs=1e-5)
+        (expected,) = curves(trained_model, image, int(class_), random_orders(64, 1, 7 + number), 5)
+        assert found["chance"] == pytest.approx(expected.gap, abs=1e-5)
 
 
 def test_the_order_of_scores():

@@ -3,7 +3,7 @@
 Deletion and insertion (Petsiuk, Das and Saenko 2018, RISE, section 3.2), beside random orders as a baseline.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,8 @@ from torch import Tensor
 from ..model import VisionTransformer
 from .covering import probabilities_covered
 
+Explain = Callable[[VisionTransformer, Tensor, Tensor], Tensor]  # model, pictures, classes -> (B, n, n)
+CHANCE = "chance"
 CERTAIN = 1.96  # standard errors on each side: 95 % of a normal distribution
 
 
@@ -66,6 +68,30 @@ def curves(model: VisionTransformer, image: Tensor, class_: int, orders: list[np
     covered = torch.cat([covered, ~covered], dim=1).reshape(-1, side, side)
     values = probabilities_covered(model, image, covered)[:, class_].numpy().reshape(len(orders), 2, len(counts))
     return [Curves(counts / side**2, deletion, insertion) for deletion, insertion in values]
+
+
+def gaps_over(
+    model: VisionTransformer, images: Tensor, explain: dict[str, Explain], points: int, seed: int = 0
+) -> Iterator[dict[str, float]]:
+    """The gap of each method's order on each of some pictures, for the class that the model names.
+
+    Args:
+        model: in evaluation.
+        images: (B, C, H, W), normalised.
+        explain: the methods by name.
+        points: of each curve.
+        seed: of the random order that each picture is compared with.
+
+    Yields:
+        for each picture the gap of each method, and of a random order as CHANCE.
+    """
+    for number, image in enumerate(images):
+        with torch.no_grad():
+            class_ = model(image[None]).argmax(dim=1)
+        maps = [method(model, image[None], class_)[0].numpy(force=True) for method in explain.values()]
+        orders = [*map(order_of, maps), *random_orders(maps[0].size, 1, seed + number)]
+        found = curves(model, image, int(class_), orders, points)
+        yield dict(zip([*explain, CHANCE], [each.gap for each in found], strict=True))
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,12 @@ import plotly.graph_objects as go
 TRAIN = {"color": "#2a8fd8", "dash": "solid", "symbol": "circle"}
 VALIDATION = {"color": "#e0762a", "dash": "dash", "symbol": "diamond"}
 RIGHT, WRONG, NEUTRAL = "#2a9d78", "#d1495b", "#8a94a3"
+METHODS = {  # of explaining: colour, dash, symbol
+    "attention": ("#8e6bbf", "solid", "circle"),
+    "rollout": ("#c08a1e", "dash", "square"),
+    "relevance": ("#128c9c", "dashdot", "diamond"),
+    "occlusion": ("#b5477f", "longdash", "cross"),
+}
 MARK = "#ff3d9a"  # the chosen token; in no other use
 SEQUENTIAL = "viridis"  # dark = little, bright = much; readable for colour-blind people
 SIGNED = "PuOr_r"  # purple = against, orange = for; readable for colour-blind people

@@ -13,7 +13,7 @@ from ..results import images_shown
 
 DISCARDS = (0.0, 0.5, 0.8, 0.9, 0.95)
 WINDOWS = (1, 3)
-VIEWS = {"see": "See", "follow": "Follow"}
+VIEWS = {"see": "See", "follow": "Follow", "judge": "Judge"}
 DIRECTIONS = {"from": "takes from", "to": "gives to"}
 SCALES = {"each": "its own", "all": "one for all"}
 PIXELS = {"patches": "patches", "smooth": "smooth"}
