@@ -14,7 +14,7 @@ st.write(
 )
 with st.spinner("Loading PyTorch, once after each start …"):
     from vitdemo.config import ConfigError
-    from vitdemo.ui.attention import follow, judge, see, state
+    from vitdemo.ui.attention import follow, heads, judge, see, state
     from vitdemo.ui.attention.answer import show_answer
     from vitdemo.ui.picture_picker import ask, choose_picture
     from vitdemo.ui.run_picker import model_of, pick_run
@@ -48,4 +48,6 @@ with right:
         follow.show(model, picture, view, follow.choose_options(probabilities))
     if chosen == "judge":
         judge.show(run, model, picture, view, follow.choose_options(probabilities))
+    if chosen == "heads":
+        heads.show(run, model, view)
 address.write(state.address_values(run))

@@ -4,12 +4,17 @@ import re
 import time
 from dataclasses import replace
 
+import numpy as np
 import pytest
+import torch
 from open_app import by_label, captions_of, open_app, trained_run
 
 from vitdemo.config import POOLINGS
-from vitdemo.data import load_cifar10
+from vitdemo.data import load_cifar10, normalise
+from vitdemo.explain.heads import head_character
+from vitdemo.model import VisionTransformer
 from vitdemo.runs import new_run, save_run
+from vitdemo.ui.attention.heads import near_and_far, of_even_attention
 
 
 def test_a_run_without_weights_is_not_lost_on_the_attention_page(tiny, short):
@@ -120,6 +125,36 @@ def test_judge_checks_a_picture_and_a_sample(pooling, tiny, short):
     assert "Over 10 pictures" in captions_of(app)
 
 
+@pytest.mark.parametrize("pooling", ["cls", "mean"])
+def test_heads_says_which_look_near_and_which_far(pooling, tiny, short):
+    run = trained_run(replace(tiny, pooling=pooling, depth=2), short)
+    app = open_app("pages/attention.py", run=run.id, view="heads")
+    (said,) = [text.value for text in app.markdown if text.value.startswith("- **Nearest**")]
+    assert re.search(r"Nearest\*\*: layer \d, head \d \(\d+\.\d pixels\)", said)
+    assert re.search(r"The last layer looks \*\*(farther|nearer)\*\* than the first", said)
+    options = app.button_group(key="character").options
+    assert len(options) == (4 if pooling == "cls" else 3)
+    open_app("pages/attention.py", run=run.id, view="heads", character="entropy")
+
+
+def test_near_and_far_in_words():
+    said = near_and_far(np.array([[1.0, 3.0], [9.0, 5.0]]), even=6.0).splitlines()
+    assert said[0] == "- **Nearest**: layer 1, head 1 (1.0 pixels). **Farthest**: layer 2, head 1 (9.0 pixels)."
+    assert "**farther** than the first: 7.0 against 2.0" in said[1]
+    assert "most in layer 2 (by 4.0 pixels) and least in layer 1 (by 2.0)" in said[2]
+    assert len(near_and_far(np.array([[2.0]]), even=6.0).splitlines()) == 1
+
+
+def test_even_attention_is_what_a_head_without_weights_has(tiny):
+    model = VisionTransformer(tiny, seed=0).eval()
+    with torch.no_grad():
+        model.blocks[0].attn.qkv.weight.zero_()
+    found = head_character(model, normalise(load_cifar10(1, 2).validation.images))
+    even = of_even_attention(tiny)
+    for name, values in vars(found).items():
+        assert values[0].tolist() == pytest.approx([even[name]] * 2, abs=1e-5)
+
+
 def test_without_cls_all_patches_ask_at_first(run_without_cls):
     app = open_app("pages/attention.py", run=run_without_cls.id)
     assert (app.session_state["head"], app.session_state["token"]) == ("mean", "all")
@@ -186,7 +221,7 @@ def test_a_bad_token_gets_one_sentence_without_cls(run_without_cls, token):
         ("strength", "nan", "use 0 to 100 in steps of 5"),
         ("direction", "up", "use from, to"),
         ("scale", "2", "use each, all"),
-        ("view", "all", "use see, follow, judge"),
+        ("view", "all", "use see, follow, judge, heads"),
         ("explained", "unicorn", "use answer, airplane"),
         ("fusion", "median", "use mean, max, min"),
         ("discard", "0.7", "use 0, 0.5, 0.8"),

@@ -15,6 +15,7 @@ from vitdemo.explain.methods import METHODS
 from vitdemo.figures.attention import matrix, overlay, picture_with_patch, thumbnail_cell, thumbnails
 from vitdemo.figures.curves import all_curves, curve_values, metric_curve
 from vitdemo.figures.faithfulness import removal, similarity
+from vitdemo.figures.heads import by_layer, head_at, head_map, head_places
 from vitdemo.figures.pictures import CELL, GAP, patches, sheet, to_source
 from vitdemo.figures.predictions import confusion, top_classes
 from vitdemo.figures.style import MARK
@@ -252,3 +253,32 @@ def test_removal_shows_each_method_and_the_band_of_chance(part):
 def test_similarity_begins_with_the_whole_model():
     (line,) = similarity({"rollout": [0.9, 0.1]}, ["head", "block 1"], 200).data
     assert (list(line.x), list(line.y)) == (["none", "head", "block 1"], [1.0, 0.9, 0.1])
+
+
+@pytest.mark.parametrize(("chosen", "marked"), [((1, 2), [5]), ((0, None), [0, 1, 2])])
+def test_heads_lie_by_layer_and_the_chosen_are_marked(chosen, marked):
+    values = RNG.random((2, 3))
+    mean, points = by_layer(values, "bits", None, chosen, 200).data
+    np.testing.assert_allclose(mean.y, values.mean(axis=1))
+    assert list(mean.x) == [1, 2]
+    np.testing.assert_array_equal(points.y, values.ravel())
+    assert [place for place, color in enumerate(points.marker.color) if color == MARK] == marked
+    assert list(points.customdata[5]) == [2, 3]
+
+
+@pytest.mark.parametrize(("depth", "heads"), [(1, 1), (3, 4), (12, 16)])
+def test_a_point_tells_its_head(depth, heads):
+    places = head_places(depth, heads)
+    assert len(np.unique(places)) == depth * heads
+    for layer, head in np.ndindex(depth, heads):
+        assert head_at(float(places[layer, head]), heads) == (layer, head)
+
+
+@pytest.mark.parametrize(("signed", "low"), [(True, -0.5), (False, 0.0)])
+def test_a_head_map_parts_at_zero_and_crosses_what_is_off(signed, low):
+    values = np.array([[0.1, -0.5], [0.2, 0.0]])
+    figure = head_map(values, "accuracy", signed, {(1, 0)}, 200)
+    heat = figure.data[0]
+    np.testing.assert_array_equal(np.array(heat.z), values)
+    assert (heat.zmin, heat.zmax, heat.x0, heat.y0) == (low, 0.5, 1, 1)
+    assert [(note.x, note.y) for note in figure.layout.annotations] == [(1, 2)]

@@ -18,7 +18,7 @@ from ..picture_picker import Picture
 from ..progress import progress
 from ..results import validation_split
 from ..run_picker import model_of
-from .follow import TITLES, explainers
+from .follow import explainers
 from .see import View
 
 RANDOM_ORDERS = 10  # that the picture on screen is compared with
@@ -58,19 +58,20 @@ def _this_picture(key: tuple, model, picture: Picture, view: View, class_: int, 
         "their mean (dotted). V. Petsiuk, A. Das and K. Saenko, *RISE*, 2018, section 3.2."
     )
     by_chance = [one.gap for one in chance]
-    rows = ["| Map | Deletion area | Insertion area | Gap | Ahead of random orders |", "|---|---:|---:|---:|---:|"]
+    rows = ["| Map | Deletion | Insertion | Gap | Beats random |", "|---|---:|---:|---:|---:|"]
     for name, one in found.items():
         deletion, insertion = (area(one.shares, getattr(one, part)) for part in ("deletion", "insertion"))
         beaten = sum(one.gap > other for other in by_chance)
-        rows.append(
-            f"| {TITLES[name]} | {deletion:.3f} | {insertion:.3f} | {one.gap:+.3f} | {beaten} of {len(by_chance)} |"
-        )
+        rows.append(f"| {name} | {deletion:.3f} | {insertion:.3f} | {one.gap:+.3f} | {beaten} of {len(by_chance)} |")
     deletion, insertion = (
         np.mean([area(one.shares, getattr(one, part)) for one in chance]) for part in ("deletion", "insertion")
     )
-    rows.append(f"| random orders, mean | {deletion:.3f} | {insertion:.3f} | {np.mean(by_chance):+.3f} | |")
+    rows.append(f"| random | {deletion:.3f} | {insertion:.3f} | {np.mean(by_chance):+.3f} | |")
     st.markdown("\n".join(rows))
-    st.caption("Gap: the area under insertion minus the area under deletion. One picture proves little: see below.")
+    st.caption(
+        "Areas under the curves. Gap: insertion minus deletion. *Beats random*: how many random orders have a smaller gap. One "
+        "picture proves little: see below."
+    )
 
 
 @st.cache_data(max_entries=64, show_spinner="Covering and uncovering patches …")
@@ -126,14 +127,14 @@ def _watch(key: tuple, was_running: bool) -> None:
 def _verdicts(answers: tuple[dict[str, float], ...]) -> None:
     """A row and a sentence for each method."""
     rows = [
-        "| Map | Mean gap | Random order | Difference, 95 % interval | For this model |",
+        "| Map | Gap | Random | Difference, 95 % | For this model |",
         "|---|---:|---:|---:|---|",
     ]
     for name in answers[0]:
         if name != CHANCE:
             found = verdict((one[name], one[CHANCE]) for one in answers)
             rows.append(
-                f"| {TITLES[name]} | {found.gap:+.3f} | {found.chance:+.3f} | {found.lead:+.3f} ± {found.margin:.3f} "
+                f"| {name} | {found.gap:+.3f} | {found.chance:+.3f} | {found.lead:+.3f} ± {found.margin:.3f} "
                 f"| {_sentence(found)} |"
             )
     st.markdown("\n".join(rows))

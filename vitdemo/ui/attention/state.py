@@ -13,7 +13,8 @@ from ..results import images_shown
 
 DISCARDS = (0.0, 0.5, 0.8, 0.9, 0.95)
 WINDOWS = (1, 3)
-VIEWS = {"see": "See", "follow": "Follow", "judge": "Judge"}
+VIEWS = {"see": "See", "follow": "Follow", "judge": "Judge", "heads": "Heads"}
+CHARACTERS = {"distance": "distance", "entropy": "entropy", "on_cls": "on CLS", "on_itself": "on itself"}
 DIRECTIONS = {"from": "takes from", "to": "gives to"}
 SCALES = {"each": "its own", "all": "one for all"}
 PIXELS = {"patches": "patches", "smooth": "smooth"}
@@ -35,6 +36,7 @@ def offered(run: Run) -> dict[str, tuple]:
         "fusion": (FUSIONS, "mean"),
         "discard": (DISCARDS, 0.0),
         "window": (WINDOWS, 1),
+        "character": (tuple(name for name in CHARACTERS if model.has_cls or name != "on_cls"), "distance"),
         "class": (("any", *CLASSES), "any"),
         "answers": (ANSWERS, "all"),
         "picture": (range(images_shown(run)), 0),
