@@ -14,7 +14,7 @@ st.write(
 )
 with st.spinner("Loading PyTorch, once after each start …"):
     from vitdemo.config import ConfigError
-    from vitdemo.ui.attention import follow, heads, judge, see, state
+    from vitdemo.ui.attention import follow, heads, intervene, judge, see, state
     from vitdemo.ui.attention.answer import show_answer
     from vitdemo.ui.picture_picker import ask, choose_picture
     from vitdemo.ui.run_picker import model_of, pick_run
@@ -41,13 +41,15 @@ with left:
 with right:
     address.show_problems()
     chosen = state.choose()
-    view = see.choose_view(run.model, with_token=chosen == "see")
+    view = see.choose_view(run.model, state.CONTROLS[chosen])
     if chosen == "see":
         see.show(run.model, picture, trace, view)
     if chosen == "follow":
         follow.show(model, picture, view, follow.choose_options(probabilities))
     if chosen == "judge":
         judge.show(run, model, picture, view, follow.choose_options(probabilities))
+    if chosen == "intervene":
+        intervene.show(run, model, picture, probabilities, view)
     if chosen == "heads":
         heads.show(run, model, view)
 address.write(state.address_values(run))

@@ -126,6 +126,35 @@ def test_judge_checks_a_picture_and_a_sample(pooling, tiny, short):
 
 
 @pytest.mark.parametrize("pooling", ["cls", "mean"])
+def test_intervene_has_the_answer_before_and_after(pooling, tiny, short):
+    run = trained_run(replace(tiny, pooling=pooling), short)
+    several = {"off": "1.2", "covered": "0,3", "cut": "1"}
+    app = open_app("pages/attention.py", run=run.id, view="intervene", where="one", **several)
+    assert not app.warning
+    assert dict(app.query_params) == {"run": run.id, "view": "intervene", "where": "one"} | several
+    assert "2 covered; crossed: the 1 that" in captions_of(app)
+    said = next(text.value for text in app.markdown if text.value.startswith("Accuracy over 10"))
+    assert re.search(r"\*\*\d+\.\d%\*\*, before \d+\.\d%\.", said)
+    end = time.monotonic() + 60
+    while "Purple: without it" not in captions_of(app) and time.monotonic() < end:
+        app.run()
+    assert "Purple: without it the model is worse." in captions_of(app)
+    by_label(app.button, "Undo everything").click().run()
+    assert not app.exception
+    assert dict(app.query_params) == {"run": run.id, "view": "intervene", "where": "one"}
+    assert any(text.value.endswith("with all heads on.") for text in app.markdown)
+
+
+def test_heads_and_patches_that_are_not_there_are_said_and_left_out(saved_run):
+    app = open_app("pages/attention.py", run=saved_run.id, view="intervene", off="1.1,7.7", covered="2,99")
+    assert app.session_state["off"] == ("1.1",)
+    assert app.session_state["covered"] == (2,)
+    said = app.warning[0].value
+    assert "off=7.7, which is not offered: use some of 1.1, 1.2" in said
+    assert "covered=99, which is not offered: use some of 0 to 3" in said
+
+
+@pytest.mark.parametrize("pooling", ["cls", "mean"])
 def test_heads_says_which_look_near_and_which_far(pooling, tiny, short):
     run = trained_run(replace(tiny, pooling=pooling, depth=2), short)
     app = open_app("pages/attention.py", run=run.id, view="heads")
@@ -221,7 +250,7 @@ def test_a_bad_token_gets_one_sentence_without_cls(run_without_cls, token):
         ("strength", "nan", "use 0 to 100 in steps of 5"),
         ("direction", "up", "use from, to"),
         ("scale", "2", "use each, all"),
-        ("view", "all", "use see, follow, judge, heads"),
+        ("view", "all", "use see, follow, judge, intervene, heads"),
         ("explained", "unicorn", "use answer, airplane"),
         ("fusion", "median", "use mean, max, min"),
         ("discard", "0.7", "use 0, 0.5, 0.8"),

@@ -12,12 +12,19 @@ from PIL import Image
 from vitdemo.explain.attention import min_max
 from vitdemo.explain.faithfulness import Curves
 from vitdemo.explain.methods import METHODS
-from vitdemo.figures.attention import matrix, overlay, picture_with_patch, thumbnail_cell, thumbnails
+from vitdemo.figures.attention import (
+    matrix,
+    overlay,
+    picture_with_crosses,
+    picture_with_patch,
+    thumbnail_cell,
+    thumbnails,
+)
 from vitdemo.figures.curves import all_curves, curve_values, metric_curve
 from vitdemo.figures.faithfulness import removal, similarity
 from vitdemo.figures.heads import by_layer, head_at, head_map, head_places
 from vitdemo.figures.pictures import CELL, GAP, patches, sheet, to_source
-from vitdemo.figures.predictions import confusion, top_classes
+from vitdemo.figures.predictions import before_and_after, confusion, top_classes
 from vitdemo.figures.style import MARK
 from vitdemo.metrics import METRICS
 
@@ -204,6 +211,20 @@ def test_the_most_probable_class_is_on_top_and_the_right_one_is_ticked():
 def test_nobody_is_wrong_about_a_picture_without_a_label():
     figure = top_classes(np.array([0.1, 0.05, 0.4, 0.25, 0.15, 0.05]), NAMES, label=None)
     assert len(set(figure.data[0].marker.color)) == 1
+
+
+def test_before_and_after_show_whoever_was_or_is_probable():
+    before, after = np.array([0.9, 0.05, 0.02, 0.01, 0.01, 0.01]), np.array([0.1, 0.05, 0.8, 0.02, 0.02, 0.01])
+    then, first = before_and_after(before, after, NAMES, label=0, count=3).data
+    assert (then.name, first.name) == ("after", "before")
+    assert list(then.y)[::-1] == list(first.y)[::-1] == ["ant ✓", "cat", "bee"]
+    assert (list(then.x)[::-1], list(first.x)[::-1]) == ([0.1, 0.8, 0.05], [0.9, 0.02, 0.05])
+    assert then.opacity > first.opacity
+
+
+def test_crosses_lie_on_their_patches():
+    notes = picture_with_crosses(IMAGE, 8, None, (0, 6)).layout.annotations
+    assert [(note.x, note.y) for note in notes] == [(4, 4), (20, 12)]
 
 
 def test_the_confusion_matrix_shows_its_counts():

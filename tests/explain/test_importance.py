@@ -6,7 +6,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from vitdemo.data import load_cifar10, normalise
 from vitdemo.explain.importance import accuracy_and_loss, gradient_importance, removals
+from vitdemo.explain.interventions import heads_off
 
 
 @torch.no_grad()
@@ -46,4 +48,15 @@ def test_the_gradient_as_by_differences(random_model, pictures, labels):
 def test_without_any_head_the_trained_model_knows_nothing(trained_model, pictures, labels):
     everything = [(layer, head) for layer in range(6) for head in range(4)]
     assert accuracy_and_loss(trained_model, pictures, labels)[0] == 1
-    assert accuracy_and_loss(trained_model, pictures, labels, everything)[1] > 1  # in nats; guessing has 2.3
+    assert accuracy_and_loss(trained_model, pictures, labels, heads_off(everything))[1] > 1  # in nats; guessing has 2.3
+
+
+def test_more_pictures_than_fit_into_a_batch(random_model):
+    split = load_cifar10(1, 150).validation
+    images = normalise(split.images)
+    with torch.no_grad():
+        right = float((random_model(images).argmax(dim=1) == split.labels).float().mean())
+    assert accuracy_and_loss(random_model, images, split.labels)[0] == pytest.approx(right)
+    parts = [gradient_importance(random_model, images[i::2], split.labels[i::2]) for i in range(2)]
+    whole = gradient_importance(random_model, images, split.labels)
+    torch.testing.assert_close(whole, sum(parts) / 2, atol=1e-6, rtol=1e-4)

@@ -6,14 +6,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..model import VisionTransformer
+from ..model import Edit, VisionTransformer
+from .covering import BATCH
 from .interventions import heads_off
 
 
 @torch.no_grad()
-def accuracy_and_loss(model: VisionTransformer, images: Tensor, labels: Tensor, off=()) -> tuple[float, float]:
-    """Over some normalised images, with some heads (layer, head) switched off."""
-    logits = model.trace(images, heads_off(off))[0]
+def accuracy_and_loss(
+    model: VisionTransformer, images: Tensor, labels: Tensor, edit: Edit | None = None
+) -> tuple[float, float]:
+    """Over some normalised images, with the attention edited if asked for."""
+    logits = torch.cat([model.trace(some, edit)[0] for some in images.split(BATCH)])
     return float((logits.argmax(dim=1) == labels).float().mean()), float(F.cross_entropy(logits, labels))
 
 
@@ -31,7 +34,7 @@ def removals(model: VisionTransformer, images: Tensor, labels: Tensor) -> Iterat
     accuracy, loss = accuracy_and_loss(model, images, labels)
     for layer in range(model.config.depth):
         for head in range(model.config.num_heads):
-            without = accuracy_and_loss(model, images, labels, [(layer, head)])
+            without = accuracy_and_loss(model, images, labels, heads_off([(layer, head)]))
             yield layer, head, without[0] - accuracy, without[1] - loss
 
 
@@ -50,7 +53,10 @@ def gradient_importance(model: VisionTransformer, images: Tensor, labels: Tensor
         (depth, num_heads), none negative.
     """
     c = model.config
-    gates = torch.ones(c.depth, len(images), c.num_heads, 1, 1, requires_grad=True)
-    logits, _ = model.trace(images, lambda layer, attention: attention * gates[layer])
-    (gradient,) = torch.autograd.grad(F.cross_entropy(logits, labels, reduction="sum"), gates)
-    return gradient.abs().mean(dim=1)[..., 0, 0]
+    total = torch.zeros(c.depth, c.num_heads)
+    for some, their in zip(images.split(BATCH), labels.split(BATCH), strict=True):
+        gates = torch.ones(c.depth, len(some), c.num_heads, 1, 1, requires_grad=True)
+        logits, _ = model.trace(some, lambda layer, attention, gates=gates: attention * gates[layer])
+        (gradient,) = torch.autograd.grad(F.cross_entropy(logits, their, reduction="sum"), gates)
+        total += gradient.abs().sum(dim=1)[..., 0, 0]
+    return total / len(images)

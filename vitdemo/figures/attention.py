@@ -23,6 +23,18 @@ def picture_with_patch(image: np.ndarray, patch_size: int, patch: int | None, he
     return _frame(figure, image.shape[0], patch_size, patch)
 
 
+def picture_with_crosses(
+    image: np.ndarray, patch_size: int, patch: int | None, crossed: tuple[int, ...], height: int = 300
+) -> go.Figure:
+    """`picture_with_patch`, with a cross on some patches."""
+    figure = picture_with_patch(image, patch_size, patch, height)
+    for one in crossed:
+        row, column = divmod(one, image.shape[1] // patch_size)
+        cross = {"text": "✕", "font": {"color": MARK, "size": 20}, "showarrow": False}
+        figure.add_annotation(x=(column + 0.5) * patch_size, y=(row + 0.5) * patch_size, **cross)
+    return figure
+
+
 def overlay(
     image: np.ndarray,
     grid: np.ndarray,

@@ -35,6 +35,39 @@ def top_classes(probabilities: np.ndarray, classes: tuple[str, ...], label: int 
     ).update_yaxes(showgrid=False)
 
 
+def before_and_after(
+    before: np.ndarray, after: np.ndarray, classes: tuple[str, ...], label: int | None, count: int = 5
+) -> go.Figure:
+    """Two bars for each of the classes that are most probable before or after, pale before and full after.
+
+    Args:
+        before: (K,).
+        after: (K,).
+        classes: their K names.
+        label: the right class, or None where nobody knows it.
+        count: how many classes.
+    """
+    order = np.argsort(-np.maximum(before, after), kind="stable")[:count][::-1]
+    names = [classes[k] + (" ✓" if k == label else "") for k in order]
+    colours = [RIGHT if k == label else NEUTRAL for k in order]
+    figure = layout(go.Figure(), 300, bargap=0.25, bargroupgap=0.05)
+    for values, name, opacity in ((after, "after", 1.0), (before, "before", 0.4)):  # drawn from below
+        figure.add_bar(
+            x=values[order],
+            y=names,
+            orientation="h",
+            name=name,
+            marker_color=colours,
+            opacity=opacity,
+            text=[f"{p:.1%}" for p in values[order]],
+            textposition="outside",
+            cliponaxis=False,
+            hovertemplate=f"%{{y}} {name}: %{{x:.2%}}<extra></extra>",
+        )
+    axis = {"range": [0, 1.15], "tickvals": [0, 0.5, 1], "tickformat": ".0%", "title": "Probability"}
+    return figure.update_xaxes(**axis).update_yaxes(showgrid=False).update_layout(showlegend=False)
+
+
 def confusion(matrix: np.ndarray, classes: tuple[str, ...]) -> go.Figure:
     """The confusion matrix (K, K) with its counts; row = the image's class, column = what it was called."""
     readable = np.where(matrix > 0.6 * matrix.max(), "black", "white")

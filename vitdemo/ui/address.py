@@ -17,6 +17,17 @@ def read(name: str, options, default):
     return default
 
 
+def read_several(name: str, options) -> tuple:
+    """The parameter's values, separated by commas, that are among `options`; what does not fit is noted."""
+    by_text = {str(option): option for option in options}
+    parts = [part for part in st.query_params.get(name, "").split(",") if part]
+    for part in parts:
+        if part not in by_text:
+            note(f"The address asks for {name}={part[:40]}, which is not offered: use some of {_offered(options)}.")
+            break
+    return tuple(dict.fromkeys(by_text[part] for part in parts if part in by_text))
+
+
 def note(problem: str) -> None:
     """Remember a sentence for `show_problems`."""
     st.session_state.setdefault(_PROBLEMS, []).append(problem)
@@ -38,9 +49,15 @@ def show_problems() -> None:
 
 def write(values: dict) -> None:
     """Make the address say these parameters and no others."""
-    wanted = {name: f"{value:g}" if isinstance(value, float) else str(value) for name, value in values.items()}
+    wanted = {name: _text(value) for name, value in values.items()}
     if st.query_params.to_dict() != wanted:
         st.query_params.from_dict(wanted)
+
+
+def _text(value) -> str:
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _number(text: str) -> float | None:

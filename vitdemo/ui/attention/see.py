@@ -30,29 +30,36 @@ class View:
     smooth: bool
 
 
-def choose_view(model: ModelConfig, with_token: bool) -> View:
-    """The controls above the pictures; without a token, it is the one that the class is read from."""
-    widths = [6, 6, 8, 7, 7] if with_token else [6, 6, 7, 15]
-    columns = iter(st.columns(widths, vertical_alignment="bottom"))
-    with next(columns):
+WIDTHS = {"layer": 6, "head": 6, "token": 8, "direction": 7, "colours": 7}  # of the controls, beside each other
+
+
+def choose_view(model: ModelConfig, wanted: tuple[str, ...]) -> View:
+    """The controls above the pictures: those of WIDTHS that are wanted. What has none keeps its value or its default."""
+    room = sum(WIDTHS.values()) - sum(WIDTHS[name] for name in wanted)
+    widths = [*map(WIDTHS.get, wanted), *[room] * bool(room)]
+    place = dict(zip(wanted, st.columns(widths, vertical_alignment="bottom"), strict=False))
+    with place["layer"]:
         layer = _slide(
             "Layer",
             "layer",
             range(1, model.depth + 1),
             "The encoder block whose attention is shown. Early ones see the patches nearly raw, the last one decides.",
         )
-    with next(columns):
-        head = _slide(
-            "Head",
-            "head",
-            ("mean", *range(1, model.num_heads + 1)),
-            "One head of that layer, or the mean of all its heads.",
-        )
-    token, given = askers(model)[0], False
-    if with_token:
-        token, given = _choose_token(model, next(columns), next(columns))
-    with next(columns).popover("Colours", icon=":material/palette:", width="stretch"):
-        strength, one_scale, smooth = _colours()
+    head = st.session_state["head"]
+    if "head" in wanted:
+        with place["head"]:
+            head = _slide(
+                "Head",
+                "head",
+                ("mean", *range(1, model.num_heads + 1)),
+                "One head of that layer, or the mean of all its heads.",
+            )
+    token = _choose_token(model, place["token"]) if "token" in wanted else askers(model)[0]
+    given = "direction" in wanted and _choose_direction(place["direction"], token)
+    strength, one_scale, smooth = 1.0, False, False
+    if "colours" in wanted:
+        with place["colours"].popover("Colours", icon=":material/palette:", width="stretch"):
+            strength, one_scale, smooth = _colours()
     return View(
         layer - 1,
         None if head == "mean" else head - 1,
@@ -64,17 +71,20 @@ def choose_view(model: ModelConfig, with_token: bool) -> View:
     )
 
 
-def _choose_token(model: ModelConfig, first, second) -> tuple[int | str, bool]:
+def _choose_token(model: ModelConfig, place) -> int | str:
     reader = "CLS, from which" if model.has_cls else "all patches (their mean), from which"
-    token = first.selectbox(
+    return place.selectbox(
         "Token",
         askers(model),
         key="token",
         persist_state="session",
         format_func=lambda asker: asker_name(asker, model),
-        help=f"Whose attention is shown: {reader} the class is read, or one patch. A click on a picture chooses.",
+        help=f"Whose attention it is about: {reader} the class is read, or one patch. A click on a picture chooses.",
     )
-    direction = second.selectbox(
+
+
+def _choose_direction(place, token: int | str) -> bool:
+    direction = place.selectbox(
         "It",
         DIRECTIONS,
         key="direction",
@@ -84,7 +94,7 @@ def _choose_token(model: ModelConfig, first, second) -> tuple[int | str, bool]:
         help="*Takes from*: which patches the token looks at (its row of the matrix). *Gives to*: which patches look at "
         "the token (its column).",
     )
-    return token, direction == "to" and token != "all"
+    return direction == "to" and token != "all"
 
 
 def _colours() -> tuple[float, bool, bool]:

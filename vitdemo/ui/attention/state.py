@@ -13,8 +13,17 @@ from ..results import images_shown
 
 DISCARDS = (0.0, 0.5, 0.8, 0.9, 0.95)
 WINDOWS = (1, 3)
-VIEWS = {"see": "See", "follow": "Follow", "judge": "Judge", "heads": "Heads"}
+VIEWS = {"see": "See", "follow": "Follow", "judge": "Judge", "intervene": "Intervene", "heads": "Heads"}
+CONTROLS = {  # of layer, head and so on, that each view has
+    "see": ("layer", "head", "token", "direction", "colours"),
+    "follow": ("layer", "head", "colours"),
+    "judge": ("layer", "head"),
+    "intervene": ("layer", "token"),
+    "heads": ("layer", "head"),
+}
 CHARACTERS = {"distance": "distance", "entropy": "entropy", "on_cls": "on CLS", "on_itself": "on itself"}
+CLICKS = {"cover": "covers a patch", "cut": "cuts a look at it"}
+WHERE = {"all": "every layer", "one": "the chosen layer"}
 DIRECTIONS = {"from": "takes from", "to": "gives to"}
 SCALES = {"each": "its own", "all": "one for all"}
 PIXELS = {"patches": "patches", "smooth": "smooth"}
@@ -37,15 +46,24 @@ def offered(run: Run) -> dict[str, tuple]:
         "discard": (DISCARDS, 0.0),
         "window": (WINDOWS, 1),
         "character": (tuple(name for name in CHARACTERS if model.has_cls or name != "on_cls"), "distance"),
+        "click": (tuple(CLICKS), "cover"),
+        "where": (tuple(WHERE), "all"),
         "class": (("any", *CLASSES), "any"),
         "answers": (ANSWERS, "all"),
         "picture": (range(images_shown(run)), 0),
     }
 
 
+def several(run: Run) -> dict[str, tuple | range]:
+    """Of each name that holds several values, none at first: those that fit the run's model."""
+    model = run.model
+    heads = tuple(f"{layer}.{head}" for layer in range(1, model.depth + 1) for head in range(1, model.num_heads + 1))
+    return {"off": heads, "covered": range(model.num_patches), "cut": range(model.num_patches)}
+
+
 def names(run: Run) -> set[str]:
     """Every parameter that the address may have."""
-    return {"run", *offered(run)}
+    return {"run", *offered(run), *several(run)}
 
 
 def start(run: Run) -> None:
@@ -58,6 +76,16 @@ def start(run: Run) -> None:
             state[name] = address.read(name, options, default)
         elif state[name] not in options or (name == "token" and renumbered):
             state[name] = default  # the model was changed for one of another shape
+    for name, options in several(run).items():
+        if name not in state:
+            state[name] = address.read_several(name, options)
+        state[name] = tuple(value for value in state[name] if value in options)
+
+
+def toggle(name: str, value) -> None:
+    """Put a value among several, or take it away."""
+    values = st.session_state[name]
+    st.session_state[name] = tuple(v for v in values if v != value) if value in values else (*values, value)
 
 
 def choose() -> str:
@@ -76,7 +104,8 @@ def choose() -> str:
 def address_values(run: Run) -> dict:
     """The view, to go into the address: the model, and what differs from the default."""
     values = {name: (st.session_state[name], default) for name, (_, default) in offered(run).items()}
-    return {"run": run.id} | {name: value for name, (value, default) in values.items() if value != default}
+    chosen = {name: st.session_state[name] for name in several(run) if st.session_state[name]}
+    return {"run": run.id} | {name: value for name, (value, default) in values.items() if value != default} | chosen
 
 
 def askers(model: ModelConfig) -> range | tuple:
