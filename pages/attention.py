@@ -14,7 +14,7 @@ st.write(
 )
 with st.spinner("Loading PyTorch, once after each start …"):
     from vitdemo.config import ConfigError
-    from vitdemo.ui.attention import follow, heads, intervene, judge, see, state
+    from vitdemo.ui.attention import follow, growth, heads, intervene, judge, see, state
     from vitdemo.ui.attention.answer import show_answer
     from vitdemo.ui.picture_picker import ask, choose_picture
     from vitdemo.ui.run_picker import model_of, pick_run
@@ -50,6 +50,8 @@ with right:
         judge.show(run, model, picture, view, follow.choose_options(probabilities))
     if chosen == "intervene":
         intervene.show(run, model, picture, probabilities, view)
+    if chosen == "growth":
+        growth.show(run, picture, view)
     if chosen == "heads":
         heads.show(run, model, view)
 address.write(state.address_values(run))

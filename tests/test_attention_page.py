@@ -154,6 +154,37 @@ def test_heads_and_patches_that_are_not_there_are_said_and_left_out(saved_run):
     assert "covered=99, which is not offered: use some of 0 to 3" in said
 
 
+def test_over_time_shows_the_moment_of_the_address():
+    app = open_app("pages/attention.py", run="vit", view="growth", moment=0)
+    assert not app.warning
+    assert by_label(app.select_slider, "Epochs done").value == 0
+    assert dict(app.query_params) == {"run": "vit", "view": "growth", "moment": "0"}
+    said = [text.value for text in app.markdown]
+    assert "**The model says deer**" in said
+    assert "**The model says cat**: right" in said
+    by_label(app.select_slider, "Epochs done").set_value(8).run()
+    assert "moment" not in app.query_params
+    assert "**The model says cat**" in [text.value for text in app.markdown]
+
+
+def test_over_time_plays_to_the_end_and_stops():
+    app = open_app("pages/attention.py", run="vit", view="growth")
+    by_label(app.button, "Play").click().run()
+    seen = []
+    for _ in range(10):
+        seen.append(app.session_state["moment"])
+        app.run()
+        assert not app.exception
+    assert seen == [0, 1, 2, 3, 4, 5, 6, 7, 8, 8]
+    assert not app.session_state["playing"]
+
+
+def test_over_time_of_a_run_of_one_epoch(tiny, short):
+    run = trained_run(tiny, replace(short, epochs=1))
+    app = open_app("pages/attention.py", run=run.id, view="growth")
+    assert "only the last model was kept" in app.info[0].value
+
+
 @pytest.mark.parametrize("pooling", ["cls", "mean"])
 def test_heads_says_which_look_near_and_which_far(pooling, tiny, short):
     run = trained_run(replace(tiny, pooling=pooling, depth=2), short)
@@ -250,7 +281,7 @@ def test_a_bad_token_gets_one_sentence_without_cls(run_without_cls, token):
         ("strength", "nan", "use 0 to 100 in steps of 5"),
         ("direction", "up", "use from, to"),
         ("scale", "2", "use each, all"),
-        ("view", "all", "use see, follow, judge, intervene, heads"),
+        ("view", "all", "use see, follow, judge, intervene, growth, heads"),
         ("explained", "unicorn", "use answer, airplane"),
         ("fusion", "median", "use mean, max, min"),
         ("discard", "0.7", "use 0, 0.5, 0.8"),

@@ -22,6 +22,7 @@ from vitdemo.figures.attention import (
 )
 from vitdemo.figures.curves import all_curves, curve_values, metric_curve
 from vitdemo.figures.faithfulness import removal, similarity
+from vitdemo.figures.growth import growth
 from vitdemo.figures.heads import by_layer, head_at, head_map, head_places
 from vitdemo.figures.pictures import CELL, GAP, patches, sheet, to_source
 from vitdemo.figures.predictions import before_and_after, confusion, top_classes
@@ -303,3 +304,15 @@ def test_a_head_map_parts_at_zero_and_crosses_what_is_off(signed, low):
     np.testing.assert_array_equal(np.array(heat.z), values)
     assert (heat.zmin, heat.zmax, heat.x0, heat.y0) == (low, 0.5, 1, 1)
     assert [(note.x, note.y) for note in figure.layout.annotations] == [(1, 2)]
+
+
+def test_growth_has_a_line_for_each_answer_and_the_accuracy():
+    said = {"cat": np.array([0.1, 0.2, 0.9]), "dog": np.array([0.5, 0.4, 0.1])}
+    figure = growth([0.1, 1, 80], said, [0.1, 0.3, 0.8], chosen=1, height=200)
+    assert [(line.name, list(line.y)) for line in figure.data] == [
+        ("says cat", [0.1, 0.2, 0.9]),
+        ("says dog", [0.5, 0.4, 0.1]),
+        ("accuracy, all images", [0.1, 0.3, 0.8]),
+    ]
+    assert all(list(line.x) == [0.1, 1, 80] for line in figure.data)
+    assert [shape.x0 for shape in figure.layout.shapes] == [1]

@@ -15,6 +15,7 @@ from .training import EpochEnd
 
 ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
 RECORD = {field.name for field in fields(EpochEnd)}
+MOMENTS = 9  # at most so many models are kept of a run besides its last
 STATES = ("waiting", "running", "finished", "stopped", "failed")
 
 
@@ -65,11 +66,50 @@ def save_run(run: Run, model: VisionTransformer | None = None) -> None:
     """Write the run, and its weights if given; a kill at any moment leaves each file as it was or as it shall be."""
     if model is not None:
         save_checkpoint(run.weights, model, card_of(run))
+        _save_moment(run, model)
     lines = "".join(json.dumps(record) + "\n" for record in run.history)
     write_atomically(run.folder / "metrics.jsonl", lines.encode())
     config = {"state": run.state, "threads": run.threads, "message": run.message}
     config |= {"model": asdict(run.model), "training": asdict(run.training)}
     write_atomically(run.folder / "config.json", json.dumps(config, indent=2).encode())
+
+
+def _save_moment(run: Run, model: VisionTransformer) -> None:
+    done = len(run.history)
+    path = run.folder / "moments" / f"{done}.safetensors"
+    if done in moment_epochs(run.training.epochs) and not path.exists():
+        card = {"epochs": done, "validation": run.history[-1]["validation"]}
+        save_checkpoint(path, model, card, half=True)
+
+
+def moment_epochs(epochs: int) -> list[int]:
+    """After which of a run's epochs its model is kept besides its last: at first often, then ever more rarely."""
+    return sorted({round(epochs ** (i / MOMENTS)) for i in range(MOMENTS)} - {epochs})
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A run's model as it was at some time of its training."""
+
+    epochs: float  # done by then
+    accuracy: float  # on the validation images
+    weights: Path
+
+
+def moments(run: Run) -> list[Moment]:
+    """Every model that was kept of a run, the first first; the last is that of `run.weights`."""
+    folder = SHIPPED / run.id if run.shipped else run.folder / "moments"
+    found = []
+    for path in folder.glob("*.safetensors"):
+        try:
+            _, card = read_header(path)
+            found.append(Moment(card["epochs"], card["validation"]["accuracy"], path))
+        except (ConfigError, KeyError, TypeError):  # cut off, or of somebody else
+            continue
+    if run.weights.is_file() and run.history:
+        found = [moment for moment in found if moment.epochs < len(run.history)]
+        found.append(Moment(len(run.history), run.history[-1]["validation"]["accuracy"], run.weights))
+    return sorted(found, key=lambda moment: moment.epochs)
 
 
 def card_of(run: Run) -> dict:

@@ -6,19 +6,27 @@ from ...config import ModelConfig
 from ...data import CLASSES
 from ...explain.attention import token_name
 from ...explain.rollout import FUSIONS
-from ...runs import Run
+from ...runs import Run, moments
 from .. import address
 from ..picture_picker import ANSWERS
 from ..results import images_shown
 
 DISCARDS = (0.0, 0.5, 0.8, 0.9, 0.95)
 WINDOWS = (1, 3)
-VIEWS = {"see": "See", "follow": "Follow", "judge": "Judge", "intervene": "Intervene", "heads": "Heads"}
+VIEWS = {
+    "see": "See",
+    "follow": "Follow",
+    "judge": "Judge",
+    "intervene": "Intervene",
+    "growth": "Over time",
+    "heads": "Heads",
+}
 CONTROLS = {  # of layer, head and so on, that each view has
     "see": ("layer", "head", "token", "direction", "colours"),
     "follow": ("layer", "head", "colours"),
     "judge": ("layer", "head"),
     "intervene": ("layer", "token"),
+    "growth": ("layer", "head", "token", "direction", "colours"),
     "heads": ("layer", "head"),
 }
 CHARACTERS = {"distance": "distance", "entropy": "entropy", "on_cls": "on CLS", "on_itself": "on itself"}
@@ -31,7 +39,7 @@ PIXELS = {"patches": "patches", "smooth": "smooth"}
 
 def offered(run: Run) -> dict[str, tuple]:
     """Of each name: the values that fit the run's model, and the one at first, as in the paper's Figure 3."""
-    model = run.model
+    model, kept = run.model, moments(run)
     return {
         "layer": (range(1, model.depth + 1), model.depth),
         "head": (("mean", *range(1, model.num_heads + 1)), "mean"),
@@ -48,6 +56,7 @@ def offered(run: Run) -> dict[str, tuple]:
         "character": (tuple(name for name in CHARACTERS if model.has_cls or name != "on_cls"), "distance"),
         "click": (tuple(CLICKS), "cover"),
         "where": (tuple(WHERE), "all"),
+        "moment": (range(len(kept)), len(kept) - 1),
         "class": (("any", *CLASSES), "any"),
         "answers": (ANSWERS, "all"),
         "picture": (range(images_shown(run)), 0),
