@@ -5,7 +5,6 @@ from itertools import chain
 
 import torch
 from torch import Tensor, nn
-from torchmetrics.functional.regression import spearman_corrcoef
 
 from ..model import VisionTransformer
 from ..training import copy_of
@@ -37,6 +36,8 @@ def shuffled_from_the_top(model: VisionTransformer, seed: int = 0) -> Iterator[t
 
 def similarity(first: Tensor, second: Tensor) -> float:
     """Spearman's rank correlation of two maps (n, n): 1 the same order of patches, 0 none in common; NaN if one is flat."""
+    from torchmetrics.functional.regression import spearman_corrcoef  # large, and only needed here
+
     if len(first.unique()) == 1 or len(second.unique()) == 1:
         return float("nan")
     return float(spearman_corrcoef(first.flatten().double(), second.flatten().double()))

@@ -76,6 +76,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   root.classList.toggle("small", data.charts.length > 1);
   root.classList.toggle("clickable", Boolean(data.clickable));
   while (root.children.length < data.charts.length) root.append(document.createElement("div"));
+  const [tokens] = data.tokens ?? [];
   const config = { responsive: true, displayModeBar: false };
   const nodes = data.charts.map(({ figure, traces, alt }, index) => {
     const element = root.children[index];
@@ -110,18 +111,18 @@ export default function ({ data, parentElement, setTriggerValue }) {
       if (data.clickable) {
         element.on("plotly_click", ({ points: [point] }) => setTriggerValue("clicked", { x: point.x, y: point.y }));
       }
-      if (data.tokens) {
+      if (tokens) {
         const tell = (place) => window.dispatchEvent(new CustomEvent("vit-tokens", { detail: place }));
         element.removeAllListeners("plotly_hover");
         element.removeAllListeners("plotly_unhover");
-        element.on("plotly_hover", ({ points: [point] }) => tell(placeOf(data.tokens, point)));
+        element.on("plotly_hover", ({ points: [point] }) => tell(placeOf(tokens, point)));
         element.on("plotly_unhover", () => tell(null));
       }
     }
     if (data.live && nodes[0].traces[0].x.length) rested = performance.now() + REST;
   };
-  const light = ({ detail }) => nodes.forEach(({ element }) => lightUp(window.Plotly, element, data.tokens, detail));
-  if (data.tokens) window.addEventListener("vit-tokens", light);
+  const light = ({ detail }) => nodes.forEach(({ element }) => lightUp(window.Plotly, element, tokens, detail));
+  if (tokens) window.addEventListener("vit-tokens", light);
   const timer = setTimeout(draw, data.live ? rested - performance.now() : 0);
 
   // A change of theme changes no data, so it is watched for.

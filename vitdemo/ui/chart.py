@@ -62,10 +62,10 @@ def chart(
         if point:
             on_click(point)
 
-    # In a list, Streamlit would look for a dataframe, and load pandas for it.
+    # In a list or a mapping, Streamlit would look for a dataframe, and load pandas for it.
     data = {"charts": ({"figure": figure.to_json(), "alt": alt},), "script": _SCRIPT, "clickable": on_click is not None}
     if tokens:
-        data["tokens"] = asdict(tokens) | {"color": MARK}
+        data["tokens"] = (asdict(tokens) | {"color": MARK},)
     _charts(key=key, data=data, height=figure.layout.height, on_clicked_change=clicked if on_click else lambda: None)
 
 

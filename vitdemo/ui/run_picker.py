@@ -53,7 +53,7 @@ def pick_run(label: str, with_weights: bool = False) -> Snapshot | None:
         key=key,
         on_change=choose,
         format_func=names.get,
-        help="Trainings of this session and saved ones, the newest first, and the example that ships with the app.",
+        help="Trainings of this session and saved ones, the newest first, and the examples that ship with the app.",
     )
     return offered[shown]
 

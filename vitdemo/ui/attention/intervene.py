@@ -71,7 +71,7 @@ def _picture(model: VisionTransformer, changed: torch.Tensor, view: View, covere
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.segmented_control(
             "A click",
-            CLICKS,
+            tuple(CLICKS),
             key="click",
             persist_state="session",
             required=True,
@@ -82,7 +82,7 @@ def _picture(model: VisionTransformer, changed: torch.Tensor, view: View, covere
         if cut:
             st.selectbox(
                 "Cut in",
-                WHERE,
+                tuple(WHERE),
                 key="where",
                 persist_state="session",
                 format_func=WHERE.get,

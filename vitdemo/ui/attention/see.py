@@ -86,7 +86,7 @@ def _choose_token(model: ModelConfig, place) -> int | str:
 def _choose_direction(place, token: int | str) -> bool:
     direction = place.selectbox(
         "It",
-        DIRECTIONS,
+        tuple(DIRECTIONS),
         key="direction",
         persist_state="session",
         format_func=DIRECTIONS.get,
@@ -107,7 +107,7 @@ def _colours() -> tuple[float, bool, bool]:
     )
     scale = st.radio(
         "Scale",
-        SCALES,
+        tuple(SCALES),
         key="scale",
         persist_state="session",
         format_func=SCALES.get,
@@ -117,7 +117,7 @@ def _colours() -> tuple[float, bool, bool]:
     )
     pixels = st.radio(
         "Between patches",
-        PIXELS,
+        tuple(PIXELS),
         key="pixels",
         persist_state="session",
         format_func=PIXELS.get,

@@ -101,7 +101,7 @@ def choose() -> str:
     """Which of the page's views is wanted: a key of VIEWS."""
     return st.segmented_control(
         "View",
-        VIEWS,
+        tuple(VIEWS),
         key="view",
         persist_state="session",
         required=True,
