@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "vitdemo"
 LAYERS = [  # from the lowest; a module imports from its own layer and from those below
     {"config", "costs", "cores", "memory", "paper", "paths", "cifar10"},
-    {"model", "data", "metrics", "pictures", "augmentation", "precision"},
+    {"model", "data", "metrics", "pictures", "augmentation", "precision", "pretrained"},
     {"training", "optimizer", "parallel", "whitening", "resume", "checkpoint", "snapshots", "runs", "card"},
     {"jobs", "tasks", "fetch", "speed", "explain", "figures", "__main__"},
     {"ui"},
