@@ -14,7 +14,7 @@ st.write(
 )
 with st.spinner("Loading PyTorch, once after each start …"):
     from vitdemo.config import ConfigError
-    from vitdemo.ui.attention import follow, growth, heads, intervene, judge, see, state
+    from vitdemo.ui.attention import beside, follow, growth, heads, intervene, judge, see, state
     from vitdemo.ui.attention.answer import show_answer
     from vitdemo.ui.picture_picker import ask, choose_picture
     from vitdemo.ui.run_picker import model_of, pick_run
@@ -39,11 +39,12 @@ with left:
     probabilities, trace = ask(model, picture)
     show_answer(probabilities, picture.label)
 with right:
-    address.show_problems()
+    problems = st.container()
     chosen = state.choose()
     view = see.choose_view(run.model, state.CONTROLS[chosen])
     if chosen == "see":
         see.show(run.model, picture, trace, view)
+        beside.show(run, model, picture, view)
     if chosen == "follow":
         follow.show(model, picture, view, follow.choose_options(probabilities))
     if chosen == "judge":
@@ -54,4 +55,6 @@ with right:
         growth.show(run, picture, view)
     if chosen == "heads":
         heads.show(run, model, view)
+with problems:
+    address.show_problems()
 address.write(state.address_values(run))

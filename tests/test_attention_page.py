@@ -9,12 +9,14 @@ import pytest
 import torch
 from open_app import by_label, captions_of, open_app, trained_run
 
-from vitdemo.config import POOLINGS
+from vitdemo.config import POOLINGS, ModelConfig
 from vitdemo.data import load_cifar10, normalise
 from vitdemo.explain.heads import head_character
 from vitdemo.model import VisionTransformer
 from vitdemo.runs import new_run, save_run
+from vitdemo.ui.attention.beside import fit
 from vitdemo.ui.attention.heads import near_and_far, of_even_attention
+from vitdemo.ui.attention.see import View
 
 
 def test_a_run_without_weights_is_not_lost_on_the_attention_page(tiny, short):
@@ -83,6 +85,54 @@ def test_all_patches_together_give_nothing_to_show(run_without_cls):
     app = open_app("pages/attention.py", run=run_without_cls.id, direction="to")
     assert by_label(app.selectbox, "It").disabled
     assert any(text.value == "**Attention of all patches**" for text in app.markdown)
+
+
+def test_side_by_side_with_another_model_moment_and_picture():
+    other = {"other_run": "hybrid", "other_moment": "2", "other_picture": "7"}
+    app = open_app("pages/attention.py", run="vit", layer=6, token=12, beside=True, **other)
+    assert not app.warning
+    assert dict(app.query_params) == {"run": "vit", "token": "12", "beside": "True"} | other
+    said = captions_of(app)
+    assert "Example (vit) 87.6% · depth 6" in said
+    assert "after 0.21 epochs · row 2, column 4, layer 4, mean of heads." in said
+    assert "This model has 4 layers: its last is shown." in said
+    assert any("validation image 7" in text.value for text in app.markdown)
+    by_label(app.toggle, "Side by side").set_value(False).run()
+    assert dict(app.query_params) == {"run": "vit", "token": "12"}
+
+
+def test_side_by_side_with_what_is_not_there_says_so(saved_run):
+    other = {"other_run": "nobody", "other_moment": "77", "other_picture": "10"}
+    app = open_app("pages/attention.py", run=saved_run.id, beside=True, **other)
+    assert [app.session_state[name] for name in other] == ["same", "last", "same"]
+    assert all(name in app.warning[0].value for name in other)
+
+
+CLS_4, CLS_64, NO_CLS_64 = (
+    ModelConfig(patch_size=16, embed_dim=8, depth=1, num_heads=2),
+    ModelConfig(embed_dim=8, depth=3, num_heads=2),
+    ModelConfig(embed_dim=8, depth=2, num_heads=1, pooling="mean"),
+)
+
+
+@pytest.mark.parametrize(
+    ("own", "other", "token", "found"),
+    [
+        (CLS_64, NO_CLS_64, 0, None),
+        (CLS_64, NO_CLS_64, 5, 4),
+        (NO_CLS_64, CLS_64, 4, 5),
+        (NO_CLS_64, CLS_64, None, 0),
+        (CLS_64, CLS_4, 5, 0),
+        (CLS_4, NO_CLS_64, 3, None),
+    ],
+)
+def test_a_token_is_the_same_patch_in_another_model(own, other, token, found):
+    view = View(layer=0, head=1, token=token, given=False, strength=1.0, one_scale=False, smooth=False)
+    fitted, notes = fit(view, own, other)
+    assert fitted.token == found
+    assert fitted.head == (1 if other.num_heads > 1 else None)
+    assert any("heads" in note for note in notes) == (other.num_heads == 1)
+    assert any("patches" in note for note in notes) == (token not in (0, None) and own.num_patches != other.num_patches)
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)

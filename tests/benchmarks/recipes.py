@@ -29,7 +29,7 @@ REACHED = {  # what is trained: (preset, changes)
     "hybrid": ("hybrid", {}),
     "hybrid, 5,000 images, 60 epochs": ("hybrid", {"train_images": 5000, "epochs": 60}),
 }
-SHORTER = {"epochs": 60}  # than the presets, to have all of them in a bearable time
+SHORTER = {"epochs": 50}  # than the presets, to have all of them in a bearable time
 SWITCHES = {  # of "recommended" and "hybrid": what is done to it
     "as it is": {},
     "no shift, only flip": {"augmentation": "flip"},

@@ -76,12 +76,16 @@ def _upload(size: int) -> Picture | None:
 
 
 def _from_validation(run: Run, pickable: bool) -> Picture:
-    split, probabilities = validation_split(run), probabilities_of(run)
-    labels = split.labels.numpy()
     if pickable:
-        _pick(split, labels, probabilities.argmax(axis=1))
-    index = st.session_state["picture"]
-    return Picture(split.images[index], int(labels[index]), f"validation image {index}")
+        split = validation_split(run)
+        _pick(split, split.labels.numpy(), probabilities_of(run).argmax(axis=1))
+    return validation_picture(run, st.session_state["picture"])
+
+
+def validation_picture(run: Run, number: int) -> Picture:
+    """One of the run's validation images."""
+    split = validation_split(run)
+    return Picture(split.images[number], int(split.labels[number]), f"validation image {number}")
 
 
 def _pick(split: Split, labels: np.ndarray, predicted: np.ndarray) -> None:

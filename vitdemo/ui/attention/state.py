@@ -29,6 +29,7 @@ CONTROLS = {  # of layer, head and so on, that each view has
     "growth": ("layer", "head", "token", "direction", "colours"),
     "heads": ("layer", "head"),
 }
+BESIDE = {"other_run": "same", "other_moment": "last", "other_picture": "same"}  # what stands beside a view, at first
 CHARACTERS = {"distance": "distance", "entropy": "entropy", "on_cls": "on CLS", "on_itself": "on itself"}
 CLICKS = {"cover": "covers a patch", "cut": "cuts a look at it"}
 WHERE = {"all": "every layer", "one": "the chosen layer"}
@@ -49,6 +50,7 @@ def offered(run: Run) -> dict[str, tuple]:
         "strength": (range(0, 101, 5), 60),
         "scale": (tuple(SCALES), "each"),
         "pixels": (tuple(PIXELS), "patches"),
+        "beside": ((False, True), False),
         "explained": (("answer", *CLASSES), "answer"),
         "fusion": (FUSIONS, "mean"),
         "discard": (DISCARDS, 0.0),
@@ -72,7 +74,7 @@ def several(run: Run) -> dict[str, tuple | range]:
 
 def names(run: Run) -> set[str]:
     """Every parameter that the address may have."""
-    return {"run", *offered(run), *several(run)}
+    return {"run", *offered(run), *several(run), *BESIDE}
 
 
 def start(run: Run) -> None:
@@ -80,15 +82,23 @@ def start(run: Run) -> None:
     model, state = run.model, st.session_state
     renumbered = state.setdefault("with_cls", model.has_cls) != model.has_cls  # a token's number now means another
     state["with_cls"] = model.has_cls
+    if renumbered:
+        state["token"] = askers(model)[0]
     for name, (options, default) in offered(run).items():
-        if name not in state:
-            state[name] = address.read(name, options, default)
-        elif state[name] not in options or (name == "token" and renumbered):
-            state[name] = default  # the model was changed for one of another shape
+        settle(name, options, default)
     for name, options in several(run).items():
         if name not in state:
             state[name] = address.read_several(name, options)
         state[name] = tuple(value for value in state[name] if value in options)
+
+
+def settle(name: str, options, default) -> None:
+    """Give a control its first value, from the address where it has one; or the default, if its own no longer fits."""
+    state = st.session_state
+    if name not in state:
+        state[name] = address.read(name, options, default)
+    elif state[name] not in options:
+        state[name] = default  # the model was changed for one of another shape
 
 
 def toggle(name: str, value) -> None:
@@ -114,6 +124,8 @@ def address_values(run: Run) -> dict:
     """The view, to go into the address: the model, and what differs from the default."""
     values = {name: (st.session_state[name], default) for name, (_, default) in offered(run).items()}
     chosen = {name: st.session_state[name] for name in several(run) if st.session_state[name]}
+    if st.session_state["beside"]:
+        values |= {name: (st.session_state.get(name, default), default) for name, default in BESIDE.items()}
     return {"run": run.id} | {name: value for name, (value, default) in values.items() if value != default} | chosen
 
 
