@@ -14,7 +14,7 @@ st.write(
 )
 with st.spinner("Loading PyTorch, once after each start …"):
     from vitdemo.config import ConfigError
-    from vitdemo.ui.attention import beside, follow, growth, heads, intervene, judge, see, state
+    from vitdemo.ui.attention import beside, follow, growth, heads, intervene, judge, keep, see, state
     from vitdemo.ui.attention.answer import show_answer
     from vitdemo.ui.picture_picker import ask, choose_picture
     from vitdemo.ui.run_picker import model_of, pick_run
@@ -45,6 +45,7 @@ with right:
     if chosen == "see":
         see.show(run.model, picture, trace, view)
         beside.show(run, model, picture, view)
+        keep.show(run, model, picture, trace, probabilities, view)
     if chosen == "follow":
         follow.show(model, picture, view, follow.choose_options(probabilities))
     if chosen == "judge":

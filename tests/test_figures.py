@@ -24,6 +24,7 @@ from vitdemo.figures.curves import all_curves, curve_values, metric_curve
 from vitdemo.figures.faithfulness import removal, similarity
 from vitdemo.figures.growth import growth
 from vitdemo.figures.heads import by_layer, head_at, head_map, head_places
+from vitdemo.figures.keep import LINE, MARGIN, PANEL, colours, view_page, view_png
 from vitdemo.figures.pictures import CELL, GAP, patches, sheet, to_source
 from vitdemo.figures.predictions import before_and_after, confusion, top_classes
 from vitdemo.figures.style import MARK
@@ -316,3 +317,32 @@ def test_growth_has_a_line_for_each_answer_and_the_accuracy():
     ]
     assert all(list(line.x) == [0.1, 1, 80] for line in figure.data)
     assert [shape.x0 for shape in figure.layout.shapes] == [1]
+
+
+def test_the_kept_picture_has_the_map_in_its_colours():
+    grid, grids = np.array([[0.0, 1.0], [0.5, 0.0]]), RNG.random((3, 2, 2, 2))
+    content = view_png(IMAGE, grid, grids, 1.0, "a title", "a note")
+    pixels = np.asarray(Image.open(io.BytesIO(content)).convert("RGB")).astype(int)
+    top = MARGIN + 2 * LINE
+    picture, shown, sheet_ = (
+        pixels[top : top + PANEL, MARGIN + place * (PANEL + MARGIN) :][:, :PANEL] for place in range(3)
+    )
+    np.testing.assert_array_equal(picture[6::12, 6::12], IMAGE)
+    dark, bright = colours(np.array([0.0, 1.0])).round()
+    for row, column, colour in ((0, 0, dark), (0, 1, bright), (1, 1, dark)):
+        np.testing.assert_array_equal(shown[row * 192 + 96, column * 192 + 96], colour)
+    assert (sheet_[: PANEL // 3, 2 * PANEL // 3 + 1 :] == 255).all()  # two heads, and a third's place is empty
+    assert (pixels[:top] < 100).any()  # the words
+
+
+def test_the_colours_are_those_of_the_charts():
+    np.testing.assert_allclose(colours(np.array([0.0, 1.0])), [[68, 1, 84], [253, 231, 37]], atol=1)
+
+
+def test_the_kept_page_holds_its_figures_and_needs_no_network():
+    page = view_page({"One & only": picture_with_patch(IMAGE, 8, None), "Two": matrix(np.eye(3), 0)}, "T <1>", "note")
+    assert page.count("<h2>") == 2
+    assert "One &amp; only" in page
+    assert "<title>T &lt;1&gt;</title>" in page
+    assert "<script src=" not in page
+    assert page.count("Plotly.newPlot(") >= 2
