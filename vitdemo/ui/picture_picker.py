@@ -37,15 +37,15 @@ def choose_picture(run: Run) -> Picture:
     """The picture to ask about: a validation image by class and answer, or one's own."""
     source = st.segmented_control(
         "Picture from",
-        ["Validation images", "Upload"],
-        default="Validation images",
+        ["Validation", "Upload", "Camera"],
+        default="Validation",
         required=True,
         key="source",
         persist_state="session",
         help="Validation images are photographs that the model never learnt from.",
     )
-    uploaded = _upload(run.model.image_size) if source == "Upload" else None
-    return uploaded or _from_validation(run, pickable=source != "Upload")
+    own = None if source == "Validation" else _own(source, run.model.image_size)
+    return own or _from_validation(run, pickable=source == "Validation")
 
 
 @torch.inference_mode()
@@ -55,13 +55,16 @@ def ask(model: VisionTransformer, picture: Picture) -> tuple[np.ndarray, Trace]:
     return logits.softmax(dim=1)[0].numpy(), trace
 
 
-def _upload(size: int) -> Picture | None:
-    file = st.file_uploader(
-        "Your picture",
-        type=[name.lower() for name in (*FORMATS, "JPG")],
-        help="PNG, JPEG or WebP. Its middle square is scaled to the model's size. It stays in this app's memory and is "
-        "forgotten when you leave. The model knows only its ten classes and will name one of them for anything.",
+def _own(source: str, size: int) -> Picture | None:
+    fate = (
+        "Its middle square is scaled to the model's size. It stays in this app's memory and is forgotten when you leave. The "
+        "model knows only its ten classes and will name one of them for anything."
     )
+    if source == "Camera":
+        file = st.camera_input("Take a picture", help=fate)
+    else:
+        types = [name.lower() for name in (*FORMATS, "JPG")]
+        file = st.file_uploader("Your picture", type=types, help=f"PNG, JPEG or WebP. {fate}")
     if file is None:
         st.caption("Until you choose a picture, the validation image stays.")
         return None
