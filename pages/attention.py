@@ -46,10 +46,13 @@ with right:
         see.show(run.model, picture, trace, view)
         beside.show(run, model, picture, view)
         keep.show(run, model, picture, trace, probabilities, view)
+    if chosen in ("follow", "judge"):
+        class_, asked = follow.choose(probabilities, view)
+        case = follow.case_of(run, model, picture, class_)
     if chosen == "follow":
-        follow.show(model, picture, view, follow.choose_options(probabilities))
+        follow.show(case, picture, view, asked)
     if chosen == "judge":
-        judge.show(run, model, picture, view, follow.choose_options(probabilities))
+        judge.show(run, case, asked)
     if chosen == "intervene":
         intervene.show(run, model, picture, probabilities, view)
     if chosen == "growth":

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from vitdemo import tasks
+from vitdemo.jobs import QUEUE
 
 TIMEOUT = 30  # seconds
 
@@ -28,7 +29,9 @@ def test_nobody_asked():
     tasks.stop("nothing")
 
 
-def test_a_question_is_answered_step_by_step_with_one_torch_thread():
+@pytest.mark.parametrize(("busy", "threads"), [(True, 1), (False, QUEUE.cores)])
+def test_a_question_is_answered_step_by_step_and_leaves_a_training_its_cores(monkeypatch, busy, threads):
+    monkeypatch.setattr(QUEUE, "busy", lambda: busy)
     seen = []
 
     def steps():
@@ -39,7 +42,7 @@ def test_a_question_is_answered_step_by_step_with_one_torch_thread():
 
     tasks.begin("count", 3, steps)
     assert ended("count") == tasks.Task(3, (0, 1, 2), "done")
-    assert seen == [1, 0, 1, 2]
+    assert seen == [threads, 0, 1, 2]
 
 
 def test_an_answered_question_is_not_asked_again():

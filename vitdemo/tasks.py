@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from .jobs import QUEUE
+
 KEPT = 32  # questions whose answers are remembered
 
 
@@ -30,7 +32,7 @@ def begin(key: Hashable, total: int, steps: Callable[[], Iterator]) -> None:
     Args:
         key: the question: everything that the answers depend on.
         total: how many steps there are.
-        steps: called on the new thread, which has one torch thread.
+        steps: called on the new thread, which has all cores for torch, or one while a training runs or waits.
     """
     with _lock:
         if key in _tasks and _tasks[key].state in ("running", "done"):
@@ -62,7 +64,7 @@ def _change(key: Hashable, **changes) -> Task | None:
 
 
 def _work(key: Hashable, steps: Callable[[], Iterator]) -> None:
-    torch.set_num_threads(1)
+    torch.set_num_threads(1 if QUEUE.busy() else QUEUE.cores)
     answers = []
     try:
         for answer in steps():

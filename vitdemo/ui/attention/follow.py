@@ -1,5 +1,7 @@
 """Follow: which patches did the answer come from? Four methods side by side, each with its formula and source."""
 
+import hashlib
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -11,6 +13,7 @@ from ...explain.methods import METHODS
 from ...explain.rollout import FUSIONS
 from ...figures.attention import overlay
 from ...model import VisionTransformer
+from ...runs import Run
 from ..chart import chart
 from ..picture_picker import Picture
 from .see import View
@@ -58,8 +61,8 @@ FORMULAS = {
 }
 
 
-def choose_options(probabilities: np.ndarray) -> dict:
-    """The class to explain, and each method's own options: keyword arguments for `maps_of`."""
+def choose(probabilities: np.ndarray, view: View) -> tuple[int, dict[str, partial]]:
+    """The class to explain, and every method with its options: model, pictures, classes -> (B, n, n)."""
     first, second, third, fourth = st.columns(4, vertical_alignment="bottom")
     best = CLASSES[int(probabilities.argmax())]
     class_ = first.selectbox(
@@ -95,37 +98,67 @@ def choose_options(probabilities: np.ndarray) -> dict:
         help="How much is covered at a time. One patch is often too little to matter: its neighbours say the same.",
     )
     chosen = int(probabilities.argmax()) if class_ == "answer" else CLASSES.index(class_)
-    return {"class_": chosen, "fusion": fusion, "discard": discard, "window": window}
-
-
-def explainers(view: View, fusion: str, discard: float, window: int) -> dict:
-    """Every method with its options set: model, normalised pictures (B, C, H, W), classes (B,) -> (B, n, n)."""
     options = {
         "attention": {"layer": view.layer, "head": view.head},
         "rollout": {"fusion": fusion, "discard": discard},
         "relevance": {},
         "occlusion": {"window": window},
     }
-    return {name: partial(METHODS[name], **options[name]) for name in METHODS}
+    return chosen, {name: partial(METHODS[name], **options[name]) for name in METHODS}
 
 
-def show(model: VisionTransformer, picture: Picture, view: View, options: dict) -> None:
+@dataclass(frozen=True)
+class Case:
+    """What a map is asked about."""
+
+    model: VisionTransformer
+    images: torch.Tensor  # (1, C, H, W), normalised
+    class_: int
+    key: tuple  # that no other model, picture and class have
+
+    @property
+    def classes(self) -> torch.Tensor:
+        """(1,) int64."""
+        return torch.tensor([self.class_])
+
+
+def case_of(run: Run, model: VisionTransformer, picture: Picture, class_: int) -> Case:
+    """This picture, asked of this run's model for this class."""
+    digest = hashlib.sha256(picture.pixels.tobytes()).hexdigest()
+    key = (run.id, run.weights.stat().st_mtime, digest, class_)
+    return Case(model, normalise(picture.image[None]), class_, key)
+
+
+def key_of(name: str, method: partial) -> tuple:
+    """The method with its options."""
+    return (name, *method.keywords.values())
+
+
+def map_of(case: Case, name: str, method: partial) -> np.ndarray:
+    """(n, n); computed once for each case and option, since a moved slider leaves most maps as they were."""
+    return _map_of((*case.key, *key_of(name, method)), case, method)
+
+
+@st.cache_data(max_entries=512, show_spinner=False)
+def _map_of(key: tuple, _case: Case, _method: partial) -> np.ndarray:
+    return _method(_case.model, _case.images, _case.classes)[0].numpy(force=True)
+
+
+def show(case: Case, picture: Picture, view: View, asked: dict[str, partial]) -> None:
     """Each method's map over the picture."""
-    class_, where = options["class_"], "mean of heads" if view.head is None else f"head {view.head + 1}"
-    images, classes = normalise(picture.image[None]), torch.tensor([class_])
-    settings = {name: value for name, value in options.items() if name != "class_"}
+    where = "mean of heads" if view.head is None else f"head {view.head + 1}"
     for pair in (("attention", "rollout"), ("relevance", "occlusion")):
         for column, name in zip(st.columns(2), pair, strict=True):
-            grid = explainers(view, **settings)[name](model, images, classes)[0].numpy(force=True)
+            grid = map_of(case, name, asked[name])
             asks = f" (layer {view.layer + 1}, {where})" if name == "attention" else ""
-            for_ = f" for {CLASSES[class_]}" if name in ("relevance", "occlusion") else ""
+            for_ = f" for {CLASSES[case.class_]}" if name in ("relevance", "occlusion") else ""
             with column:
                 st.markdown(f"**{TITLES[name]}{for_}**{asks}")
                 chart(
                     overlay(
                         picture.pixels,
                         grid,
-                        model.config.patch_size,
+                        case.model.config.patch_size,
                         None,
                         view.strength,
                         smooth=view.smooth,

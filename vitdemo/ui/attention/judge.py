@@ -1,6 +1,6 @@
 """Judge: does a method's map tell the truth about this model? Deletion and insertion beside chance, and shuffled weights."""
 
-import hashlib
+from functools import partial
 
 import numpy as np
 import streamlit as st
@@ -14,33 +14,29 @@ from ...figures.faithfulness import removal, similarity
 from ...model import VisionTransformer
 from ...runs import Run
 from ..chart import chart
-from ..picture_picker import Picture
 from ..progress import progress
 from ..results import validation_split
 from ..run_picker import model_of
-from .follow import explainers
-from .see import View
+from .follow import Case, key_of, map_of
 
 RANDOM_ORDERS = 10  # that the picture on screen is compared with
 POINTS = 17  # of each curve
-SAMPLE = 100  # pictures of the long check
+SAMPLE, SAMPLE_POINTS = 100, 9  # pictures of the long check, and points of its curves
 POLL_SECONDS = 1.0
 HEIGHT = 300
 
 
-def show(run: Run, model: VisionTransformer, picture: Picture, view: View, options: dict) -> None:
+def show(run: Run, case: Case, asked: dict[str, partial]) -> None:
     """This picture, a sample of pictures, and the check with shuffled weights."""
-    settings = {name: value for name, value in options.items() if name != "class_"}
-    state = (run.id, run.weights.stat().st_mtime, view.layer, view.head, *settings.values())  # what answers depend on
-    of_picture = (*state, options["class_"], hashlib.sha256(picture.pixels.tobytes()).hexdigest())
-    _this_picture(of_picture, model, picture, view, options["class_"], settings)
-    _sample(state, run, view, settings)
-    _randomisation(of_picture, model, picture, view, options["class_"], settings)
+    _this_picture(case, asked)
+    _sample(run, asked)
+    _randomisation(case, asked)
 
 
-def _this_picture(key: tuple, model, picture: Picture, view: View, class_: int, settings: dict) -> None:
+def _this_picture(case: Case, asked: dict[str, partial]) -> None:
     st.subheader("This picture")
-    found, chance = _curves(key, model, picture, view, class_, settings)
+    found = {name: _curves((*case.key, *key_of(name, method)), case, name, method) for name, method in asked.items()}
+    chance = _chance(case.key, case)
     left, right = st.columns(2)
     for column, part, better in ((left, "deletion", "lower is better"), (right, "insertion", "higher is better")):
         with column:
@@ -48,14 +44,14 @@ def _this_picture(key: tuple, model, picture: Picture, view: View, class_: int, 
             chart(
                 removal(found, chance, part, HEIGHT),
                 key=part,
-                alt=f"Probability of {CLASSES[class_]} by share of patches, {part}; areas: "
+                alt=f"Probability of {CLASSES[case.class_]} by share of patches, {part}; areas: "
                 + ", ".join(f"{name} {area(one.shares, getattr(one, part)):.2f}" for name, one in found.items()),
             )
     st.caption(
-        f"Patches are covered with the picture's mean colour, those first that a method ranks highest, and the model is asked "
-        f"for {CLASSES[class_]} again (*deletion*); or all are covered and uncovered in the same order (*insertion*). If a map "
-        "is true, deletion falls at once and insertion rises at once. Grey: ten random orders, from the least to the most, and "
-        "their mean (dotted). V. Petsiuk, A. Das and K. Saenko, *RISE*, 2018, section 3.2."
+        "Patches are covered with the picture's mean colour, those first that a method ranks highest, and the model is asked "
+        f"for {CLASSES[case.class_]} again (*deletion*); or all are covered and uncovered in the same order (*insertion*). If "
+        "a map is true, deletion falls at once and insertion rises at once. Grey: ten random orders, from the least to the "
+        "most, and their mean (dotted). V. Petsiuk, A. Das and K. Saenko, *RISE*, 2018, section 3.2."
     )
     by_chance = [one.gap for one in chance]
     rows = ["| Map | Deletion | Insertion | Gap | Beats random |", "|---|---:|---:|---:|---:|"]
@@ -74,23 +70,25 @@ def _this_picture(key: tuple, model, picture: Picture, view: View, class_: int, 
     )
 
 
+@st.cache_data(max_entries=256, show_spinner="Covering and uncovering patches …")
+def _curves(key: tuple, _case: Case, _name: str, _method: partial) -> Curves:
+    order = order_of(map_of(_case, _name, _method))
+    return curves(_case.model, _case.images[0], _case.class_, [order], POINTS)[0]
+
+
 @st.cache_data(max_entries=64, show_spinner="Covering and uncovering patches …")
-def _curves(key: tuple, _model, _picture, _view, _class, _settings) -> tuple[dict[str, Curves], list[Curves]]:
-    images, classes = normalise(_picture.image[None]), torch.tensor([_class])
-    ask = explainers(_view, **_settings)
-    orders = [order_of(method(_model, images, classes)[0].numpy(force=True)) for method in ask.values()]
-    orders += random_orders(len(orders[0]), RANDOM_ORDERS)
-    found = curves(_model, images[0], _class, orders, POINTS)
-    return dict(zip(ask, found, strict=False)), found[len(ask) :]
+def _chance(key: tuple, _case: Case) -> list[Curves]:
+    orders = random_orders(_case.model.config.num_patches, RANDOM_ORDERS)
+    return curves(_case.model, _case.images[0], _case.class_, orders, POINTS)
 
 
-def _sample(state: tuple, run: Run, view: View, settings: dict) -> None:
+def _sample(run: Run, asked: dict[str, partial]) -> None:
     st.subheader(f"{SAMPLE} pictures")
-    key = ("faithfulness", *state)
+    options = [key_of(name, method) for name, method in asked.items()]
+    key = ("faithfulness", run.id, run.weights.stat().st_mtime, *options)
 
     def steps():
-        images = normalise(validation_split(run).images[:SAMPLE])
-        return gaps_over(model_of(run), images, explainers(view, **settings), POINTS)
+        return gaps_over(model_of(run), normalise(validation_split(run).images[:SAMPLE]), asked, SAMPLE_POINTS)
 
     pictures = min(SAMPLE, run.training.validation_images)
     standing = tasks.task(key)
@@ -149,9 +147,11 @@ def _sentence(found: Verdict) -> str:
     return f"{icon.get(found.word, ':gray[:material/help:]')} {found.word} faithful than chance"
 
 
-def _randomisation(key: tuple, model, picture: Picture, view: View, class_: int, settings: dict) -> None:
+def _randomisation(case: Case, asked: dict[str, partial]) -> None:
     st.subheader("Does it depend on what was learnt?")
-    stages, found = _similarities(key, model, picture, view, class_, settings)
+    checked = {name: _similarities((*case.key, *key_of(name, method)), case, method) for name, method in asked.items()}
+    found = {name: list(stages.values()) for name, stages in checked.items()}
+    stages = list(checked["attention"])
     chart(
         similarity(found, stages, HEIGHT),
         key="similarity",
@@ -167,11 +167,11 @@ def _randomisation(key: tuple, model, picture: Picture, view: View, class_: int,
     )
 
 
-@st.cache_data(max_entries=64, show_spinner="Shuffling weights …")
-def _similarities(key: tuple, _model, _picture, _view, _class, _settings) -> tuple[list[str], dict[str, list[float]]]:
-    images, classes = normalise(_picture.image[None]), torch.tensor([_class])
-    found = {}
-    for name, method in explainers(_view, **_settings).items():
-        stages = list(similarities(_model, lambda model, method=method: method(model, images, classes)[0].detach()))
-        found[name] = [value for _, value in stages]
-    return [stage for stage, _ in stages], found
+@st.cache_data(max_entries=256, show_spinner="Shuffling weights …")
+def _similarities(key: tuple, _case: Case, _method: partial) -> dict[str, float]:
+    """Of each stage of the shuffling."""
+
+    def explain(model: VisionTransformer) -> torch.Tensor:
+        return _method(model, _case.images, _case.classes)[0].detach()
+
+    return dict(similarities(_case.model, explain))

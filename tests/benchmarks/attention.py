@@ -1,0 +1,110 @@
+"""How soon the Attention page answers, and what its maps cost, with the plain ViT that ships.
+
+    python -m tests.benchmarks.attention [--only clicks maps faithfulness] [--rounds 60]
+
+clicks        from a moved slider (layer, then head) to the server's word that the page is done; each view in turn.
+maps          the maps of every layer and head of one picture, ready to be sent to the browser; beside it a plain forward
+              pass of timm's model of the same shape with hooks that keep its attention, as far as the same numbers.
+faithfulness  deletion and insertion over 100 pictures by every method, on one thread, as the page asks.
+"""
+
+import asyncio
+import time
+from pathlib import Path
+from statistics import median, quantiles
+
+import torch
+from timm.models.vision_transformer import VisionTransformer as TimmVisionTransformer
+
+from tests.benchmarks.app_runs import app, report, run_parts
+from tests.benchmarks.visitors import Visitor
+from vitdemo import load_checkpoint, load_cifar10
+from vitdemo.checkpoint import SHIPPED
+from vitdemo.data import normalise
+from vitdemo.explain.attention import all_grids
+from vitdemo.explain.faithfulness import gaps_over
+from vitdemo.explain.methods import METHODS
+from vitdemo.figures.attention import thumbnails
+from vitdemo.ui.attention.judge import SAMPLE, SAMPLE_POINTS
+from vitdemo.ui.attention.state import VIEWS
+
+CLICK, THUMBNAILS, FAITHFULNESS = 0.150, 0.500, 20.0  # seconds, wanted
+
+
+def clicks(home: Path, rounds: int) -> None:
+    """The 95th percentile of each view, once warm."""
+
+    async def measure(server, view: str) -> list[float]:
+        async with Visitor(server.url, f"/attention?run=vit&view={view}&layer=1") as visitor:
+            for place in range(4):
+                await visitor.slide("Layer", place)
+            return [await visitor.slide("Layer", number % 6) for number in range(rounds)]
+
+    with app(home) as server:
+        for view in VIEWS:
+            taken = sorted(asyncio.run(measure(server, view)))
+            late = quantiles(taken, n=20)[-1]
+            figures = f"{late * 1000:.0f} ms (median {median(taken) * 1000:.0f})"
+            report(f"a click in {VIEWS[view]}, 95th percentile", figures, f"{CLICK * 1000:.0f} ms", late <= CLICK)
+
+
+def maps(home: Path, rounds: int) -> None:
+    """Medians over rounds in turns."""
+    torch.set_num_threads(1)
+    model, _ = load_checkpoint(SHIPPED / "vit.safetensors")
+    c = model.config
+    twin = TimmVisionTransformer(
+        img_size=c.image_size,
+        patch_size=c.patch_size,
+        num_classes=c.num_classes,
+        embed_dim=c.embed_dim,
+        depth=c.depth,
+        num_heads=c.num_heads,
+        mlp_ratio=c.mlp_ratio,
+    ).eval()
+    twin.load_state_dict(model.state_dict())
+    kept = []
+    for block in twin.blocks:
+        block.attn.fused_attn = False
+        block.attn.attn_drop.register_forward_pre_hook(lambda module, inputs: kept.append(inputs[0]))
+    image = normalise(load_cifar10(1, 1).validation.images)
+    ways = {"to the figure": [], "trace alone": [], "timm with hooks": []}
+    with torch.inference_mode():
+        for _ in range(rounds):
+            started = time.perf_counter()
+            _, trace = model.trace(image)
+            traced = time.perf_counter()
+            thumbnails(all_grids(trace, 0), 0, None, None, 330).to_json()
+            drawn = time.perf_counter()
+            kept.clear()
+            twin(image)
+            ended = time.perf_counter()
+            for way, seconds in zip(ways, (drawn - started, traced - started, ended - drawn), strict=True):
+                ways[way].append(seconds)
+    middle = {way: median(taken) for way, taken in ways.items()}
+    words = f"{middle['to the figure'] * 1000:.0f} ms"
+    report("all layers and heads, drawn", words, f"{THUMBNAILS * 1000:.0f} ms", middle["to the figure"] <= THUMBNAILS)
+    ratio = middle["trace alone"] / middle["timm with hooks"]
+    print(
+        f"trace {middle['trace alone'] * 1000:.1f} ms, timm with hooks {middle['timm with hooks'] * 1000:.1f} ms: {ratio:.2f}"
+    )
+
+
+def faithfulness(home: Path, rounds: int) -> None:
+    """Once over the page's sample, however many rounds are asked for."""
+    torch.set_num_threads(1)
+    model, _ = load_checkpoint(SHIPPED / "vit.safetensors")
+    images = normalise(load_cifar10(1, SAMPLE).validation.images)
+    started = time.perf_counter()
+    found = list(gaps_over(model, images, METHODS, SAMPLE_POINTS))
+    seconds = time.perf_counter() - started
+    report(
+        f"{len(found)} pictures by {len(METHODS)} methods",
+        f"{seconds:.1f} s",
+        f"{FAITHFULNESS:.0f} s",
+        seconds <= FAITHFULNESS,
+    )
+
+
+if __name__ == "__main__":
+    run_parts(__doc__, (clicks, maps, faithfulness), rounds=60)
