@@ -30,6 +30,7 @@ def slide(page, label: str, steps: int) -> None:
 
 def drag(page, chart) -> None:
     """Zoom into the middle of a chart, as a person does with the mouse."""
+    chart.scroll_into_view_if_needed()
     box = chart.locator(".nsewdrag").first.bounding_box()
     page.mouse.move(box["x"] + box["width"] * 0.2, box["y"] + box["height"] * 0.3)
     page.mouse.down()
@@ -67,8 +68,9 @@ def test_train_watch_stop_look_and_come_back(server, page, chart):
     page.get_by_role("button", name="Train", exact=True).click()
     page.wait_for_function("address => location.href != address", arg=page.url)
     accuracy = chart(page, "Accuracy by epoch")
-    page.wait_for_function(
-        "() => document.querySelector('[aria-label^=\"Accuracy by epoch: no epoch is done\"] .main-svg')"
+    page.wait_for_function(  # the axis of the new run, not of the one shown before
+        """() => document.querySelector('[aria-label^="Accuracy by epoch: no epoch is done"]')
+            ?.layout?.xaxis.range[1] == 3.5"""
     )
     node = accuracy.element_handle()
     node.evaluate("element => { element.seen = []; element.mine = true; }")
