@@ -12,7 +12,7 @@ from vitdemo.__main__ import configs, main, parser
 from vitdemo.checkpoint import load_checkpoint, save_checkpoint
 from vitdemo.config import PRESETS, ModelConfig
 from vitdemo.model import VisionTransformer
-from vitdemo.runs import list_runs, load_run, load_weights, new_run, save_run
+from vitdemo.runs import list_runs, load_run, load_weights, moments, new_run, save_run
 from vitdemo.training import BatchEnd, EpochEnd, train
 
 ROOT = Path(__file__).parents[1]
@@ -262,7 +262,9 @@ def test_a_run_goes_on_and_has_each_epoch_once(monkeypatch, tmp_path, epoch, kin
     assert_same(resumed, whole)
     assert len(list_runs()) == 2
     assert lines_of(file) == list(resumed.history)
-    assert {path.name for path in run.folder.iterdir()} == {"config.json", "metrics.jsonl", "weights.safetensors"}
+    files = {"config.json", "metrics.jsonl", "weights.safetensors", "moments"}
+    assert {path.name for path in run.folder.iterdir()} == files
+    assert [moment.epochs for moment in moments(resumed)] == [moment.epochs for moment in moments(whole)]
 
 
 KILLED = """
