@@ -14,20 +14,25 @@ st.write(
 )
 with st.spinner("Loading PyTorch, once after each start …"):
     from vitdemo.config import ConfigError
-    from vitdemo.ui.attention import beside, follow, growth, heads, intervene, judge, keep, see, state
+    from vitdemo.ui.attention import beside, follow, growth, heads, intervene, judge, keep, pretrained, see, state
     from vitdemo.ui.attention.answer import show_answer
     from vitdemo.ui.picture_picker import ask, choose_picture
     from vitdemo.ui.run_picker import model_of, pick_run
 
 left, right = st.columns([3, 7], gap="large")
 with left:
-    snapshot = pick_run("Model", with_weights=True)
+    snapshot = pick_run("Model", to_ask=True)
 if snapshot is None:
     st.info("No model is saved yet: train one first.")
     st.page_link("pages/train.py", label="Go to Train", icon=":material/model_training:")
     st.stop()
 run = snapshot.run
 address.check_names(state.names(run))
+if run.pretrained and not run.weights.is_file():
+    with right:
+        pretrained.offer_weights(run)
+    address.write({"run": run.id})
+    st.stop()
 try:
     model = model_of(run)
 except ConfigError as error:
@@ -36,8 +41,8 @@ except ConfigError as error:
 state.start(run)
 with left:
     picture = choose_picture(run)
-    probabilities, trace = ask(model, picture)
-    show_answer(probabilities, picture.label)
+    probabilities, trace = ask(model, run.version, picture)
+    show_answer(probabilities, run.classes, picture)
 with right:
     problems = st.container()
     chosen = state.choose()
@@ -47,7 +52,7 @@ with right:
         beside.show(run, model, picture, view)
         keep.show(run, model, picture, trace, probabilities, view)
     if chosen in ("follow", "judge"):
-        class_, asked = follow.choose(probabilities, view)
+        class_, asked = follow.choose(probabilities, run.classes, view)
         case = follow.case_of(run, model, picture, class_)
     if chosen == "follow":
         follow.show(case, picture, view, asked)

@@ -11,8 +11,19 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "vitdemo"
 LAYERS = [  # from the lowest; a module imports from its own layer and from those below
     {"config", "costs", "cores", "memory", "paper", "paths", "cifar10"},
-    {"model", "data", "metrics", "pictures", "augmentation", "precision", "pretrained"},
-    {"training", "optimizer", "parallel", "whitening", "resume", "checkpoint", "snapshots", "runs", "card"},
+    {"model", "data", "metrics", "pictures", "augmentation", "precision"},
+    {
+        "training",
+        "optimizer",
+        "parallel",
+        "whitening",
+        "resume",
+        "checkpoint",
+        "snapshots",
+        "pretrained",
+        "runs",
+        "card",
+    },
     {"jobs", "tasks", "fetch", "speed", "explain", "figures", "__main__"},
     {"ui"},
     {""},  # vitdemo/__init__.py, which loads each name when it is first used

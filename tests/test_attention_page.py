@@ -9,14 +9,18 @@ import pytest
 import torch
 from open_app import by_label, captions_of, open_app, trained_run
 
+from vitdemo.checkpoint import save_checkpoint
 from vitdemo.config import POOLINGS, ModelConfig
 from vitdemo.data import load_cifar10, normalise
 from vitdemo.explain.heads import head_character
 from vitdemo.model import VisionTransformer
+from vitdemo.pretrained import PRETRAINED, weights_file
 from vitdemo.runs import new_run, save_run
+from vitdemo.ui.attention import sample
 from vitdemo.ui.attention.beside import fit
 from vitdemo.ui.attention.heads import near_and_far, of_even_attention
 from vitdemo.ui.attention.see import View
+from vitdemo.ui.attention.state import VIEWS
 
 
 def test_a_run_without_weights_is_not_lost_on_the_attention_page(tiny, short):
@@ -166,10 +170,9 @@ def test_judge_checks_a_picture_and_a_sample(pooling, tiny, short):
     by_label(app.button, "Check over 10 pictures").click().run()
     assert not app.exception
     end = time.monotonic() + 60
-    while by_label(app.button, "Stop").disabled is False and time.monotonic() < end:
+    while any(button.label == "Check over 10 pictures" for button in app.button) and time.monotonic() < end:
         app.run()
     assert not app.exception
-    assert by_label(app.button, "Check over 10 pictures").disabled
     found = [text.value for text in app.markdown if text.value.startswith("| Map")][-1]
     assert found.count("faithful than chance") == 4
     assert "Over 10 pictures" in captions_of(app)
@@ -215,6 +218,89 @@ def test_over_time_shows_the_moment_of_the_address():
     by_label(app.select_slider, "Epochs done").set_value(8).run()
     assert "moment" not in app.query_params
     assert "**The model says cat**" in [text.value for text in app.markdown]
+
+
+@pytest.fixture
+def fetched(home, monkeypatch):
+    """A small vit_b_16 with random weights, where the fetched one would lie; its pictures are of 224 pixels all the same."""
+    shape = ModelConfig(224, 32, num_classes=1000, embed_dim=24, depth=2, num_heads=3)
+    monkeypatch.setitem(PRETRAINED, "vit_b_16", shape)
+    save_checkpoint(weights_file("vit_b_16"), VisionTransformer(shape, seed=0))
+    return shape
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_pretrained_model_has_every_view(fetched, view):
+    app = open_app("pages/attention.py", run="vit_b_16", view=view, picture=3)
+    assert not app.exception
+    assert not app.warning
+    assert not app.error
+    assert app.query_params["run"] == "vit_b_16"
+    says = next(text.value for text in app.markdown if text.value.startswith("**The model says"))
+    assert says.endswith("; in CIFAR-10: airplane")
+    assert by_label(app.selectbox, "Answers").disabled
+    assert ("Only the last model" in "".join(info.value for info in app.info)) == (view == "growth")
+
+
+def test_a_pretrained_model_explains_its_own_classes(fetched):
+    app = open_app("pages/attention.py", run="vit_b_16", view="follow", explained="tabby")
+    assert not app.warning
+    assert any("relevance for tabby" in text.value for text in app.markdown)
+    app = open_app("pages/attention.py", run="vit_b_16", view="follow", explained="dog")
+    assert "explained=dog" in app.warning[0].value
+
+
+def test_a_pretrained_model_beside_one_of_ours(fetched):
+    app = open_app("pages/attention.py", run="vit", beside=True, other_run="vit_b_16")
+    assert not app.exception
+    assert not app.warning
+    assert "ImageNet (vit_b_16)" in captions_of(app)
+
+
+def test_what_takes_long_waits_for_a_button(fetched, monkeypatch):
+    monkeypatch.setattr(sample, "AT_ONCE", 0)
+    app = open_app("pages/attention.py", run="vit_b_16", view="judge")
+    assert any(info.value.startswith("Occlusion is left out") for info in app.info)
+    for label, found in (("Check this picture", "| Map | Deletion"), ("Shuffle the weights", None)):
+        press_and_wait(app, label)
+        assert found is None or any(text.value.startswith(found) for text in app.markdown)
+    assert "in another order, first in the head" in captions_of(app)
+    app = open_app("pages/attention.py", run="vit_b_16", view="follow")
+    press_and_wait(app, "Cover each of 49 patches in turn")
+    app = open_app("pages/attention.py", run="vit_b_16", view="judge")
+    assert not app.info
+    app = open_app("pages/attention.py", run="vit_b_16", view="intervene")
+    press_and_wait(app, "Switch each of 6 heads off in turn")
+    assert "Purple: without it the model is worse." in captions_of(app)
+    assert any(text.value.startswith("Agreement with its own first answers over") for text in app.markdown)
+
+
+def press_and_wait(app, label):
+    by_label(app.button, label).click().run()
+    end = time.monotonic() + 60
+    while any(button.label == label for button in app.button) and time.monotonic() < end:
+        app.run()
+    assert not app.exception
+    assert not any(button.label == label for button in app.button)
+
+
+def test_a_pretrained_model_that_is_not_there_is_offered(home, monkeypatch):
+    def no_network(*_, **__):
+        raise OSError("Name or service not known")
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", no_network)
+    app = open_app("pages/attention.py", run="vit_l_16")
+    assert any("304 million parameters: 24 layers of 16 heads" in text.value for text in app.markdown)
+    assert dict(app.query_params) == {"run": "vit_l_16"}
+    by_label(app.button, "Fetch vit_l_16 (1,161 MB)").click().run()
+    end = time.monotonic() + 60
+    while not app.warning and time.monotonic() < end:
+        app.run()
+    assert "could not be fetched: check the network connection" in app.warning[0].value
+    assert not by_label(app.button, "Fetch vit_l_16 (1,161 MB)").disabled
+    app.switch_page("pages/train.py").run()
+    assert not app.exception
+    assert app.session_state["run"] == "vit_l_16"
 
 
 def test_over_time_plays_to_the_end_and_stops():

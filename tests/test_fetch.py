@@ -4,7 +4,7 @@ import pytest
 
 from vitdemo import fetch
 from vitdemo.config import ConfigError
-from vitdemo.fetch import ARCHIVE, ARCHIVE_BYTES, Fetch, fetch_status, start_fetch
+from vitdemo.fetch import ARCHIVE, ARCHIVE_BYTES, FULL_SET, Fetch, fetch_status, start_fetch
 from vitdemo.paths import CIFAR10_FILES, full_set_on_disk
 
 TIMEOUT = 60  # seconds
@@ -28,15 +28,15 @@ def download(monkeypatch):
         event.result()
 
     monkeypatch.setattr(fetch, "download_full_set", download_full_set)
-    monkeypatch.setattr(fetch, "_thread", None)
-    monkeypatch.setattr(fetch, "_error", "")
+    monkeypatch.setattr(fetch, "_threads", {})
+    monkeypatch.setattr(fetch, "_errors", {})
     yield event
     event.set()
 
 
 def finish(download):
     download.set()
-    fetch._thread.join(TIMEOUT)
+    fetch._threads[FULL_SET].join(TIMEOUT)
 
 
 def put_files(home):
@@ -47,38 +47,38 @@ def put_files(home):
 
 
 def test_before_anything_is_fetched(download):
-    assert fetch_status() == Fetch("absent")
+    assert fetch_status(FULL_SET) == Fetch("absent")
     assert not full_set_on_disk()
 
 
 def test_a_set_that_is_there_needs_no_download(download, home):
     put_files(home)
-    assert fetch_status() == Fetch("done", 1.0)
+    assert fetch_status(FULL_SET) == Fetch("done", 1.0)
 
 
 @pytest.mark.parametrize("missing", CIFAR10_FILES)
 def test_a_set_of_which_one_file_is_missing_is_absent(download, home, missing):
     put_files(home)
     (home / "data" / "cifar-10-batches-py" / missing).unlink()
-    assert fetch_status() == Fetch("absent")
+    assert fetch_status(FULL_SET) == Fetch("absent")
 
 
 def test_the_share_that_has_arrived(download, home):
-    start_fetch()
-    assert fetch_status() == Fetch("running", 0.0)
+    start_fetch(FULL_SET)
+    assert fetch_status(FULL_SET) == Fetch("running", 0.0)
     (home / "data").mkdir()
     with (home / "data" / ARCHIVE).open("wb") as file:
         file.truncate(ARCHIVE_BYTES // 2)
-    assert fetch_status() == Fetch("running", pytest.approx(0.5))
+    assert fetch_status(FULL_SET) == Fetch("running", pytest.approx(0.5))
 
 
 def test_a_second_start_waits_for_the_first(download, home):
     download.result = lambda: put_files(home)
-    start_fetch()
-    start_fetch()
+    start_fetch(FULL_SET)
+    start_fetch(FULL_SET)
     finish(download)
     assert download.begun == 1
-    assert fetch_status() == Fetch("done", 1.0)
+    assert fetch_status(FULL_SET) == Fetch("done", 1.0)
 
 
 def test_a_download_that_fails_says_why_and_can_be_tried_again(download, home):
@@ -86,14 +86,14 @@ def test_a_download_that_fails_says_why_and_can_be_tried_again(download, home):
         raise ConfigError("The full CIFAR-10 could not be fetched (no route).")
 
     download.result = fail
-    start_fetch()
+    start_fetch(FULL_SET)
     finish(download)
-    assert fetch_status() == Fetch("failed", message="The full CIFAR-10 could not be fetched (no route).")
+    assert fetch_status(FULL_SET) == Fetch("failed", message="The full CIFAR-10 could not be fetched (no route).")
 
     download.result = lambda: put_files(home)
-    start_fetch()
+    start_fetch(FULL_SET)
     finish(download)
-    assert fetch_status() == Fetch("done", 1.0)
+    assert fetch_status(FULL_SET) == Fetch("done", 1.0)
 
 
 def test_an_error_that_nobody_expected_is_told(monkeypatch):
@@ -102,8 +102,8 @@ def test_an_error_that_nobody_expected_is_told(monkeypatch):
 
     monkeypatch.setattr(threading, "excepthook", lambda failure: None)
     monkeypatch.setattr(fetch, "download_full_set", fail)
-    monkeypatch.setattr(fetch, "_error", "")
-    monkeypatch.setattr(fetch, "_thread", None)
-    fetch.start_fetch()
-    fetch._thread.join(TIMEOUT)
-    assert fetch.fetch_status().state == "failed"
+    monkeypatch.setattr(fetch, "_errors", {})
+    monkeypatch.setattr(fetch, "_threads", {})
+    fetch.start_fetch(FULL_SET)
+    fetch._threads[FULL_SET].join(TIMEOUT)
+    assert fetch.fetch_status(FULL_SET).state == "failed"

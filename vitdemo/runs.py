@@ -9,8 +9,10 @@ from pathlib import Path
 
 from .checkpoint import SHIPPED, load_checkpoint, read_header, save_checkpoint, write_atomically
 from .config import ConfigError, ModelConfig, TrainConfig, config_from_dict
+from .data import CLASSES, SAMPLE
 from .model import VisionTransformer
 from .paths import home
+from .pretrained import PRETRAINED, classes_of, weights_file
 from .training import EpochEnd
 
 ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
@@ -21,9 +23,12 @@ STATES = ("waiting", "running", "finished", "stopped", "failed")
 
 @dataclass(frozen=True)
 class Run:
-    """One training: what was asked for, how far it came, and what it reached."""
+    """One training: what was asked for, how far it came, and what it reached.
 
-    id: str  # begins with the date and time of its start; of a shipped checkpoint, the name of its file
+    A pretrained model stands as a run that others made: it has no history, and `training` says only what it is shown.
+    """
+
+    id: str  # begins with the date and time of its start; of a shipped or pretrained model, its name
     model: ModelConfig
     training: TrainConfig
     state: str = "waiting"  # one of STATES
@@ -39,11 +44,28 @@ class Run:
     @property
     def shipped(self) -> bool:
         """Whether it is the run of a checkpoint that ships with the project."""
-        return not ID.fullmatch(self.id)
+        return not self.pretrained and not ID.fullmatch(self.id)
+
+    @property
+    def version(self) -> tuple:
+        """That no other run has, nor this one with other weights."""
+        return self.id, self.weights.stat().st_mtime if self.weights.is_file() else 0.0
+
+    @property
+    def pretrained(self) -> bool:
+        """Whether it is a model that others have trained on ImageNet."""
+        return self.id in PRETRAINED
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """What its outputs stand for."""
+        return classes_of(self.id) if self.pretrained else CLASSES
 
     @property
     def weights(self) -> Path:
         """The checkpoint of its last epoch (of its last step where it was stopped)."""
+        if self.pretrained:
+            return weights_file(self.id)
         return SHIPPED / f"{self.id}.safetensors" if self.shipped else self.folder / "weights.safetensors"
 
 
@@ -134,6 +156,12 @@ def shipped_runs() -> list[Run]:
         except (ConfigError, KeyError, TypeError):  # of somebody else
             continue
     return runs
+
+
+def pretrained_runs() -> list[Run]:
+    """The models of PRETRAINED, fetched or not, to be shown the test images that ship."""
+    shown = TrainConfig(validation_images=SAMPLE["test"])
+    return [Run(name, shape, shown, "finished") for name, shape in PRETRAINED.items()]
 
 
 def load_run(run_id: str) -> Run:

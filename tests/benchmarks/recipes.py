@@ -32,13 +32,10 @@ REACHED = {  # what is trained: (preset, changes)
 SHORTER = {"epochs": 50}  # than the presets, to have all of them in a bearable time
 SWITCHES = {  # of "recommended" and "hybrid": what is done to it
     "as it is": {},
-    "no shift, only flip": {"augmentation": "flip"},
     "neither flip nor shift": {"augmentation": "none"},
     "no jitter": {"jitter": 0.0},
     "no erasing": {"erasing": 0},
-    "no mixup": {"mixup": 0.0},
     "no CutMix": {"cutmix": 0.0},
-    "neither mixup nor CutMix": {"mixup": 0.0, "cutmix": 0.0},
     "no label smoothing": {"label_smoothing": 0.0},
     "no warm-up": {"warmup_epochs": 0.0},
     "constant learning rate": {"schedule": "constant"},
@@ -49,11 +46,19 @@ SWITCHES = {  # of "recommended" and "hybrid": what is done to it
 }
 OF_ONE_PRESET = {
     "recommended": {
+        "shift too": {"augmentation": "flip_and_shift"},
+        "mixup too": {"mixup": 0.2},
         "every patch in each step": {"patch_drop": 0.0},
         "mean pooling": {"pooling": "mean"},
         "attention pooling": {"pooling": "attention"},
     },
-    "hybrid": {"CLS pooling": {"pooling": "cls"}, "mean pooling": {"pooling": "mean"}},
+    "hybrid": {
+        "no shift, only flip": {"augmentation": "flip"},
+        "no mixup": {"mixup": 0.0},
+        "neither mixup nor CutMix": {"mixup": 0.0, "cutmix": 0.0},
+        "CLS pooling": {"pooling": "cls"},
+        "mean pooling": {"pooling": "mean"},
+    },
 }
 
 

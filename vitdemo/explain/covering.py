@@ -47,6 +47,14 @@ def _in_batches(model: VisionTransformer, image: Tensor, covered: Tensor) -> Ite
 
 
 def occlusion(model: VisionTransformer, image: Tensor, class_: int, window: int = 1) -> Tensor:
+    """All of `occlusion_in_parts`, as the patches lie: (n, n)."""
+    side = model.config.image_size // model.config.patch_size
+    return torch.cat(list(occlusion_in_parts(model, image, class_, window, BATCH))).reshape(side, side)
+
+
+def occlusion_in_parts(
+    model: VisionTransformer, image: Tensor, class_: int, window: int, at_a_time: int
+) -> Iterator[Tensor]:
     """How much the probability of a class falls when a square of patches is covered (Zeiler and Fergus 2014, section 4.2).
 
     Args:
@@ -55,14 +63,16 @@ def occlusion(model: VisionTransformer, image: Tensor, class_: int, window: int 
         class_: whose probability is read.
         window: patches a side of the square that is covered, odd; it is centred on each patch in turn and cut off at the
             picture's edge.
+        at_a_time: patches.
 
-    Returns:
-        (n, n), one for each patch; positive where the picture speaks for the class, negative where against.
+    Yields:
+        (at_a_time,), one for each patch row by row from the top left; positive where the picture speaks for the class,
+        negative where against.
     """
     side = model.config.image_size // model.config.patch_size
     places = torch.arange(side)
     near = (places[:, None] - places).abs() <= window // 2  # (n, n): whether a row (or column) is in another's window
     covered = (near[:, None, :, None] & near[None, :, None, :]).reshape(side * side, side, side)
-    nothing = torch.zeros(1, side, side, dtype=torch.bool)
-    whole, *rest = probabilities_covered(model, image, torch.cat([nothing, covered]))[:, class_]
-    return whole - torch.stack(rest).reshape(side, side)
+    whole = probabilities_covered(model, image, torch.zeros(1, side, side, dtype=torch.bool))[0, class_]
+    for some in covered.split(at_a_time):
+        yield whole - probabilities_covered(model, image, some)[:, class_]

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from ..model import VisionTransformer
-from .covering import occlusion
 from .relevance import relevance
 from .rollout import rollout
 
@@ -23,7 +22,9 @@ WHAT = {  # each array of the file: its shape and meaning
 }
 
 
-def maps_file(model: VisionTransformer, picture: np.ndarray, image: Tensor, class_: int, about: dict) -> bytes:
+def maps_file(
+    model: VisionTransformer, picture: np.ndarray, image: Tensor, class_: int, occluded: np.ndarray | None, about: dict
+) -> bytes:
     """A .npz file of the arrays of WHAT, with `about.json` in it: what they are, of which model and picture.
 
     Args:
@@ -31,6 +32,7 @@ def maps_file(model: VisionTransformer, picture: np.ndarray, image: Tensor, clas
         picture: (H, W, 3) uint8.
         image: the same as the model takes it, (C, H, W), normalised.
         class_: that relevance and occlusion are for.
+        occluded: the map of occlusion (n, n), left out for None: of a large model it takes minutes.
         about: anything JSON can hold, put beside the meaning of the arrays.
     """
     with torch.no_grad():
@@ -41,10 +43,15 @@ def maps_file(model: VisionTransformer, picture: np.ndarray, image: Tensor, clas
         "attention": torch.cat(trace.attention).numpy(force=True),
         "rollout": rollout(trace.attention)[0].numpy(force=True),
         "relevance": relevance(model, image[None], torch.tensor([class_]))[0].numpy(force=True),
-        "occlusion": occlusion(model, image, class_).numpy(force=True),
     }
+    if occluded is not None:
+        arrays["occlusion"] = occluded
     tokens = "CLS, then the patches" if model.config.has_cls else "the patches"
-    about = about | {"class": class_, "tokens": f"{tokens} row by row from the top left", "arrays": WHAT}
+    about = about | {
+        "class": class_,
+        "tokens": f"{tokens} row by row from the top left",
+        "arrays": {name: WHAT[name] for name in arrays},
+    }
     file = io.BytesIO()
     np.savez_compressed(file, **arrays)
     with zipfile.ZipFile(file, "a") as archive:

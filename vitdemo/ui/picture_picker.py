@@ -1,16 +1,20 @@
 """Which picture the model is asked about: a validation image, by class and answer, or one's own."""
 
+import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import streamlit as st
 import torch
+from PIL import Image
 
 from ..config import ConfigError
 from ..data import CLASSES, Split, normalise
 from ..figures.pictures import CELL, sheet
 from ..model import Trace, VisionTransformer
 from ..pictures import FORMATS, read_picture, to_model_input
+from ..pretrained import cut_out
 from ..runs import Run
 from .chart import chart
 from .results import probabilities_of, validation_split
@@ -23,14 +27,30 @@ ANSWERS = ("all", "right", "wrong")
 class Picture:
     """What the model is asked about."""
 
-    image: torch.Tensor  # (3, H, W) uint8
-    label: int | None  # index into CLASSES; None for an uploaded picture
+    image: torch.Tensor  # (3, S, S) uint8, as the model takes it
+    label: int | None  # index into the model's classes; None where nobody knows it
     name: str
+    shows: str  # the class of CIFAR-10 that it is of; "" for one's own
+    original: Image.Image  # before it was made to fit the model
 
     @property
     def pixels(self) -> np.ndarray:
-        """(H, W, 3) uint8."""
+        """(S, S, 3) uint8."""
         return self.image.permute(1, 2, 0).numpy()
+
+    @cached_property
+    def digest(self) -> str:
+        """That no other picture has."""
+        return hashlib.sha256(self.image.numpy().tobytes()).hexdigest()
+
+
+def fitted(run: Run, original: Image.Image, name: str, shows: str = "") -> Picture:
+    """A picture as the run's model takes it."""
+    if run.pretrained:
+        image = cut_out(run.id, torch.from_numpy(np.asarray(original).copy()).permute(2, 0, 1))
+    else:
+        image = to_model_input(original, run.model.image_size)
+    return Picture(image, run.classes.index(shows) if shows in run.classes else None, name, shows, original)
 
 
 def choose_picture(run: Run) -> Picture:
@@ -44,21 +64,32 @@ def choose_picture(run: Run) -> Picture:
         persist_state="session",
         help="Validation images are photographs that the model never learnt from.",
     )
-    own = None if source == "Validation" else _own(source, run.model.image_size)
+    own = None if source == "Validation" else _own(source, run)
     return own or _from_validation(run, pickable=source == "Validation")
 
 
+def ask(model: VisionTransformer, key: tuple, picture: Picture) -> tuple[np.ndarray, Trace]:
+    """The probability of each class (K,), and what the model computed on the way.
+
+    Args:
+        model: in evaluation.
+        key: that no other model has.
+        picture: as the model takes it.
+    """
+    return _ask((*key, picture.digest), model, picture)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
 @torch.inference_mode()
-def ask(model: VisionTransformer, picture: Picture) -> tuple[np.ndarray, Trace]:
-    """The probability of each class (K,), and what the model computed on the way."""
-    logits, trace = model.trace(normalise(picture.image[None]))
+def _ask(key: tuple, _model: VisionTransformer, _picture: Picture) -> tuple[np.ndarray, Trace]:
+    logits, trace = _model.trace(normalise(_picture.image[None]))
     return logits.softmax(dim=1)[0].numpy(), trace
 
 
-def _own(source: str, size: int) -> Picture | None:
+def _own(source: str, run: Run) -> Picture | None:
     fate = (
         "Its middle square is scaled to the model's size. It stays in this app's memory and is forgotten when you leave. The "
-        "model knows only its ten classes and will name one of them for anything."
+        f"model knows only its {len(run.classes):,} classes and will name one of them for anything."
     )
     if source == "Camera":
         file = st.camera_input("Take a picture", help=fate)
@@ -75,24 +106,29 @@ def _own(source: str, size: int) -> Picture | None:
         return None
     for note in notes:
         st.caption(note)
-    return Picture(to_model_input(picture, size), None, "your picture")
+    return fitted(run, picture, "your picture")
 
 
 def _from_validation(run: Run, pickable: bool) -> Picture:
     if pickable:
         split = validation_split(run)
-        _pick(split, split.labels.numpy(), probabilities_of(run).argmax(axis=1))
+        _pick(split, split.labels.numpy(), None if run.pretrained else probabilities_of(run).argmax(axis=1))
+        if run.pretrained:
+            st.caption(
+                "Photographs of CIFAR-10, scaled up from 32 pixels: blurred for such a model. Try one of your own."
+            )
     return validation_picture(run, st.session_state["picture"])
 
 
 def validation_picture(run: Run, number: int) -> Picture:
     """One of the run's validation images."""
     split = validation_split(run)
-    return Picture(split.images[number], int(split.labels[number]), f"validation image {number}")
+    original = Image.fromarray(split.images[number].permute(1, 2, 0).numpy())
+    return fitted(run, original, f"validation image {number}", CLASSES[split.labels[number]])
 
 
-def _pick(split: Split, labels: np.ndarray, predicted: np.ndarray) -> None:
-    """Filters, and a sheet of what passes them; a click chooses."""
+def _pick(split: Split, labels: np.ndarray, predicted: np.ndarray | None) -> None:
+    """Filters, and a sheet of what passes them; a click chooses. Without predictions, none is right or wrong."""
     first, second = st.columns(2)
     kind = first.selectbox(
         "Class",
@@ -109,11 +145,12 @@ def _pick(split: Split, labels: np.ndarray, predicted: np.ndarray) -> None:
         persist_state="session",
         format_func=str.capitalize,
         help="Show images that the model names rightly, or wrongly, only.",
+        disabled=predicted is None,
     )
     passing = np.ones(len(labels), bool)
     if kind != "any":
         passing &= labels == CLASSES.index(kind)
-    if answers != "all":
+    if answers != "all" and predicted is not None:
         passing &= (predicted == labels) == (answers == "right")
     found = np.flatnonzero(passing)
     if not len(found):

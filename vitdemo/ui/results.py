@@ -43,11 +43,11 @@ def images_shown(run: Run) -> int:
 
 def probabilities_of(run: Run) -> np.ndarray:
     """(N, K) on the run's validation images; computed once for each state of its weights."""
-    return _probabilities(run.id, run.weights.stat().st_mtime, run)
+    return _probabilities(run.version, run)
 
 
 @st.cache_data(max_entries=64, show_spinner="Classifying the validation images …")
-def _probabilities(run_id: str, changed: float, _run: Run) -> np.ndarray:
+def _probabilities(version: tuple, _run: Run) -> np.ndarray:
     probabilities = class_probabilities(model_of(_run), validation_split(_run))
     give_back()
     return probabilities

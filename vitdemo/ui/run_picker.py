@@ -1,4 +1,4 @@
-"""Which run is looked at: those of this process, those on disk, and the checkpoints that ship."""
+"""Which run is looked at: those of this process, those on disk, the checkpoints that ship, and pretrained models."""
 
 import time
 
@@ -6,29 +6,34 @@ import streamlit as st
 import torch
 
 from ..jobs import QUEUE, Snapshot
-from ..runs import Run, list_runs, load_weights, shipped_runs
+from ..runs import Run, list_runs, load_weights, pretrained_runs, shipped_runs
 from . import address
 
 ACTIVE = ("waiting", "running")
 
 
 def all_snapshots() -> dict[str, Snapshot]:
-    """Run id -> where it stands: this process's, then saved ones, newest first, then shipped ones."""
+    """Run id -> where it stands: this process's, then saved ones, newest first, then shipped, then pretrained ones."""
     snapshots = {snapshot.run.id: snapshot for snapshot in QUEUE.list()}
-    for run in (*list_runs(), *shipped_runs()):
+    for run in (*list_runs(), *shipped_runs(), *pretrained_runs()):
         snapshots.setdefault(run.id, Snapshot(run, progress=1.0))
     return snapshots
 
 
-def pick_run(label: str, with_weights: bool = False) -> Snapshot | None:
+def pick_run(label: str, to_ask: bool = False) -> Snapshot | None:
     """A picker over all runs; the choice stands in the session, and in the address as `run`.
 
     Args:
         label: of the picker.
-        with_weights: offer only runs whose model can be loaded; a chosen run without stays chosen for other pages.
+        to_ask: offer models that can be asked: runs with weights, and pretrained ones, fetched or not. Without it, runs
+            with metrics to show. A chosen run that is not offered here stays chosen for other pages.
     """
     known = all_snapshots()
-    offered = {run_id: s for run_id, s in known.items() if not with_weights or s.run.weights.is_file()}
+    offered = {
+        run_id: s
+        for run_id, s in known.items()
+        if (s.run.pretrained or s.run.weights.is_file() if to_ask else not s.run.pretrained)
+    }
     asked = st.session_state.get("run") or st.query_params.get("run")
     if asked and asked not in known:
         address.note(f"There is no run {asked[:40]} here to show: choose one from the list.")
@@ -36,7 +41,7 @@ def pick_run(label: str, with_weights: bool = False) -> Snapshot | None:
         return None
     shown = asked if asked in offered else default_run(offered)
     st.session_state["run"] = asked if asked in known else shown
-    if st.session_state["run"] != shown:
+    if to_ask and st.session_state["run"] != shown:
         st.info("Your run has no weights before the end of its first epoch. Until then another model is shown.")
     names = {run_id: run_name(snapshot.run) for run_id, snapshot in offered.items()}
     # A picker for each choice and name. What an older one still sends, late, must not take back a newer choice.
@@ -53,7 +58,8 @@ def pick_run(label: str, with_weights: bool = False) -> Snapshot | None:
         key=key,
         on_change=choose,
         format_func=names.get,
-        help="Trainings of this session and saved ones, the newest first, and the examples that ship with the app.",
+        help="Trainings of this session and saved ones, the newest first, and the examples that ship with the app."
+        + " At the end: large models that others have trained on ImageNet." * to_ask,
     )
     return offered[shown]
 
@@ -70,6 +76,10 @@ def run_name(run: Run) -> str:
         f"depth {run.model.depth}",
         f"{run.model.num_heads} heads",
         f"patch {run.model.patch_size}" + " (conv)" * (run.model.stem == "conv"),
+    ]
+    if run.pretrained:
+        return " · ".join([f"ImageNet ({run.id})" + ", not fetched yet" * (not run.weights.is_file()), *parts])
+    parts += [
         f"{run.training.train_images:,} images",
         f"{run.training.epochs} epochs",
     ]
@@ -86,7 +96,7 @@ def _when(run: Run) -> str:
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def _model(run_id: str, changed: float, _run: Run):
+def _model(version: tuple, _run: Run):
     return load_weights(_run)
 
 
@@ -97,5 +107,4 @@ def model_of(run: Run):
         ConfigError: it has no weights, or they are damaged.
     """
     torch.set_num_threads(1)  # the other cores belong to the trainings
-    changed = run.weights.stat().st_mtime if run.weights.is_file() else 0.0
-    return _model(run.id, changed, run)
+    return _model(run.version, run)

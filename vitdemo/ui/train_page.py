@@ -7,8 +7,8 @@ import streamlit as st
 
 from ..config import PRESETS, ConfigError, ModelConfig, TrainConfig
 from ..costs import check_memory
-from ..paths import full_set_on_disk
 from . import settings
+from .fetching import offer
 from .stem import stem_note
 
 
@@ -93,29 +93,14 @@ def patch_picture(model: ModelConfig) -> None:
 
 
 def full_set() -> None:
-    """Fetch all of CIFAR-10, with progress; say plainly when there is no network."""
-    from ..fetch import fetch_status, start_fetch
+    """Fetch all of CIFAR-10, or say that it is there."""
+    from ..fetch import FULL_SET, fetch_status
 
-    if full_set_on_disk() and fetch_status().state == "done":
+    if fetch_status(FULL_SET).state == "done":
         st.caption("All 50,000 training and 10,000 test images of CIFAR-10 are on this machine.")
-        return
-    running = fetch_status().state == "running"
-    st.button(
-        "Fetch all of CIFAR-10 (170 MB)",
-        on_click=start_fetch,
-        disabled=running,
-        help="The first 5,000 training and 1,000 test images ship with the app. This brings all 50,000 and 10,000.",
-    )
-    st.fragment(_fetch_progress, run_every=1.0 if running else None)(running)
-
-
-def _fetch_progress(was_running: bool) -> None:
-    from ..fetch import fetch_status
-
-    status = fetch_status()
-    if status.state == "running":
-        st.progress(status.fraction, f"Fetching CIFAR-10: {status.fraction:.0%}")
-    elif was_running:
-        st.rerun()
-    elif status.state == "failed":
-        st.warning(status.message, icon=":material/cloud_off:")
+    else:
+        offer(
+            FULL_SET,
+            "Fetch all of CIFAR-10 (170 MB)",
+            "The first 5,000 training and 1,000 test images ship with the app. This brings all 50,000 and 10,000.",
+        )

@@ -3,27 +3,31 @@
 import numpy as np
 import streamlit as st
 
-from ...data import CLASSES
 from ...figures.predictions import top_classes
 from ..chart import chart
+from ..picture_picker import Picture
 
 
-def show_answer(probabilities: np.ndarray, label: int | None) -> None:
-    """The most probable classes, and whether the first is right.
+def show_answer(probabilities: np.ndarray, classes: tuple[str, ...], picture: Picture) -> None:
+    """The most probable classes, and whether the first is right, where that is known.
 
     Args:
         probabilities: (K,).
-        label: what the picture shows, where that is known.
+        classes: their K names.
+        picture: that the model was asked about.
     """
-    best = int(probabilities.argmax())
+    best, label = int(probabilities.argmax()), picture.label
     verdict = ""
     if label is not None:
-        verdict = ": right" if best == label else f": wrong, it is a {CLASSES[label]}"
-    st.markdown(f"**The model says {CLASSES[best]}**{verdict}")
+        verdict = ": right" if best == label else f": wrong, it is a {classes[label]}"
+    elif picture.shows:
+        verdict = f"; in CIFAR-10: {picture.shows}"
+    st.markdown(f"**The model says {classes[best]}**{verdict}")
     chart(
-        top_classes(probabilities, CLASSES, label),
+        top_classes(probabilities, classes, label),
         key="top_classes",
         alt="Most probable classes: "
-        + ", ".join(f"{CLASSES[k]} {probabilities[k]:.0%}" for k in np.argsort(-probabilities)[:5]),
+        + ", ".join(f"{classes[k]} {probabilities[k]:.0%}" for k in np.argsort(-probabilities)[:5]),
     )
-    st.caption("The five most probable classes. Green is the right one, red a wrong first answer.")
+    known = "" if label is None else " Green is the right one, red a wrong first answer."
+    st.caption(f"The five most probable of {len(classes):,} classes.{known}")

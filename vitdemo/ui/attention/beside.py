@@ -6,15 +6,14 @@ import streamlit as st
 
 from ...checkpoint import load_checkpoint
 from ...config import ConfigError, ModelConfig
-from ...data import CLASSES
 from ...explain.attention import all_grids, attention_grid, attention_matrix
 from ...figures.attention import overlay
 from ...model import VisionTransformer
 from ...runs import Moment, Run, moments
 from ..chart import chart
-from ..picture_picker import Picture, ask, validation_picture
+from ..picture_picker import Picture, ask, fitted, validation_picture
 from ..results import images_shown
-from ..run_picker import all_snapshots, run_name
+from ..run_picker import all_snapshots, model_of, run_name
 from .growth import epochs_of
 from .see import View
 from .state import asker_name, askers, settle
@@ -33,23 +32,25 @@ def show(run: Run, model: VisionTransformer, picture: Picture, view: View) -> No
         return
     other_run, moment, other_picture = _choose(run, picture)
     try:
-        other = _model(str(moment.weights), moment.weights.stat().st_mtime)
+        other = model_of(other_run) if moment is None else _model(str(moment.weights), moment.weights.stat().st_mtime)
     except ConfigError as error:
         st.error(str(error))
         return
-    fitted, notes = fit(view, model.config, other.config)
+    seen, notes = fit(view, model.config, other.config)
     left, right = st.columns(2)
     with left:
-        _one("left", run_name(run), model, picture, view, view.one_scale)
+        _one("left", run_name(run), run, model, run.version, picture, view)
     with right:
-        name = f"{run_name(other_run)}, after {epochs_of(moment)} epochs"
-        _one("right", name, other, other_picture, fitted, view.one_scale)
+        name = run_name(other_run) + ("" if moment is None else f", after {epochs_of(moment)} epochs")
+        key = (*other_run.version, 0.0 if moment is None else moment.epochs)
+        _one("right", name, other_run, other, key, other_picture, seen)
         for note in notes:
             st.caption(note)
 
 
-def _choose(run: Run, picture: Picture) -> tuple[Run, Moment, Picture]:
-    runs = {s.run.id: s.run for s in all_snapshots().values() if s.run.weights.is_file() and s.run.history}
+def _choose(run: Run, picture: Picture) -> tuple[Run, Moment | None, Picture]:
+    """The other run, the moment of its training (None: its last), and the picture as it takes it."""
+    runs = {s.run.id: s.run for s in all_snapshots().values() if s.run.weights.is_file()}
     first, second, third = st.columns(3)
     settle("other_run", ("same", *runs), "same")
     other = first.selectbox(
@@ -83,7 +84,8 @@ def _choose(run: Run, picture: Picture) -> tuple[Run, Moment, Picture]:
         help="The number of a validation image.",
     )
     other_picture = picture if number == "same" else validation_picture(run, number)
-    return other_run, kept[-1 if place == "last" else place], other_picture
+    other_picture = fitted(other_run, other_picture.original, other_picture.name, other_picture.shows)
+    return other_run, None if place == "last" else kept[place], other_picture
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
@@ -111,19 +113,17 @@ def fit(view: View, own: ModelConfig, other: ModelConfig) -> tuple[View, list[st
     return view, notes
 
 
-def _one(side: str, name: str, model: VisionTransformer, picture: Picture, view: View, one_scale: bool) -> None:
+def _one(side: str, name: str, run: Run, model: VisionTransformer, key: tuple, picture: Picture, view: View) -> None:
     """The map of one model over one picture, and what it says of it."""
     shape = model.config
-    probabilities, trace = ask(model, picture)
+    probabilities, trace = ask(model, key, picture)
     grid = attention_grid(attention_matrix(trace, view.layer, view.head), view.token, view.given)
-    scale = (0.0, float(all_grids(trace, view.token, view.given).max())) if one_scale else None
-    says, asking = CLASSES[int(probabilities.argmax())], asker_name("all" if view.token is None else view.token, shape)
-    where = f"layer {view.layer + 1}, {'mean of heads' if view.head is None else f'head {view.head + 1}'}"
-    patch = None if view.token is None or view.token < shape.has_cls else view.token - shape.has_cls
+    scale = (0.0, float(all_grids(trace, view.token, view.given).max())) if view.one_scale else None
+    says, asking = run.classes[int(probabilities.argmax())], view.asking(shape)
     st.markdown(f"**{says}** {probabilities.max():.0%}: {picture.name}")
     chart(
-        overlay(picture.pixels, grid, shape.patch_size, patch, view.strength, scale, view.smooth),
+        overlay(picture.pixels, grid, shape.patch_size, view.patch(shape), view.strength, scale, view.smooth),
         key=f"beside-{side}",
-        alt=f"{name}: attention {'to' if view.given else 'of'} {asking}, {where}, over {picture.name}; it says {says}.",
+        alt=f"{name}: attention {'to' if view.given else 'of'} {asking}, {view.where}, over {picture.name}; it says {says}.",
     )
-    st.caption(f"{name} · {asking}, {where}.")
+    st.caption(f"{name} · {asking}, {view.where}.")

@@ -1,6 +1,5 @@
 """Follow: which patches did the answer come from? Four methods side by side, each with its formula and source."""
 
-import hashlib
 from dataclasses import dataclass
 from functools import partial
 
@@ -8,7 +7,8 @@ import numpy as np
 import streamlit as st
 import torch
 
-from ...data import CLASSES, normalise
+from ...data import normalise
+from ...explain.covering import occlusion_in_parts
 from ...explain.methods import METHODS
 from ...explain.rollout import FUSIONS
 from ...figures.attention import overlay
@@ -16,9 +16,12 @@ from ...model import VisionTransformer
 from ...runs import Run
 from ..chart import chart
 from ..picture_picker import Picture
+from .question import answers, question
+from .sample import slow
 from .see import View
 from .state import DISCARDS, WINDOWS
 
+AT_A_TIME = 7  # patches of a large model, between two steps of its progress
 TITLES = {
     "attention": "Attention of one layer",
     "rollout": "Attention rollout",
@@ -61,13 +64,13 @@ FORMULAS = {
 }
 
 
-def choose(probabilities: np.ndarray, view: View) -> tuple[int, dict[str, partial]]:
+def choose(probabilities: np.ndarray, classes: tuple[str, ...], view: View) -> tuple[int, dict[str, partial]]:
     """The class to explain, and every method with its options: model, pictures, classes -> (B, n, n)."""
     first, second, third, fourth = st.columns(4, vertical_alignment="bottom")
-    best = CLASSES[int(probabilities.argmax())]
+    best = classes[int(probabilities.argmax())]
     class_ = first.selectbox(
         "Class",
-        ("answer", *CLASSES),
+        ("answer", *classes),
         key="explained",
         persist_state="session",
         format_func=lambda name: f"the answer ({best})" if name == "answer" else name,
@@ -97,7 +100,7 @@ def choose(probabilities: np.ndarray, view: View) -> tuple[int, dict[str, partia
         format_func=lambda side: "one patch" if side == 1 else f"{side} by {side} patches",
         help="How much is covered at a time. One patch is often too little to matter: its neighbours say the same.",
     )
-    chosen = int(probabilities.argmax()) if class_ == "answer" else CLASSES.index(class_)
+    chosen = int(probabilities.argmax()) if class_ == "answer" else classes.index(class_)
     options = {
         "attention": {"layer": view.layer, "head": view.head},
         "rollout": {"fusion": fusion, "discard": discard},
@@ -114,6 +117,7 @@ class Case:
     model: VisionTransformer
     images: torch.Tensor  # (1, C, H, W), normalised
     class_: int
+    class_name: str
     key: tuple  # that no other model, picture and class have
 
     @property
@@ -124,9 +128,9 @@ class Case:
 
 def case_of(run: Run, model: VisionTransformer, picture: Picture, class_: int) -> Case:
     """This picture, asked of this run's model for this class."""
-    digest = hashlib.sha256(picture.pixels.tobytes()).hexdigest()
-    key = (run.id, run.weights.stat().st_mtime, digest, class_)
-    return Case(model, normalise(picture.image[None]), class_, key)
+    return Case(
+        model, normalise(picture.image[None]), class_, run.classes[class_], (*run.version, picture.digest, class_)
+    )
 
 
 def key_of(name: str, method: partial) -> tuple:
@@ -134,9 +138,23 @@ def key_of(name: str, method: partial) -> tuple:
     return (name, *method.keywords.values())
 
 
-def map_of(case: Case, name: str, method: partial) -> np.ndarray:
-    """(n, n); computed once for each case and option, since a moved slider leaves most maps as they were."""
+def map_of(case: Case, name: str, method: partial) -> np.ndarray | None:
+    """(n, n); computed once for each case and option, since a moved slider leaves most maps as they were.
+
+    None for the occlusion of a large model, until `show` has asked for it and its answer is there.
+    """
+    if name == "occlusion" and slow(case.model.config):
+        return _laid_out(answers(_occlusion_key(case, method)), case)
     return _map_of((*case.key, *key_of(name, method)), case, method)
+
+
+def _laid_out(parts: tuple | None, case: Case) -> np.ndarray | None:
+    side = case.model.config.image_size // case.model.config.patch_size
+    return None if parts is None else torch.cat(parts).reshape(side, side).numpy()
+
+
+def _occlusion_key(case: Case, method: partial) -> tuple:
+    return ("occlusion", *case.key, *key_of("occlusion", method))
 
 
 @st.cache_data(max_entries=512, show_spinner=False)
@@ -146,30 +164,54 @@ def _map_of(key: tuple, _case: Case, _method: partial) -> np.ndarray:
 
 def show(case: Case, picture: Picture, view: View, asked: dict[str, partial]) -> None:
     """Each method's map over the picture."""
-    where = "mean of heads" if view.head is None else f"head {view.head + 1}"
     for pair in (("attention", "rollout"), ("relevance", "occlusion")):
         for column, name in zip(st.columns(2), pair, strict=True):
-            grid = map_of(case, name, asked[name])
-            asks = f" (layer {view.layer + 1}, {where})" if name == "attention" else ""
-            for_ = f" for {CLASSES[case.class_]}" if name in ("relevance", "occlusion") else ""
+            asks = f" ({view.where})" if name == "attention" else ""
+            for_ = f" for {case.class_name}" if name in ("relevance", "occlusion") else ""
             with column:
                 st.markdown(f"**{TITLES[name]}{for_}**{asks}")
-                chart(
-                    overlay(
-                        picture.pixels,
-                        grid,
-                        case.model.config.patch_size,
-                        None,
-                        view.strength,
-                        smooth=view.smooth,
-                        unit=UNITS[name],
-                        signed=name == "occlusion",
-                    ),
-                    key=f"map-{name}",
-                    alt=f"{TITLES[name]}{for_}{asks} over the patches: from {grid.min():.3f} to {grid.max():.3f}.",
-                )
+                grid = map_of(case, name, asked[name])
+                if grid is None:
+                    _occlude(case, asked[name])
+                else:
+                    _draw(case, picture, view, name, grid, f"{TITLES[name]}{for_}{asks}")
                 st.caption(WORDS[name])
                 with st.expander("Formula and source", icon=":material/function:"):
                     formula, source = FORMULAS[name]
                     st.latex(formula)
                     st.markdown(source)
+
+
+def _draw(case: Case, picture: Picture, view: View, name: str, grid: np.ndarray, title: str) -> None:
+    chart(
+        overlay(
+            picture.pixels,
+            grid,
+            case.model.config.patch_size,
+            None,
+            view.strength,
+            smooth=view.smooth,
+            unit=UNITS[name],
+            signed=name == "occlusion",
+        ),
+        key=f"map-{name}",
+        alt=f"{title} over the patches: from {grid.min():.3f} to {grid.max():.3f}.",
+    )
+
+
+def _occlude(case: Case, method: partial) -> None:
+    """Of a large model: a button, then how far it is. The finished map is drawn by `show`."""
+    patches = case.model.config.num_patches
+
+    def steps():
+        return occlusion_in_parts(case.model, case.images[0], case.class_, method.keywords["window"], AT_A_TIME)
+
+    question(
+        _occlusion_key(case, method),
+        -(-patches // AT_A_TIME),
+        steps,
+        f"Cover each of {patches} patches in turn",
+        f"parts of {AT_A_TIME} patches",
+        lambda parts: None,
+        "The model is large: on two cores it takes about half a second a patch or less. You can go on meanwhile.",
+    )

@@ -1,7 +1,5 @@
 """Over time: the same picture at each moment of a training that was kept. It plays."""
 
-import hashlib
-
 import numpy as np
 import streamlit as st
 import torch
@@ -19,7 +17,7 @@ from .. import address
 from ..chart import chart
 from ..picture_picker import Picture
 from .see import View
-from .state import address_values, asker_name
+from .state import address_values
 
 STEP_SECONDS = 0.8  # between two moments while it plays
 HEIGHT = 260
@@ -28,6 +26,9 @@ HEIGHT = 260
 def show(run: Run, picture: Picture, view: View) -> None:
     """A slider over the moments, what the model did at the chosen one, and how it got there."""
     kept = moments(run)
+    if run.pretrained:
+        st.info("Only the last model of this training was published. Choose a run, or an example that ships.")
+        return
     if len(kept) < 2:
         st.info("Of this run only the last model was kept: a run of at least two epochs keeps some on its way.")
         return
@@ -60,11 +61,11 @@ def _moment(run: Run, picture: Picture, view: View, kept: list[Moment], steps: b
         st.button(label, on_click=_play, icon=icon, key="play")
     maps, rollouts, probabilities = _over_time(run.id, tuple(map(_version, kept)), picture, view, kept)
     place, model = state["moment"], run.model
-    patch = None if view.token is None or view.token < model.has_cls else view.token - model.has_cls
-    asking = asker_name("all" if view.token is None else view.token, model)
-    where = f"layer {view.layer + 1}, {'mean of heads' if view.head is None else f'head {view.head + 1}'}"
     columns = st.columns(3)
-    named = (("Attention", maps, f"{asking}, {where}"), ("Rollout", rollouts, "from where the class is read"))
+    named = (
+        ("Attention", maps, f"{view.asking(model)}, {view.where}"),
+        ("Rollout", rollouts, "from where the class is read"),
+    )
     for column, (title, grids, what) in zip(columns, named, strict=False):
         with column:
             st.markdown(f"**{title}**")
@@ -73,7 +74,7 @@ def _moment(run: Run, picture: Picture, view: View, kept: list[Moment], steps: b
                     picture.pixels,
                     grids[place],
                     model.patch_size,
-                    patch if title == "Attention" else None,
+                    view.patch(model) if title == "Attention" else None,
                     view.strength,
                     (0.0, float(grids.max())) if view.one_scale else None,
                     view.smooth,
@@ -128,8 +129,7 @@ def _version(moment: Moment) -> float:
 
 def _over_time(run_id: str, versions: tuple, picture: Picture, view: View, kept: list[Moment]) -> tuple:
     """Of each moment: the chosen attention (M, n, n), the rollout (M, n, n) and the probabilities (M, K)."""
-    digest = hashlib.sha256(picture.pixels.tobytes()).hexdigest()
-    attention, rollouts, probabilities = _asked(run_id, versions, digest, kept, picture)
+    attention, rollouts, probabilities = _asked(run_id, versions, picture.digest, kept, picture)
     maps = [
         attention_grid(attention_matrix(Trace(attention=layers), view.layer, view.head), view.token, view.given)
         for layers in attention

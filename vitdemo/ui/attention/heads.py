@@ -6,13 +6,12 @@ import numpy as np
 import streamlit as st
 
 from ...config import ModelConfig
-from ...data import normalise
 from ...explain.heads import HeadCharacter, distances, head_character
 from ...figures.heads import by_layer, head_at
 from ...model import VisionTransformer
 from ...runs import Run
 from ..chart import chart
-from ..results import validation_split
+from .sample import pictures_of, sample
 from .see import View
 from .state import CHARACTERS, offered
 
@@ -46,8 +45,8 @@ def show(run: Run, model: VisionTransformer, view: View) -> None:
         format_func=CHARACTERS.get,
         help="Each is the mean over asking patches and pictures.",
     )
-    pictures = min(SAMPLE, run.training.validation_images)
-    values = _character(run.id, run.weights.stat().st_mtime, model, run)[what]
+    pictures = pictures_of(run, SAMPLE)
+    values = _character(run.version, model, run)[what]
     even = of_even_attention(shape)[what]
 
     def head_clicked(point: dict) -> None:
@@ -71,8 +70,8 @@ def show(run: Run, model: VisionTransformer, view: View) -> None:
 
 
 @st.cache_data(max_entries=32, show_spinner="Measuring the heads …")
-def _character(run_id: str, changed: float, _model: VisionTransformer, _run: Run) -> dict[str, np.ndarray]:
-    found = head_character(_model, normalise(validation_split(_run).images[:SAMPLE]))
+def _character(version: tuple, _model: VisionTransformer, _run: Run) -> dict[str, np.ndarray]:
+    found = head_character(_model, sample(_run, _model, SAMPLE)[0])
     return {field.name: getattr(found, field.name).numpy(force=True) for field in fields(HeadCharacter)}
 
 

@@ -5,7 +5,7 @@ import streamlit as st
 import torch
 
 from ... import tasks
-from ...data import CLASSES, normalise
+from ...data import normalise
 from ...explain.covering import cover
 from ...explain.importance import accuracy_and_loss, gradient_importance, removals
 from ...explain.interventions import both, edges_off, heads_off
@@ -16,14 +16,12 @@ from ...model import Edit, VisionTransformer
 from ...runs import Run
 from ..chart import chart
 from ..picture_picker import Picture
-from ..progress import progress
-from ..results import validation_split
-from ..run_picker import model_of
+from .question import answers, question
+from .sample import pictures_of, sample, slow
 from .see import View
-from .state import CLICKS, WHERE, asker_name, toggle
+from .state import CLICKS, WHERE, toggle
 
 SAMPLE = 200  # pictures
-POLL_SECONDS = 1.0
 MAP_HEIGHT = 280
 
 
@@ -39,7 +37,7 @@ def show(run: Run, model: VisionTransformer, picture: Picture, before: np.ndarra
     with left:
         _picture(model, changed, view, covered, cut)
     with right:
-        _answers(before, after, picture.label)
+        _answers(before, after, run.classes, picture.label)
     _heads(run, model, view, off, cut, asks)
 
 
@@ -67,7 +65,7 @@ def _covered(model: VisionTransformer, picture: Picture, patches: tuple[int, ...
 def _picture(model: VisionTransformer, changed: torch.Tensor, view: View, covered: tuple, cut: tuple) -> None:
     shape = model.config
     side = shape.image_size // shape.patch_size
-    asking = asker_name("all" if view.token is None else view.token, shape)
+    asking = view.asking(shape)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.segmented_control(
             "A click",
@@ -94,9 +92,8 @@ def _picture(model: VisionTransformer, changed: torch.Tensor, view: View, covere
         toggle("covered" if st.session_state["click"] == "cover" else "cut", patch)
 
     pixels = changed[0].round().to(torch.uint8).permute(1, 2, 0).numpy()
-    patch = None if view.token is None or view.token < shape.has_cls else view.token - shape.has_cls
     chart(
-        picture_with_crosses(pixels, shape.patch_size, patch, cut),
+        picture_with_crosses(pixels, shape.patch_size, view.patch(shape), cut),
         key="intervene_picture",
         alt=f"The picture with {len(covered)} patches covered; {asking} may not look at {len(cut)} patches, crossed.",
         on_click=patch_clicked,
@@ -114,29 +111,30 @@ def _undo() -> None:
     st.session_state.update(off=(), covered=(), cut=())
 
 
-def _answers(before: np.ndarray, after: np.ndarray, label: int | None) -> None:
-    first, then = CLASSES[int(before.argmax())], CLASSES[int(after.argmax())]
+def _answers(before: np.ndarray, after: np.ndarray, classes: tuple[str, ...], label: int | None) -> None:
+    first, then = classes[int(before.argmax())], classes[int(after.argmax())]
     st.markdown(f"**The model says {then}**" + ("" if first == then else f", before: {first}"))
     chart(
-        before_and_after(before, after, CLASSES, label),
+        before_and_after(before, after, classes, label),
         key="before_and_after",
         alt=f"{first} {before.max():.1%} before; {then} {after.max():.1%} after.",
     )
-    st.caption("Pale: before. Full: after. Green is the right class.")
+    st.caption("Pale: before. Full: after." + " Green is the right class." * (label is not None))
 
 
 def _heads(run: Run, model: VisionTransformer, view: View, off: tuple, cut: tuple, asks: tuple) -> None:
     st.subheader("Heads")
-    key, pictures = (run.id, run.weights.stat().st_mtime), min(SAMPLE, run.training.validation_images)
+    key, pictures = run.version, pictures_of(run, SAMPLE)
     now = whole = _accuracy(key, model, run, None)
     if off or cut:
         where = (asks, st.session_state["where"], view.layer) if cut else ()
         now = _accuracy((*key, off, cut, *where), model, run, _edit(model, view, off, cut, asks))
+    measured = "Agreement with its own first answers" if run.pretrained else "Accuracy"
     st.markdown(
-        f"Accuracy over {pictures} validation images: **{now:.1%}**"
+        f"{measured} over {pictures} validation images: **{now:.1%}**"
         + (f", before {whole:.1%}." if off or cut else " with all heads on.")
     )
-    effect, importance = _effect(key, run, model), _importance(key, model, run)
+    importance = _importance(key, model, run)
     silent = {head_of(name) for name in off}
 
     def head_clicked(point: dict) -> None:
@@ -145,9 +143,8 @@ def _heads(run: Run, model: VisionTransformer, view: View, off: tuple, cut: tupl
     left, right = st.columns(2)
     with left:
         st.markdown("**Effect of each head's removal**")
-        if effect is None:
-            st.caption("Each head is switched off alone, over the same images.")
-        else:
+        effect = _effect(key, run, model)
+        if effect is not None:
             chart(
                 head_map(effect, "accuracy", True, silent, MAP_HEIGHT),
                 key="effect",
@@ -173,41 +170,30 @@ def _heads(run: Run, model: VisionTransformer, view: View, off: tuple, cut: tupl
 
 @st.cache_data(max_entries=128, show_spinner="Classifying with the change …")
 def _accuracy(key: tuple, _model: VisionTransformer, _run: Run, _edit: Edit | None) -> float:
-    split = validation_split(_run)[:SAMPLE]
-    return accuracy_and_loss(_model, normalise(split.images), split.labels, _edit)[0]
+    return accuracy_and_loss(_model, *sample(_run, _model, SAMPLE), _edit)[0]
 
 
 @st.cache_data(max_entries=32, show_spinner="Asking the gradient …")
 def _importance(key: tuple, _model: VisionTransformer, _run: Run) -> np.ndarray:
-    split = validation_split(_run)[:SAMPLE]
-    return gradient_importance(_model, normalise(split.images), split.labels).numpy()
+    return gradient_importance(_model, *sample(_run, _model, SAMPLE)).numpy()
 
 
 def _effect(key: tuple, run: Run, model: VisionTransformer) -> np.ndarray | None:
-    """Change of accuracy without each head (depth, num_heads), or None with its progress until it is known."""
+    """Change of accuracy without each head (depth, num_heads); None with its progress until it is known."""
     depth, heads = model.config.depth, model.config.num_heads
-    key = ("removals", *key)
-
-    def steps():
-        split = validation_split(run)[:SAMPLE]
-        return removals(model_of(run), normalise(split.images), split.labels)
-
-    tasks.begin(key, depth * heads, steps)
-    standing = tasks.task(key)
-    if standing.state == "done":
-        return np.array([accuracy for _, _, accuracy, _ in standing.answers]).reshape(depth, heads)
-    st.fragment(_watch, run_every=POLL_SECONDS)(key)
-    return None
-
-
-def _watch(key: tuple) -> None:
-    standing = tasks.task(key)
-    if standing is None or standing.state == "done":
-        st.rerun()
-    if standing.state == "failed":
-        st.error("Switching the heads off one by one broke off: the server's log says why.")
-        return
-    progress(
-        len(standing.answers) / standing.total,
-        f"{len(standing.answers)} of {standing.total} heads switched off in turn",
-    )
+    key, images = ("removals", *key), sample(run, model, SAMPLE)
+    if not slow(model.config):
+        tasks.begin(key, depth * heads, lambda: removals(model, *images))
+    found = answers(key)
+    if found is None:
+        question(
+            key,
+            depth * heads,
+            lambda: removals(model, *images),
+            f"Switch each of {depth * heads} heads off in turn",
+            "heads switched off in turn",
+            lambda some: None,
+            "Each head is switched off alone, over the same images. You can go on meanwhile.",
+        )
+        return None
+    return np.array([accuracy for _, _, accuracy, _ in found]).reshape(depth, heads)

@@ -6,37 +6,49 @@ import numpy as np
 import streamlit as st
 import torch
 
-from ... import tasks
-from ...data import CLASSES, normalise
 from ...explain.faithfulness import CHANCE, Curves, Verdict, area, curves, gaps_over, order_of, random_orders, verdict
 from ...explain.randomisation import similarities
 from ...figures.faithfulness import removal, similarity
 from ...model import VisionTransformer
 from ...runs import Run
 from ..chart import chart
-from ..progress import progress
-from ..results import validation_split
-from ..run_picker import model_of
 from .follow import Case, key_of, map_of
+from .question import question
+from .sample import pictures_of, sample, slow
 
-RANDOM_ORDERS = 10  # that the picture on screen is compared with
-POINTS = 17  # of each curve
+RANDOM_ORDERS, POINTS = 10, 17  # that the picture on screen is compared with, and of each curve
+FEW_RANDOM_ORDERS, FEW_POINTS = 5, 9  # the same of a large model
 SAMPLE, SAMPLE_POINTS = 100, 9  # pictures of the long check, and points of its curves
-POLL_SECONDS = 1.0
 HEIGHT = 300
 
 
 def show(run: Run, case: Case, asked: dict[str, partial]) -> None:
     """This picture, a sample of pictures, and the check with shuffled weights."""
-    _this_picture(case, asked)
-    _sample(run, asked)
-    _randomisation(case, asked)
-
-
-def _this_picture(case: Case, asked: dict[str, partial]) -> None:
+    large = slow(case.model.config)
+    if large and map_of(case, "occlusion", asked["occlusion"]) is None:
+        asked = {name: method for name, method in asked.items() if name != "occlusion"}
+        st.info("Occlusion is left out: of so large a model it takes a while. Work it out under *Follow* first.")
     st.subheader("This picture")
-    found = {name: _curves((*case.key, *key_of(name, method)), case, name, method) for name, method in asked.items()}
-    chance = _chance(case.key, case)
+    if large:
+        _this_picture_later(case, asked)
+    else:
+        found = {
+            name: _curves((*case.key, *key_of(name, method)), case, name, method) for name, method in asked.items()
+        }
+        _this_picture(case, found, _chance(case.key, case))
+    _sample(run, case, asked)
+    st.subheader("Does it depend on what was learnt?")
+    asked = {name: method for name, method in asked.items() if not large or name != "occlusion"}
+    if large:
+        _randomisation_later(case, asked)
+    else:
+        checked = {
+            name: _similarities((*case.key, *key_of(name, method)), case, method) for name, method in asked.items()
+        }
+        _randomisation({name: list(stages.values()) for name, stages in checked.items()}, list(checked["attention"]))
+
+
+def _this_picture(case: Case, found: dict[str, Curves], chance: list[Curves]) -> None:
     left, right = st.columns(2)
     for column, part, better in ((left, "deletion", "lower is better"), (right, "insertion", "higher is better")):
         with column:
@@ -44,14 +56,14 @@ def _this_picture(case: Case, asked: dict[str, partial]) -> None:
             chart(
                 removal(found, chance, part, HEIGHT),
                 key=part,
-                alt=f"Probability of {CLASSES[case.class_]} by share of patches, {part}; areas: "
+                alt=f"Probability of {case.class_name} by share of patches, {part}; areas: "
                 + ", ".join(f"{name} {area(one.shares, getattr(one, part)):.2f}" for name, one in found.items()),
             )
     st.caption(
         "Patches are covered with the picture's mean colour, those first that a method ranks highest, and the model is asked "
-        f"for {CLASSES[case.class_]} again (*deletion*); or all are covered and uncovered in the same order (*insertion*). If "
-        "a map is true, deletion falls at once and insertion rises at once. Grey: ten random orders, from the least to the "
-        "most, and their mean (dotted). V. Petsiuk, A. Das and K. Saenko, *RISE*, 2018, section 3.2."
+        f"for {case.class_name} again (*deletion*); or all are covered and uncovered in the same order (*insertion*). If "
+        f"a map is true, deletion falls at once and insertion rises at once. Grey: {len(chance)} random orders, from the "
+        "least to the most, and their mean (dotted). V. Petsiuk, A. Das and K. Saenko, *RISE*, 2018, section 3.2."
     )
     by_chance = [one.gap for one in chance]
     rows = ["| Map | Deletion | Insertion | Gap | Beats random |", "|---|---:|---:|---:|---:|"]
@@ -82,44 +94,56 @@ def _chance(key: tuple, _case: Case) -> list[Curves]:
     return curves(_case.model, _case.images[0], _case.class_, orders, POINTS)
 
 
-def _sample(run: Run, asked: dict[str, partial]) -> None:
-    st.subheader(f"{SAMPLE} pictures")
-    options = [key_of(name, method) for name, method in asked.items()]
-    key = ("faithfulness", run.id, run.weights.stat().st_mtime, *options)
+def _grid(case: Case, name: str, method: partial) -> np.ndarray:
+    """`map_of` for a background thread, which has none of Streamlit's caches."""
+    if name == "occlusion":
+        return map_of(case, name, method)
+    return method(case.model, case.images, case.classes)[0].numpy(force=True)
+
+
+def _options(asked: dict[str, partial]) -> tuple:
+    return tuple(key_of(name, method) for name, method in asked.items())
+
+
+def _this_picture_later(case: Case, asked: dict[str, partial]) -> None:
+    """Of a large model: an order a step."""
+    total = len(asked) + FEW_RANDOM_ORDERS
 
     def steps():
-        return gaps_over(model_of(run), normalise(validation_split(run).images[:SAMPLE]), asked, SAMPLE_POINTS)
+        orders = [order_of(_grid(case, name, method)) for name, method in asked.items()]
+        for order in orders + random_orders(case.model.config.num_patches, FEW_RANDOM_ORDERS):
+            yield curves(case.model, case.images[0], case.class_, [order], FEW_POINTS)[0]
 
-    pictures = min(SAMPLE, run.training.validation_images)
-    standing = tasks.task(key)
-    running = standing is not None and standing.state == "running"
-    with st.container(horizontal=True):
-        st.button(
-            f"Check over {pictures} pictures",
-            on_click=tasks.begin,
-            args=(key, pictures, steps),
-            disabled=running or (standing is not None and standing.state == "done"),
-            icon=":material/fact_check:",
-            help="Deletion and insertion for each of the first validation images, by every method and in a random order.",
-        )
-        st.button("Stop", on_click=tasks.stop, args=(key,), disabled=not running, key="stop_sample")
-    st.fragment(_watch, run_every=POLL_SECONDS if running else None)(key, running)
+    def show_all(answers: tuple[Curves, ...]) -> None:
+        if len(answers) == total:
+            _this_picture(case, dict(zip(asked, answers, strict=False)), list(answers[len(asked) :]))
+
+    question(
+        ("curves", *case.key, *_options(asked)),
+        total,
+        steps,
+        "Check this picture",
+        "orders",
+        show_all,
+        f"The model is asked {2 * FEW_POINTS} times for each map and each of {FEW_RANDOM_ORDERS} random orders.",
+    )
 
 
-def _watch(key: tuple, was_running: bool) -> None:
-    standing = tasks.task(key)
-    if standing is None:
-        st.caption("Whether a method is more faithful than chance for this model takes more than one picture.")
-        return
-    if standing.state == "failed":
-        st.error("The check broke off: the server's log says why. Start it again.")
-        return
-    if standing.state == "running":
-        progress(len(standing.answers) / standing.total, f"{len(standing.answers)} of {standing.total} pictures")
-    if len(standing.answers) > 1:
-        _verdicts(standing.answers)
-    if was_running and standing.state != "running":
-        st.rerun()
+def _sample(run: Run, case: Case, asked: dict[str, partial]) -> None:
+    if slow(case.model.config):
+        asked = {name: method for name, method in asked.items() if name != "occlusion"}
+    pictures, (images, _) = pictures_of(run, SAMPLE), sample(run, case.model, SAMPLE)
+    st.subheader(f"{pictures} pictures")
+    st.caption("Whether a method is more faithful than chance for this model takes more than one picture.")
+    question(
+        ("faithfulness", *run.version, *_options(asked)),
+        pictures,
+        lambda: gaps_over(case.model, images, asked, SAMPLE_POINTS),
+        f"Check over {pictures} pictures",
+        "pictures",
+        lambda answers: _verdicts(answers) if len(answers) > 1 else None,
+        "Deletion and insertion for each of the first validation images, by every method and in a random order.",
+    )
 
 
 def _verdicts(answers: tuple[dict[str, float], ...]) -> None:
@@ -147,11 +171,7 @@ def _sentence(found: Verdict) -> str:
     return f"{icon.get(found.word, ':gray[:material/help:]')} {found.word} faithful than chance"
 
 
-def _randomisation(case: Case, asked: dict[str, partial]) -> None:
-    st.subheader("Does it depend on what was learnt?")
-    checked = {name: _similarities((*case.key, *key_of(name, method)), case, method) for name, method in asked.items()}
-    found = {name: list(stages.values()) for name, stages in checked.items()}
-    stages = list(checked["attention"])
+def _randomisation(found: dict[str, list[float]], stages: list[str]) -> None:
     chart(
         similarity(found, stages, HEIGHT),
         key="similarity",
@@ -167,11 +187,36 @@ def _randomisation(case: Case, asked: dict[str, partial]) -> None:
     )
 
 
+def _explain(case: Case, method: partial, model: VisionTransformer) -> torch.Tensor:
+    return method(model, case.images, case.classes)[0].detach()
+
+
 @st.cache_data(max_entries=256, show_spinner="Shuffling weights …")
 def _similarities(key: tuple, _case: Case, _method: partial) -> dict[str, float]:
     """Of each stage of the shuffling."""
+    return dict(similarities(_case.model, partial(_explain, _case, _method)))
 
-    def explain(model: VisionTransformer) -> torch.Tensor:
-        return _method(model, _case.images, _case.classes)[0].detach()
 
-    return dict(similarities(_case.model, explain))
+def _randomisation_later(case: Case, asked: dict[str, partial]) -> None:
+    """Of a large model: a stage of one method a step."""
+    stages = case.model.config.depth + 2
+
+    def steps():
+        for method in asked.values():
+            yield from similarities(case.model, partial(_explain, case, method))
+
+    def show_all(answers: tuple[tuple[str, float], ...]) -> None:
+        if len(answers) == stages * len(asked):
+            values = [value for _, value in answers]
+            found = {name: values[place * stages : (place + 1) * stages] for place, name in enumerate(asked)}
+            _randomisation(found, [stage for stage, _ in answers[:stages]])
+
+    question(
+        ("randomisation", *case.key, *_options(asked)),
+        stages * len(asked),
+        steps,
+        "Shuffle the weights",
+        "maps of shuffled models",
+        show_all,
+        "From the head down to the embedding, for each method.",
+    )

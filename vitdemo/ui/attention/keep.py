@@ -1,13 +1,15 @@
 """Keep: the view as a picture and as a page, and every map as numbers."""
 
 from dataclasses import asdict
+from functools import partial
 
 import numpy as np
 import streamlit as st
 
-from ...data import CLASSES, normalise
+from ...data import normalise
 from ...explain.attention import all_grids, attention_grid, attention_matrix
 from ...explain.maps import maps_file
+from ...explain.methods import METHODS
 from ...figures.attention import matrix, overlay, picture_with_patch, thumbnails
 from ...figures.keep import view_page, view_png
 from ...figures.predictions import top_classes
@@ -15,8 +17,8 @@ from ...model import Trace, VisionTransformer
 from ...runs import Run
 from ..picture_picker import Picture
 from ..run_picker import run_name
+from .follow import case_of, map_of
 from .see import THUMBNAILS_HEIGHT, View
-from .state import asker_name
 
 
 def show(
@@ -24,16 +26,14 @@ def show(
 ) -> None:
     """A button for each; the file is made when it is asked for."""
     shape, name = model.config, f"attention-{run.id}"
-    asking = asker_name("all" if view.token is None else view.token, shape)
-    where = f"layer {view.layer + 1}, {'mean of heads' if view.head is None else f'head {view.head + 1}'}"
     best = int(probabilities.argmax())
-    title = f"{picture.name}: attention {'to' if view.given else 'of'} {asking}, {where}"
-    note = f"{run_name(run)}. It says {CLASSES[best]}, {probabilities[best]:.0%}."
+    title = f"{picture.name}: attention {'to' if view.given else 'of'} {view.asking(shape)}, {view.where}"
+    note = f"{run_name(run)}. It says {run.classes[best]}, {probabilities[best]:.0%}."
     grid = attention_grid(attention_matrix(trace, view.layer, view.head), view.token, view.given)
     grids = all_grids(trace, view.token, view.given)
 
     def page() -> str:
-        patch = None if view.token is None or view.token < shape.has_cls else view.token - shape.has_cls
+        patch = view.patch(shape)
         figures = {
             "Picture": picture_with_patch(picture.pixels, shape.patch_size, patch),
             "Attention over the picture": overlay(
@@ -41,13 +41,14 @@ def show(
             ),
             "Every layer, every head": thumbnails(grids, view.layer, view.head, None, THUMBNAILS_HEIGHT),
             "Every token to every token": matrix(attention_matrix(trace, view.layer, view.head), view.token),
-            "What the model says": top_classes(probabilities, CLASSES, picture.label),
+            "What the model says": top_classes(probabilities, run.classes, picture.label),
         }
         return view_page(figures, title, note)
 
     def maps() -> bytes:
-        about = {"run": run.id, "model": asdict(shape), "picture": picture.name, "classes": CLASSES}
-        return maps_file(model, picture.pixels, normalise(picture.image), best, about)
+        about = {"run": run.id, "model": asdict(shape), "picture": picture.name, "classes": run.classes}
+        occluded = map_of(case_of(run, model, picture, best), "occlusion", partial(METHODS["occlusion"], window=1))
+        return maps_file(model, picture.pixels, normalise(picture.image), best, occluded, about)
 
     st.subheader("Keep it")
     row = st.container(horizontal=True)
@@ -71,7 +72,7 @@ def show(
         maps,
         f"{name}.npz",
         on_click="ignore",
-        help="Attention of every layer and head, rollout, relevance and occlusion for NumPy, with about.json, which says what "
-        "they are.",
+        help="Attention of every layer and head, rollout, relevance and occlusion (of a large model once Follow has worked it "
+        "out) for NumPy, with about.json, which says what they are.",
     )
     st.caption("The address in the browser's bar holds this view as well: whoever opens it sees the same.")

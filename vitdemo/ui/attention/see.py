@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import streamlit as st
 
 from ...config import ModelConfig
-from ...data import CLASSES
 from ...explain.attention import all_grids, attention_grid, attention_matrix, token_name
 from ...figures.attention import matrix, overlay, picture_with_patch, thumbnail_cell, thumbnails
 from ...model import Trace
@@ -28,6 +27,19 @@ class View:
     strength: float  # of the colours over the picture, 0 to 1
     one_scale: bool  # for all layers and heads
     smooth: bool
+
+    @property
+    def where(self) -> str:
+        """`layer 3, head 1`."""
+        return f"layer {self.layer + 1}, {'mean of heads' if self.head is None else f'head {self.head + 1}'}"
+
+    def patch(self, model: ModelConfig) -> int | None:
+        """The asking patch, counted from 0; None where CLS or all patches ask."""
+        return None if self.token is None or self.token < model.has_cls else self.token - model.has_cls
+
+    def asking(self, model: ModelConfig) -> str:
+        """`CLS`, `all patches`, or where the asking patch lies."""
+        return asker_name("all" if self.token is None else self.token, model)
 
 
 WIDTHS = {"layer": 6, "head": 6, "token": 8, "direction": 7, "colours": 7}  # of the controls, beside each other
@@ -167,23 +179,10 @@ def _every_head(grids, view: View, scale) -> None:
     chart(
         thumbnails(grids, view.layer, view.head, scale, THUMBNAILS_HEIGHT),
         key="thumbnails",
-        alt=f"Small maps of {depth} layers by {heads} heads; {_where(view)} is framed.",
+        alt=f"Small maps of {depth} layers by {heads} heads; {view.where} is framed.",
         on_click=head_clicked,
     )
     st.caption("Click one to see it large; click it again for the mean of the layer's heads, which all get a frame.")
-
-
-def _where(view: View) -> str:
-    return f"layer {view.layer + 1}, {'mean of heads' if view.head is None else f'head {view.head + 1}'}"
-
-
-def _patch(model: ModelConfig, view: View) -> int | None:
-    """The patch to frame, counted from 0."""
-    return None if view.token is None or view.token < model.has_cls else view.token - model.has_cls
-
-
-def _asking(model: ModelConfig, view: View) -> str:
-    return asker_name("all" if view.token is None else view.token, model)
 
 
 def _tokens(model: ModelConfig) -> Tokens:
@@ -201,7 +200,7 @@ def _patch_clicked(model: ModelConfig, view: View):
 
 
 def _map(model: ModelConfig, picture: Picture, grid, view: View, scale) -> None:
-    asking, patch = _asking(model, view), _patch(model, view)
+    asking, patch = view.asking(model), view.patch(model)
     asking = asking if patch is None else f"the patch in {asking}"
     brightest = token_name(int(grid.argmax()), len(grid), cls=False)
     what = f"Attention to {asking} from each patch" if view.given else f"Attention of {asking} over the patches"
@@ -209,7 +208,7 @@ def _map(model: ModelConfig, picture: Picture, grid, view: View, scale) -> None:
     chart(
         overlay(picture.pixels, grid, model.patch_size, patch, view.strength, scale, view.smooth),
         key="overlay",
-        alt=f"{what}, {_where(view)}: from {grid.min():.3f} to {grid.max():.3f}, most {'' if view.given else 'on '}the "
+        alt=f"{what}, {view.where}: from {grid.min():.3f} to {grid.max():.3f}, most {'' if view.given else 'on '}the "
         f"patch in {brightest}.",
         on_click=_patch_clicked(model, view),
         tokens=_tokens(model),
@@ -227,12 +226,12 @@ def _map(model: ModelConfig, picture: Picture, grid, view: View, scale) -> None:
 
 
 def _picture(model: ModelConfig, picture: Picture, view: View) -> None:
-    asking, default = _asking(model, view), asker_name(askers(model)[0], model)
-    is_ = "" if picture.label is None else f": {CLASSES[picture.label]}"
+    asking, default = view.asking(model), asker_name(askers(model)[0], model)
+    is_ = f": {picture.shows}" if picture.shows else ""
     framed = "all patches ask." if view.token is None else f"the asking token, {asking}, is framed."
     st.markdown(f"**Picture**{is_}")
     chart(
-        picture_with_patch(picture.pixels, model.patch_size, _patch(model, view)),
+        picture_with_patch(picture.pixels, model.patch_size, view.patch(model)),
         key="picture_chart",
         alt=f"{picture.name}{is_}; {framed}",
         on_click=_patch_clicked(model, view),
@@ -253,7 +252,7 @@ def _matrix(model: ModelConfig, attention, view: View) -> None:
     chart(
         matrix(attention, view.token),
         key="matrix",
-        alt=f"Attention matrix of {len(attention)} by {len(attention)} tokens, {_where(view)}; each row sums to 1.",
+        alt=f"Attention matrix of {len(attention)} by {len(attention)} tokens, {view.where}; each row sums to 1.",
         on_click=row_clicked,
         tokens=Tokens(model.has_cls),
     )

@@ -51,7 +51,7 @@ def offered(run: Run) -> dict[str, tuple]:
         "scale": (tuple(SCALES), "each"),
         "pixels": (tuple(PIXELS), "patches"),
         "beside": ((False, True), False),
-        "explained": (("answer", *CLASSES), "answer"),
+        "explained": (("answer", *run.classes), "answer"),
         "fusion": (FUSIONS, "mean"),
         "discard": (DISCARDS, 0.0),
         "window": (WINDOWS, 1),
