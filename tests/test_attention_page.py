@@ -173,8 +173,9 @@ def test_judge_checks_a_picture_and_a_sample(pooling, tiny, short):
     while any(button.label == "Check over 10 pictures" for button in app.button) and time.monotonic() < end:
         app.run()
     assert not app.exception
-    found = [text.value for text in app.markdown if text.value.startswith("| Map")][-1]
-    assert found.count("faithful than chance") == 4
+    found = next(text.value for text in app.markdown if "faithful than chance" in text.value)
+    assert [line.split("**")[1] for line in found.splitlines()] == ["attention", "rollout", "relevance", "occlusion"]
+    assert found.count("faithful than chance** for this model: gap ") == 4
     assert "Over 10 pictures" in captions_of(app)
 
 
@@ -261,7 +262,7 @@ def test_what_takes_long_waits_for_a_button(fetched, monkeypatch):
     monkeypatch.setattr(sample, "AT_ONCE", 0)
     app = open_app("pages/attention.py", run="vit_b_16", view="judge")
     assert any(info.value.startswith("Occlusion is left out") for info in app.info)
-    for label, found in (("Check this picture", "| Map | Deletion"), ("Shuffle the weights", None)):
+    for label, found in (("Check this picture", "| Map | Delete"), ("Shuffle the weights", None)):
         press_and_wait(app, label)
         assert found is None or any(text.value.startswith(found) for text in app.markdown)
     assert "in another order, first in the head" in captions_of(app)

@@ -177,7 +177,8 @@ def test_the_chosen_thumbnails_are_framed():
 )
 def test_the_asking_patch_is_framed_where_it_lies(patch, frame):
     assert frame_of(picture_with_patch(IMAGE, 8, patch)) == frame
-    assert frame_of(overlay(IMAGE, np.eye(4), 8, patch, 0.5)) == frame
+    over = overlay(IMAGE, np.eye(4), 8, patch, 0.5)
+    assert over.layout.shapes == () if patch is None else frame_of(over) == frame
 
 
 def test_the_matrix_marks_the_row_that_asks():

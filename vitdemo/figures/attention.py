@@ -55,7 +55,7 @@ def overlay(
         image: (H, W, 3) uint8.
         grid: (n, n), one number for each patch.
         patch_size: pixels.
-        patch: the asking patch, framed, counted from 0 row by row; None for CLS or for all together.
+        patch: to be framed, counted from 0 row by row; None for none.
         strength: 0 shows the picture alone, 1 the map alone.
         scale: the values of the darkest and the brightest colour; without, the map's least and most (min-max).
         smooth: blend the colours between the middles of patches.
@@ -91,7 +91,7 @@ def overlay(
             "title": {"text": unit, "side": "right"},
         },
     )
-    return _frame(figure, image.shape[0], patch_size, patch)
+    return figure if patch is None else _frame(figure, image.shape[0], patch_size, patch)
 
 
 def thumbnails(

@@ -63,10 +63,10 @@ def _moment(run: Run, picture: Picture, view: View, kept: list[Moment], steps: b
     place, model = state["moment"], run.model
     columns = st.columns(3)
     named = (
-        ("Attention", maps, f"{view.asking(model)}, {view.where}"),
-        ("Rollout", rollouts, "from where the class is read"),
+        ("Attention", "attention", maps, f"{view.asking(model)}, {view.where}"),
+        ("Rollout", "share", rollouts, "through all layers, to where the class is read"),
     )
-    for column, (title, grids, what) in zip(columns, named, strict=False):
+    for column, (title, unit, grids, what) in zip(columns, named, strict=False):
         with column:
             st.markdown(f"**{title}**")
             chart(
@@ -78,6 +78,7 @@ def _moment(run: Run, picture: Picture, view: View, kept: list[Moment], steps: b
                     view.strength,
                     (0.0, float(grids.max())) if view.one_scale else None,
                     view.smooth,
+                    unit,
                     height=HEIGHT,
                 ),
                 key=f"growth-{title}",

@@ -66,19 +66,19 @@ def _this_picture(case: Case, found: dict[str, Curves], chance: list[Curves]) ->
         "least to the most, and their mean (dotted). V. Petsiuk, A. Das and K. Saenko, *RISE*, 2018, section 3.2."
     )
     by_chance = [one.gap for one in chance]
-    rows = ["| Map | Deletion | Insertion | Gap | Beats random |", "|---|---:|---:|---:|---:|"]
+    rows = ["| Map | Delete | Insert | Gap | Beats |", "|---|---:|---:|---:|---:|"]
     for name, one in found.items():
         deletion, insertion = (area(one.shares, getattr(one, part)) for part in ("deletion", "insertion"))
         beaten = sum(one.gap > other for other in by_chance)
-        rows.append(f"| {name} | {deletion:.3f} | {insertion:.3f} | {one.gap:+.3f} | {beaten} of {len(by_chance)} |")
+        rows.append(f"| {name} | {deletion:.3f} | {insertion:.3f} | {one.gap:+.3f} | {beaten}/{len(by_chance)} |")
     deletion, insertion = (
         np.mean([area(one.shares, getattr(one, part)) for one in chance]) for part in ("deletion", "insertion")
     )
     rows.append(f"| random | {deletion:.3f} | {insertion:.3f} | {np.mean(by_chance):+.3f} | |")
     st.markdown("\n".join(rows))
     st.caption(
-        "Areas under the curves. Gap: insertion minus deletion. *Beats random*: how many random orders have a smaller gap. One "
-        "picture proves little: see below."
+        "Areas under the curves of deletion and insertion. Gap: insertion minus deletion. *Beats*: how many of the random "
+        "orders have a smaller gap. One picture proves little: see below."
     )
 
 
@@ -147,28 +147,27 @@ def _sample(run: Run, case: Case, asked: dict[str, partial]) -> None:
 
 
 def _verdicts(answers: tuple[dict[str, float], ...]) -> None:
-    """A row and a sentence for each method."""
-    rows = [
-        "| Map | Gap | Random | Difference, 95 % | For this model |",
-        "|---|---:|---:|---:|---|",
-    ]
-    for name in answers[0]:
-        if name != CHANCE:
-            found = verdict((one[name], one[CHANCE]) for one in answers)
-            rows.append(
-                f"| {name} | {found.gap:+.3f} | {found.chance:+.3f} | {found.lead:+.3f} ± {found.margin:.3f} "
-                f"| {_sentence(found)} |"
-            )
-    st.markdown("\n".join(rows))
+    """A sentence for each method."""
+    st.markdown(
+        "\n".join(
+            f"- {_sentence(name, verdict((one[name], one[CHANCE]) for one in answers))}"
+            for name in answers[0]
+            if name != CHANCE
+        )
+    )
     st.caption(
-        f"Over {len(answers)} pictures, for the class that the model names. The interval is that of the mean difference on the "
-        "same picture. A map that is no more faithful than chance may be pretty, but does not say what the answer hung on."
+        f"Over {len(answers)} pictures, for the class that the model names. Gap: area under insertion minus area under "
+        "deletion. ±: the 95 % interval of the mean difference on the same picture. A map that is no more faithful than chance "
+        "may be pretty, but does not say what the answer hung on."
     )
 
 
-def _sentence(found: Verdict) -> str:
+def _sentence(name: str, found: Verdict) -> str:
     icon = {"more": ":green[:material/check_circle:]", "less": ":red[:material/cancel:]"}
-    return f"{icon.get(found.word, ':gray[:material/help:]')} {found.word} faithful than chance"
+    return (
+        f"{icon.get(found.word, ':gray[:material/help:]')} **{name}** is **{found.word} faithful than chance** for this model: "
+        f"gap {found.gap:+.3f}, random orders {found.chance:+.3f}, difference {found.lead:+.3f} ± {found.margin:.3f}."
+    )
 
 
 def _randomisation(found: dict[str, list[float]], stages: list[str]) -> None:
