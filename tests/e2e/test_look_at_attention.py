@@ -2,6 +2,10 @@
 
 import re
 
+import numpy as np
+from PIL import Image
+from playwright.sync_api import expect
+
 WAIT_FOR_SHAPES = """async (element, last) => {
     const shapes = () => (element.layout.shapes ?? []).map(({ x0, x1, y0, y1 }) => [x0, x1, y0, y1]);
     const end = performance.now() + 10000;
@@ -70,3 +74,93 @@ def test_picture_map_and_matrix_light_up_together(server, page, chart):
 
     page.mouse.move(5, 5)
     assert [shapes(one, drawn) for one, drawn in zip((picture, matrix, overlay), before, strict=True)] == before
+
+
+def test_judging_a_sample_can_be_stopped_and_keeps_what_it_found(server, page):
+    page.goto(f"{server.url}/attention?run=vit&view=judge")
+    begin = page.get_by_role("button", name="Check over 100 pictures")
+    begin.click()
+    page.get_by_text(re.compile(r"^([3-9]|\d\d) of 100 pictures$")).wait_for()
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_text(re.compile(r"^Over \d+ pictures, for the class that the model names")).wait_for()
+    expect(begin).to_be_enabled()
+    verdicts = page.get_by_text(re.compile("faithful than chance for this model: gap"))
+    assert verdicts.count() == 4
+
+
+def test_a_covered_patch_and_a_silent_head_change_the_answer(server, page, chart):
+    page.goto(f"{server.url}/attention?run=vit&view=intervene")
+    picture = chart(page, "The picture with 0 patches covered")
+    drawn(picture)
+    before = chart(page, "cat 90.3% before; cat 90.3% after")
+    before.wait_for()
+    page.mouse.click(**at(picture, 14, 14))  # the patch in row 4, column 4
+    page.wait_for_url(re.compile("covered=27"))
+    chart(page, "The picture with 1 patches covered").wait_for()
+    before.wait_for(state="detached")
+
+    importance = chart(page, "Importance of each head")
+    importance.scroll_into_view_if_needed()
+    drawn(importance)
+    page.mouse.click(**at(importance, 2, 5))
+    page.wait_for_url(re.compile("off=5.2"))
+    page.get_by_text(re.compile(r"Accuracy over 200 validation images: \d\d\.\d%, before 88\.0%")).wait_for()
+    chart(page, "Change of accuracy without each head").wait_for()
+
+    page.get_by_role("button", name="Undo everything").click()
+    before.wait_for()
+    assert "covered" not in page.url
+    assert "off" not in page.url
+
+
+def test_a_training_plays_to_its_end(server, page, chart):
+    page.goto(f"{server.url}/attention?run=vit&view=growth&moment=3")
+    chart(page, "Rollout (through all layers, to where the class is read) after 0.74 epochs").wait_for()
+    page.get_by_role("button", name="Play").click()
+    chart(page, "After 0.026 epochs the model says").wait_for()
+    chart(page, "After 6.9 epochs the model says").wait_for()
+    page.get_by_role("button", name="Stop").wait_for()
+    chart(page, "After 200 epochs the model says cat, 90%").wait_for()
+    page.get_by_role("button", name="Play").wait_for()
+
+
+def test_a_click_on_a_heads_point_opens_the_head(server, page, chart):
+    page.goto(f"{server.url}/attention?run=vit&view=heads&layer=1")
+    points = chart(page, "Mean attention distance")
+    drawn(points)
+    place = points.evaluate("({ calcdata }) => [calcdata.at(-1)[0].x, calcdata.at(-1)[0].y]")
+    page.mouse.click(**at(points, *place))
+    page.wait_for_url(re.compile(r"head=\d"))
+    chart(page, "Attention of CLS over the patches, layer").wait_for()
+
+
+def test_the_view_can_be_kept(server, page, tmp_path):
+    page.goto(f"{server.url}/attention?run=vit&layer=3&head=2&token=20")
+    kept = {}
+    for name in ("PNG", "HTML", "NPZ"):
+        button = page.get_by_role("button", name=re.compile(f", {name}$"))
+        button.wait_for()
+        with page.expect_download() as download:
+            button.click()
+        kept[name] = tmp_path / download.value.suggested_filename
+        download.value.save_as(kept[name])
+    assert {file.name for file in kept.values()} == {f"attention-vit.{end}" for end in ("png", "html", "npz")}
+    with Image.open(kept["PNG"]) as picture:
+        assert picture.size[0] > 3 * 300
+    with np.load(kept["NPZ"]) as maps:
+        assert maps["attention"].shape == (6, 4, 65, 65)
+        assert maps["occlusion"].shape == (8, 8)
+    page.goto(f"file://{kept['HTML']}")
+    page.get_by_role("heading", name="validation image 0: attention of row 3, column 4, layer 3, head 2").wait_for()
+    assert page.locator(".js-plotly-plot .main-svg").count() >= 5
+
+
+def test_a_picture_of_ones_own_is_asked_and_the_view_stays(server, page, chart, tmp_path):
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)).save(
+        tmp_path / "noise.png"
+    )
+    page.goto(f"{server.url}/attention?run=vit&layer=2")
+    page.get_by_text("Upload", exact=True).click()
+    page.locator("input[type=file]").set_input_files(tmp_path / "noise.png")
+    chart(page, "your picture; the asking token, CLS, is framed").wait_for()
+    assert "layer=2" in page.url

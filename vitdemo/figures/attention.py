@@ -4,14 +4,13 @@ import numpy as np
 import plotly.graph_objects as go
 
 from ..explain.attention import has_cls, min_max, token_name
-from .pictures import add_picture, clickable
-from .style import MARK, SEQUENTIAL, SIGNED, layout
+from .pictures import clickable, picture
+from .style import MARK, SEQUENTIAL, SIGNED, axis, blank
 
 
 def picture_with_patch(image: np.ndarray, patch_size: int, patch: int | None, height: int = 300) -> go.Figure:
     """The picture (H, W, 3) uint8 alone, with a frame around the asking patch (around all of it for None)."""
-    figure = layout(go.Figure(), height, top=4)
-    add_picture(figure, image)
+    figure = picture(image, height, top=4)
     side = image.shape[0] // patch_size
     clickable(
         figure,
@@ -67,9 +66,8 @@ def overlay(
     if signed:
         high = max(abs(low), abs(high))
         low = -high
-    figure = layout(go.Figure(), height, top=4)
     grey = image.mean(axis=2, keepdims=True).astype(np.uint8).repeat(3, axis=2)
-    add_picture(figure, grey)
+    figure = picture(grey, height, top=4)
     figure.add_heatmap(
         z=grid,
         x0=patch_size / 2,
@@ -112,7 +110,23 @@ def thumbnails(
     canvas = np.full((depth, cell, heads, cell), np.nan)
     canvas[:, :side, :, :side] = shown.transpose(0, 2, 1, 3)
     low, high = scale or (0.0, 1.0)
-    figure = layout(go.Figure(), height, top=4)
+    edge = (cell - side) / 2
+    across, down = (
+        axis(
+            title,
+            range=ends,
+            tickvals=[place * cell + side / 2 for place in range(count)],
+            ticktext=[str(place + 1) for place in range(count)],
+            showgrid=False,
+            fixedrange=True,
+            constrain="domain",
+        )
+        for title, count, ends in (
+            ("Head", heads, [-edge, heads * cell - edge]),
+            ("Layer", depth, [depth * cell - edge, -edge]),
+        )
+    )
+    figure = blank(height, top=4, x=across, y=down | {"scaleanchor": "x"})
     figure.add_heatmap(
         z=canvas.reshape(depth * cell, heads * cell),
         x0=0.5,
@@ -124,8 +138,7 @@ def thumbnails(
         hoverinfo="none",
     )
     first, last = (0, heads) if head is None else (head, head + 1)
-    edge = (cell - side) / 2
-    figure.add_shape(
+    return figure.add_shape(
         type="rect",
         x0=first * cell - edge,
         x1=last * cell - edge,
@@ -133,16 +146,6 @@ def thumbnails(
         y1=(layer + 1) * cell - edge,
         line={"color": MARK, "width": 3},
     )
-    hidden = {"showgrid": False, "fixedrange": True, "constrain": "domain"}
-    for axis, title, count in ((figure.update_xaxes, "Head", heads), (figure.update_yaxes, "Layer", depth)):
-        axis(
-            title=title,
-            tickvals=[place * cell + side / 2 for place in range(count)],
-            ticktext=[str(place + 1) for place in range(count)],
-            **hidden,
-        )
-    figure.update_xaxes(range=[-edge, heads * cell - edge])
-    return figure.update_yaxes(range=[depth * cell - edge, -edge], scaleanchor="x")
 
 
 def thumbnail_cell(side: int) -> int:
@@ -152,7 +155,14 @@ def thumbnail_cell(side: int) -> int:
 
 def matrix(attention: np.ndarray, token: int | None, height: int = 330) -> go.Figure:
     """Every token's attention to every token (T, T), the asking token's row marked at its right end (none for None)."""
-    figure = layout(go.Figure(), height, top=4)
+    first = "CLS" if has_cls(attention) else "first patch"
+    square = {"showgrid": False, "constrain": "domain"}
+    figure = blank(
+        height,
+        top=4,
+        x=axis(f"Attended token (0 = {first})", **square),
+        y=axis(f"Asking token (0 = {first})", autorange="reversed", scaleanchor="x", **square),
+    )
     figure.add_heatmap(
         z=attention,
         colorscale=SEQUENTIAL,
@@ -162,16 +172,7 @@ def matrix(attention: np.ndarray, token: int | None, height: int = 330) -> go.Fi
     if token is not None:  # beside the row, as a frame around it would hide it
         mark = {"text": "◀", "font": {"color": MARK, "size": 14}, "showarrow": False}
         figure.add_annotation(x=1, xref="x domain", xanchor="left", y=token, **mark)
-    first = "CLS" if has_cls(attention) else "first patch"
-    figure.update_xaxes(title=f"Attended token (0 = {first})", showgrid=False, constrain="domain")
-    return figure.update_yaxes(
-        title=f"Asking token (0 = {first})",
-        title_standoff=18,
-        autorange="reversed",
-        scaleanchor="x",
-        constrain="domain",
-        showgrid=False,
-    )
+    return figure
 
 
 def _names(side: int) -> list[list[str]]:

@@ -3,7 +3,7 @@
 import plotly.graph_objects as go
 
 from ..metrics import METRICS
-from .style import TRAIN, VALIDATION, layout
+from .style import TRAIN, VALIDATION, axis, blank
 
 PARTS = (("train", "Training", TRAIN), ("validation", "Validation", VALIDATION))
 
@@ -17,7 +17,14 @@ def metric_curve(history: tuple[dict, ...], key: str, epochs: int, height: int =
         epochs: how many the whole run has; the axis spans them from the start, so that it does not jump.
         height: pixels.
     """
-    figure = go.Figure()
+    share = {"title": "nats", "rangemode": "tozero"} if key == "loss" else {"title": "share", "range": [0, 1.02]}
+    figure = blank(
+        height,
+        x=axis("Epoch", range=[0.5, epochs + 0.5], tickformat="d", dtick=1 if epochs <= 8 else None),
+        y=axis(**share),
+        showlegend=False,
+        title={"text": METRICS[key][0], "x": 0, "xref": "paper", "y": 0.97},
+    )
     for (_, name, style), values in zip(PARTS, curve_values(history, key, epochs), strict=True):
         figure.add_scatter(
             **values,
@@ -26,12 +33,6 @@ def metric_curve(history: tuple[dict, ...], key: str, epochs: int, height: int =
             marker={"symbol": style["symbol"], "size": 6},
             hovertemplate=f"{name}, epoch %{{x}}: %{{y:.4f}}<extra></extra>",
         )
-    layout(figure, height, showlegend=False, title={"text": METRICS[key][0], "x": 0, "xref": "paper", "y": 0.97})
-    figure.update_xaxes(title="Epoch", range=[0.5, epochs + 0.5], tickformat="d", dtick=1 if epochs <= 8 else None)
-    if key == "loss":
-        figure.update_yaxes(title="nats", rangemode="tozero")
-    else:
-        figure.update_yaxes(title="share", range=[0, 1.02])
     return figure
 
 

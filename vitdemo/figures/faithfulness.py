@@ -4,7 +4,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from ..explain.faithfulness import Curves
-from .style import METHODS, NEUTRAL, layout
+from .style import METHODS, NEUTRAL, axis, blank
 
 BELOW = {"orientation": "h", "yref": "container", "y": 0, "x": 0, "entrywidth": 75, "font": {"size": 11}}
 
@@ -20,7 +20,14 @@ def removal(curves: dict[str, Curves], chance: list[Curves], part: str, height: 
     """
     shares = chance[0].shares
     random = np.stack([getattr(found, part) for found in chance])
-    figure = layout(go.Figure(), height, top=8, showlegend=True)
+    figure = blank(
+        height,
+        top=8,
+        x=axis(f"Patches {'covered' if part == 'deletion' else 'shown'}", tickformat=".0%", range=[0, 1.02]),
+        y=axis("Probability of the class", tickformat=".0%", range=[-0.02, 1.02]),
+        showlegend=True,
+        legend=BELOW,
+    )
     figure.add_scatter(
         x=shares, y=random.min(axis=0), mode="lines", line={"width": 0}, hoverinfo="skip", showlegend=False
     )
@@ -39,21 +46,23 @@ def removal(curves: dict[str, Curves], chance: list[Curves], part: str, height: 
     figure.add_scatter(x=shares, y=random.mean(axis=0), mode="lines", line=grey, name="random", hovertemplate=hover)
     for method, found in curves.items():
         _line(figure, found.shares, getattr(found, part), method, hover)
-    done = "covered" if part == "deletion" else "shown"
-    figure.update_xaxes(title=f"Patches {done}", tickformat=".0%", range=[0, 1.02])
-    figure.update_yaxes(title="Probability of the class", tickformat=".0%", range=[-0.02, 1.02])
-    return figure.update_layout(legend=BELOW)
+    return figure
 
 
 def similarity(found: dict[str, list[float]], stages: list[str], height: int) -> go.Figure:
     """How like its own map each method's map is while ever more weights are shuffled, `stages` from the top down."""
-    figure = layout(go.Figure(), height, top=8, showlegend=True)
+    figure = blank(
+        height,
+        top=8,
+        x=axis("Shuffled, from the top down to"),
+        y=axis("Rank correlation with the map", range=[-1.05, 1.05]),
+        showlegend=True,
+        legend=BELOW,
+    )
     for method, values in found.items():
         hover = "%{y:.2f} after %{x}<extra></extra>"
         _line(figure, ["none", *stages], [1.0, *values], method, hover)
-    figure.update_xaxes(title="Shuffled, from the top down to")
-    figure.update_yaxes(title="Rank correlation with the map", range=[-1.05, 1.05])
-    return figure.update_layout(legend=BELOW)
+    return figure
 
 
 def _line(figure: go.Figure, x, y, method: str, hover: str) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import plotly.graph_objects as go
 
-from .style import MARK, NEUTRAL, RIGHT, VALIDATION, layout
+from .style import MARK, NEUTRAL, RIGHT, VALIDATION, axis, blank
 
 
 def growth(
@@ -18,8 +18,14 @@ def growth(
         chosen: which moment.
         height: pixels on the screen.
     """
-    figure = layout(go.Figure(), height, top=8)
     names = [f"{epoch:.2g}" if epoch < 10 else f"{epoch:.0f}" for epoch in epochs]
+    figure = blank(
+        height,
+        top=8,
+        x=axis("Epochs (logarithmic)", type="log", tickvals=epochs, ticktext=names, showgrid=False),
+        y=axis(tickformat=".0%", range=[-0.02, 1.02]),
+        legend={"orientation": "h", "y": 1.15, "x": 0},
+    )
     for (name, values), color in zip(probabilities.items(), (RIGHT, NEUTRAL), strict=False):
         figure.add_scatter(
             x=epochs,
@@ -39,7 +45,4 @@ def growth(
         marker={"symbol": VALIDATION["symbol"]},
         hovertemplate="accuracy %{y:.1%} after %{x:.3g} epochs<extra></extra>",
     )
-    figure.add_vline(x=epochs[chosen], line={"color": MARK, "width": 2})
-    figure.update_xaxes(title="Epochs (logarithmic)", type="log", tickvals=epochs, ticktext=names, showgrid=False)
-    figure.update_yaxes(tickformat=".0%", range=[-0.02, 1.02])
-    return figure.update_layout(legend={"orientation": "h", "y": 1.15, "x": 0})
+    return figure.add_vline(x=epochs[chosen], line={"color": MARK, "width": 2})

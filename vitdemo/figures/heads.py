@@ -3,7 +3,7 @@
 import numpy as np
 import plotly.graph_objects as go
 
-from .style import MARK, NEUTRAL, SEQUENTIAL, SIGNED, layout
+from .style import MARK, NEUTRAL, SEQUENTIAL, SIGNED, axis, blank
 
 POINT = "#128c9c"
 SPREAD = 0.5  # of a layer's points, in layers, so that none hides another
@@ -24,7 +24,13 @@ def by_layer(
     depth, heads = values.shape
     places = head_places(depth, heads)
     marked = [chosen in ((layer, head), (layer, None)) for layer in range(depth) for head in range(heads)]
-    figure = layout(go.Figure(), height, top=8, showlegend=False)
+    figure = blank(
+        height,
+        top=8,
+        x=axis("Layer", tickvals=list(range(1, depth + 1)), range=[0.5, depth + 0.5], showgrid=False),
+        y=axis(title, rangemode="tozero"),
+        showlegend=False,
+    )
     figure.add_scatter(
         x=np.arange(1, depth + 1),
         y=values.mean(axis=1),
@@ -46,8 +52,7 @@ def by_layer(
     )
     if even is not None:
         figure.add_hline(y=even, line={"color": NEUTRAL, "dash": "dot", "width": 1})
-    figure.update_xaxes(title="Layer", tickvals=list(range(1, depth + 1)), range=[0.5, depth + 0.5], showgrid=False)
-    return figure.update_yaxes(title=title, rangemode="tozero")
+    return figure
 
 
 def head_places(depth: int, heads: int) -> np.ndarray:
@@ -72,7 +77,9 @@ def head_map(values: np.ndarray, unit: str, signed: bool, off: set[tuple[int, in
         height: pixels on the screen.
     """
     most = float(np.abs(values).max()) or 1.0
-    figure = layout(go.Figure(), height, top=8)
+    squares = {"showgrid": False, "fixedrange": True, "constrain": "domain", "dtick": 1}
+    down = axis("Layer", autorange="reversed", scaleanchor="x", **squares)
+    figure = blank(height, top=8, x=axis("Head", **squares), y=down)
     figure.add_heatmap(
         z=values,
         x0=1,
@@ -88,6 +95,4 @@ def head_map(values: np.ndarray, unit: str, signed: bool, off: set[tuple[int, in
     for layer, head in sorted(off):
         cross = {"text": "✕", "font": {"color": MARK, "size": 18}, "showarrow": False}
         figure.add_annotation(x=head + 1, y=layer + 1, **cross)
-    axes = {"showgrid": False, "fixedrange": True, "constrain": "domain", "dtick": 1}
-    figure.update_xaxes(title="Head", **axes)
-    return figure.update_yaxes(title="Layer", autorange="reversed", scaleanchor="x", **axes)
+    return figure

@@ -7,7 +7,7 @@ import numpy as np
 import plotly.graph_objects as go
 from PIL import Image
 
-from .style import MARK, layout
+from .style import MARK, axis, blank
 
 GAP = 1  # pixels around each picture of a sheet
 CELL = 32 + 2 * GAP
@@ -20,13 +20,14 @@ def to_source(image: np.ndarray) -> str:
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
 
 
-def add_picture(figure: go.Figure, image: np.ndarray) -> go.Figure:
-    """Draw (H, W, 3) uint8 with its pixels from 0 to W and 0 to H, square, without axes."""
-    height, width = image.shape[:2]
-    figure.add_image(source=to_source(image), x0=0.5, y0=0.5, hoverinfo="skip")
-    hidden = {"visible": False, "showgrid": False, "fixedrange": True}
-    figure.update_xaxes(range=[0, width], constrain="domain", **hidden)
-    return figure.update_yaxes(range=[height, 0], scaleanchor="x", constrain="domain", **hidden)
+def picture(image: np.ndarray, height: int, top: int = 8) -> go.Figure:
+    """(H, W, 3) uint8 with its pixels from 0 to W and 0 to H, square, without axes; height and margin on the screen."""
+    hidden = {"visible": False, "showgrid": False, "fixedrange": True, "constrain": "domain"}
+    rows, columns = image.shape[:2]
+    figure = blank(
+        height, top, x=axis(range=[0, columns], **hidden), y=axis(range=[rows, 0], scaleanchor="x", **hidden)
+    )
+    return figure.add_image(source=to_source(image), x0=0.5, y0=0.5, hoverinfo="skip")
 
 
 def clickable(figure: go.Figure, cells: np.ndarray, size: int, **hover) -> None:
@@ -38,8 +39,7 @@ def clickable(figure: go.Figure, cells: np.ndarray, size: int, **hover) -> None:
 def patches(image: np.ndarray, patch_size: int, height: int = 200) -> go.Figure:
     """A picture (H, W, 3) uint8 with the cuts between its patches."""
     size = image.shape[0]
-    figure = layout(go.Figure(), height, top=8)
-    add_picture(figure, image)
+    figure = picture(image, height)
     for cut in range(patch_size, size, patch_size):
         line = {"color": "white", "width": 1}
         figure.add_shape(type="line", x0=cut, x1=cut, y0=0, y1=size, line=line)
@@ -61,8 +61,7 @@ def sheet(images: np.ndarray, columns: int, chosen: int | None, height: int) -> 
     for place, image in enumerate(images):
         top, left = place // columns * CELL + GAP, place % columns * CELL + GAP
         canvas[top : top + 32, left : left + 32] = image
-    figure = layout(go.Figure(), height, top=8)
-    add_picture(figure, canvas)
+    figure = picture(canvas, height)
     clickable(figure, np.zeros((rows, columns)), CELL, hoverinfo="none")
     if chosen is not None:
         top, left = chosen // columns * CELL, chosen % columns * CELL

@@ -3,7 +3,7 @@
 import numpy as np
 import plotly.graph_objects as go
 
-from .style import NEUTRAL, RIGHT, SEQUENTIAL, WRONG, layout
+from .style import NEUTRAL, RIGHT, SEQUENTIAL, WRONG, axis, blank
 
 
 def top_classes(probabilities: np.ndarray, classes: tuple[str, ...], label: int | None, count: int = 5) -> go.Figure:
@@ -18,8 +18,9 @@ def top_classes(probabilities: np.ndarray, classes: tuple[str, ...], label: int 
     order = np.argsort(-probabilities, kind="stable")[:count][::-1]
     wrong = NEUTRAL if label is None else WRONG
     colours = [RIGHT if k == label else wrong if k == order[-1] else NEUTRAL for k in order]
-    figure = go.Figure()
-    figure.add_bar(
+    share = axis("Probability", range=[0, 1.12], tickvals=[0, 0.5, 1], tickformat=".0%")
+    figure = blank(300, x=share, y=axis(showgrid=False), bargap=0.35)
+    return figure.add_bar(
         x=probabilities[order],
         y=[classes[k] + (" ✓" if k == label else "") for k in order],
         orientation="h",
@@ -29,10 +30,6 @@ def top_classes(probabilities: np.ndarray, classes: tuple[str, ...], label: int 
         cliponaxis=False,
         hovertemplate="%{y}: %{x:.2%}<extra></extra>",
     )
-    layout(figure, 300, bargap=0.35)
-    return figure.update_xaxes(
-        range=[0, 1.12], tickvals=[0, 0.5, 1], tickformat=".0%", title="Probability"
-    ).update_yaxes(showgrid=False)
 
 
 def before_and_after(
@@ -50,7 +47,8 @@ def before_and_after(
     order = np.argsort(-np.maximum(before, after), kind="stable")[:count][::-1]
     names = [classes[k] + (" ✓" if k == label else "") for k in order]
     colours = [RIGHT if k == label else NEUTRAL for k in order]
-    figure = layout(go.Figure(), 300, bargap=0.25, bargroupgap=0.05)
+    share = axis("Probability", range=[0, 1.15], tickvals=[0, 0.5, 1], tickformat=".0%")
+    figure = blank(300, x=share, y=axis(showgrid=False), bargap=0.25, bargroupgap=0.05, showlegend=False)
     for values, name, opacity in ((after, "after", 1.0), (before, "before", 0.4)):  # drawn from below
         figure.add_bar(
             x=values[order],
@@ -64,8 +62,7 @@ def before_and_after(
             cliponaxis=False,
             hovertemplate=f"%{{y}} {name}: %{{x:.2%}}<extra></extra>",
         )
-    axis = {"range": [0, 1.15], "tickvals": [0, 0.5, 1], "tickformat": ".0%", "title": "Probability"}
-    return figure.update_xaxes(**axis).update_yaxes(showgrid=False).update_layout(showlegend=False)
+    return figure
 
 
 def confusion(matrix: np.ndarray, classes: tuple[str, ...]) -> go.Figure:
@@ -75,8 +72,8 @@ def confusion(matrix: np.ndarray, classes: tuple[str, ...]) -> go.Figure:
         [f'<span style="color:{colour}">{count}</span>' for count, colour in zip(*row, strict=True)]
         for row in zip(matrix, readable, strict=True)
     ]
-    figure = go.Figure()
-    figure.add_heatmap(
+    called, is_ = axis("Called", tickangle=-45, showgrid=False), axis("Is", autorange="reversed", showgrid=False)
+    return blank(420, x=called, y=is_).add_heatmap(
         z=matrix,
         x=list(classes),
         y=list(classes),
@@ -87,6 +84,3 @@ def confusion(matrix: np.ndarray, classes: tuple[str, ...]) -> go.Figure:
         hovertemplate="%{y} called %{x}: %{z} images<extra></extra>",
         showscale=False,
     )
-    layout(figure, 420)
-    figure.update_xaxes(title="Called", tickangle=-45, showgrid=False)
-    return figure.update_yaxes(title="Is", autorange="reversed", showgrid=False)

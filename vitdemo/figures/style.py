@@ -16,19 +16,31 @@ SEQUENTIAL = "viridis"  # dark = little, bright = much; readable for colour-blin
 SIGNED = "PuOr_r"  # purple = against, orange = for; readable for colour-blind people
 
 
-def layout(figure: go.Figure, height: int, top: int = 30, **more) -> go.Figure:
-    """Height and the margin at the top in pixels, and a `uirevision` that keeps zoom over updates."""
-    figure.update_layout(
-        height=height,
-        margin={"l": 8, "r": 8, "t": top, "b": 8},
-        template="none",
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        uirevision="keep",
-        dragmode="zoom",
-        **more,
-    )
-    axes = {"automargin": True, "gridcolor": "rgba(128,128,128,0.25)", "zeroline": False, "title_standoff": 6}
-    figure.update_xaxes(**axes)
-    figure.update_yaxes(**axes)
-    return figure
+def axis(title: str = "", **more) -> dict:
+    """An axis of a `blank` figure."""
+    plain = {"automargin": True, "gridcolor": "rgba(128,128,128,0.25)", "zeroline": False}
+    return plain | {"title": {"text": title, "standoff": 6}} | more
+
+
+def blank(height: int, top: int = 30, x: dict | None = None, y: dict | None = None, **more) -> go.Figure:
+    """A figure to add traces to, all of its layout given at once: each update afterwards takes Plotly milliseconds.
+
+    Args:
+        height: pixels.
+        top: margin, in pixels.
+        x: as from `axis`.
+        y: likewise.
+        more: of Plotly's layout.
+    """
+    layout = {
+        "height": height,
+        "margin": {"l": 8, "r": 8, "t": top, "b": 8},
+        "template": "none",
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "uirevision": "keep",  # zoom stays over updates
+        "dragmode": "zoom",
+        "xaxis": x or axis(),
+        "yaxis": y or axis(),
+    }
+    return go.Figure(layout=layout | more)
