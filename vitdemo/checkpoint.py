@@ -4,6 +4,7 @@ import json
 import os
 import tempfile
 from dataclasses import asdict
+from functools import lru_cache
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -62,6 +63,11 @@ def read_header(path: str | Path) -> tuple[ModelConfig, dict]:
     path = Path(path)
     if not path.is_file():
         raise ConfigError(f"There is no checkpoint {path.name}: give the path of a .safetensors file.")
+    return _read_header(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=256)  # a page lists some twenty checkpoints at each click
+def _read_header(path: Path, changed: int) -> tuple[ModelConfig, dict]:
     with path.open("rb") as file:
         start = file.read(9)  # of a safetensors file: the length of its header, then the header, which is JSON
     if start[8:] != b"{" and (start[:2] == b"PK" or start[:1] == b"\x80"):

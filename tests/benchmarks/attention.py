@@ -5,7 +5,7 @@
 clicks        from a moved slider (layer, then head) to the server's word that the page is done; each view in turn.
 maps          the maps of every layer and head of one picture, ready to be sent to the browser; beside it a plain forward
               pass of timm's model of the same shape with hooks that keep its attention, as far as the same numbers.
-faithfulness  deletion and insertion over 100 pictures by every method, on one thread, as the page asks.
+faithfulness  deletion and insertion over 100 pictures by every method, on all cores, as the page asks.
 """
 
 import asyncio
@@ -20,6 +20,7 @@ from tests.benchmarks.app_runs import app, report, run_parts
 from tests.benchmarks.visitors import Visitor
 from vitdemo import load_checkpoint, load_cifar10
 from vitdemo.checkpoint import SHIPPED
+from vitdemo.cores import available_cores
 from vitdemo.data import normalise
 from vitdemo.explain.attention import all_grids
 from vitdemo.explain.faithfulness import gaps_over
@@ -92,7 +93,7 @@ def maps(home: Path, rounds: int) -> None:
 
 def faithfulness(home: Path, rounds: int) -> None:
     """Once over the page's sample, however many rounds are asked for."""
-    torch.set_num_threads(1)
+    torch.set_num_threads(available_cores())
     model, _ = load_checkpoint(SHIPPED / "vit.safetensors")
     images = normalise(load_cifar10(1, SAMPLE).validation.images)
     started = time.perf_counter()

@@ -66,7 +66,8 @@ def curves(model: VisionTransformer, image: Tensor, class_: int, orders: list[np
     ranks = np.argsort(np.stack(orders), axis=1)  # (M, N): the place of each patch in each order
     covered = torch.from_numpy(ranks[:, None] < counts[:, None])  # (M, P, N)
     covered = torch.cat([covered, ~covered], dim=1).reshape(-1, side, side)
-    values = probabilities_covered(model, image, covered)[:, class_].numpy().reshape(len(orders), 2, len(counts))
+    different, place = covered.unique(dim=0, return_inverse=True)  # all orders begin and end alike
+    values = probabilities_covered(model, image, different)[place, class_].numpy().reshape(len(orders), 2, len(counts))
     return [Curves(counts / side**2, deletion, insertion) for deletion, insertion in values]
 
 
