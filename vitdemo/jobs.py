@@ -117,6 +117,10 @@ class TrainingQueue:
         with self._lock:
             return bool(self._waiting) or any(run_id in self._snapshots for run_id in self._threads)
 
+    def spare_cores(self) -> int:
+        """What a question to a model may take: all, or one while a training runs or waits."""
+        return 1 if self.busy() else self.cores
+
     def when_idle(self, task: Callable[[], None]) -> bool:
         """Run a short `task` on a thread with all cores if nothing else runs; say whether it was begun."""
 

@@ -64,7 +64,7 @@ def _change(key: Hashable, **changes) -> Task | None:
 
 
 def _work(key: Hashable, steps: Callable[[], Iterator]) -> None:
-    torch.set_num_threads(1 if QUEUE.busy() else QUEUE.cores)
+    torch.set_num_threads(QUEUE.spare_cores())
     answers = []
     try:
         for answer in steps():

@@ -36,6 +36,7 @@ class Visitor:
         self.page, self.page_hash = page, ""
         self.widgets = {}  # (label, kind) -> its element
         self.values = {}  # id -> what was set here, sent with each rerun
+        self.typed = set()  # ids of number fields
         self.kept = set()  # hashes of large messages
         self.polls = 0
         self.timers = {}  # fragment id -> task
@@ -68,6 +69,13 @@ class Visitor:
         self.values[slider.id] = str(slider.options[place]) if slider.options else float(place)
         return await self.rerun()
 
+    async def enter(self, label: str, number: float) -> float:
+        """Type a number into its field; seconds as above."""
+        field = self.widgets[label, "number_input"].id
+        self.values[field] = number
+        self.typed.add(field)
+        return await self.rerun()
+
     async def press(self, label: str) -> float:
         """Press a button; seconds as above."""
         return await self.rerun(self.widgets[label, "button"].id)
@@ -84,8 +92,12 @@ class Visitor:
             ask.widget_states.widgets.add(id=pressed, trigger_value=True)
         for widget, value in self.values.items():
             state = ask.widget_states.widgets.add(id=widget)
-            kind = state.string_array_value if isinstance(value, str) else state.double_array_value
-            kind.data.append(value)
+            if isinstance(value, str):
+                state.string_array_value.data.append(value)
+            elif widget in self.typed:
+                state.double_value = value
+            else:
+                state.double_array_value.data.append(value)
         await self.socket.send(message.SerializeToString())
 
     async def _read(self) -> None:
@@ -110,7 +122,7 @@ class Visitor:
                         self.timers.pop(fragment).cancel()
             elif kind == "delta" and message.delta.WhichOneof("type") == "new_element":
                 element = message.delta.new_element
-                if element.WhichOneof("type") in ("slider", "button"):
+                if element.WhichOneof("type") in ("slider", "button", "number_input"):
                     widget = getattr(element, element.WhichOneof("type"))
                     self.widgets[widget.label, element.WhichOneof("type")] = widget
             elif kind == "script_finished":

@@ -101,10 +101,12 @@ def _model(version: tuple, _run: Run):
 
 
 def model_of(run: Run):
-    """The run's model, to be asked on this thread with one core; loaded anew when its weights on disk have changed.
+    """The run's model, to be asked on this thread; loaded anew when its weights on disk have changed.
+
+    The thread has all cores, or one while a training runs or waits: the others belong to it.
 
     Raises:
         ConfigError: it has no weights, or they are damaged.
     """
-    torch.set_num_threads(1)  # the other cores belong to the trainings
+    torch.set_num_threads(QUEUE.spare_cores())
     return _model(run.version, run)

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import streamlit as st
 
-from ...checkpoint import load_checkpoint
 from ...config import ConfigError, ModelConfig
 from ...explain.attention import all_grids, attention_grid, attention_matrix
 from ...figures.attention import overlay
@@ -14,7 +13,7 @@ from ..chart import chart
 from ..picture_picker import Picture, ask, fitted, validation_picture
 from ..results import images_shown
 from ..run_picker import all_snapshots, model_of, run_name
-from .growth import epochs_of
+from .growth import epochs_of, model_at
 from .see import View
 from .state import asker_name, askers, settle
 
@@ -32,7 +31,7 @@ def show(run: Run, model: VisionTransformer, picture: Picture, view: View) -> No
         return
     other_run, moment, other_picture = _choose(run, picture)
     try:
-        other = model_of(other_run) if moment is None else _model(str(moment.weights), moment.weights.stat().st_mtime)
+        other = model_of(other_run) if moment is None else model_at(moment)
     except ConfigError as error:
         st.error(str(error))
         return
@@ -86,11 +85,6 @@ def _choose(run: Run, picture: Picture) -> tuple[Run, Moment | None, Picture]:
     other_picture = picture if number == "same" else validation_picture(run, number)
     other_picture = fitted(other_run, other_picture.original, other_picture.name, other_picture.shows)
     return other_run, None if place == "last" else kept[place], other_picture
-
-
-@st.cache_resource(max_entries=16, show_spinner=False)
-def _model(path: str, changed: float) -> VisionTransformer:
-    return load_checkpoint(path)[0]
 
 
 def fit(view: View, own: ModelConfig, other: ModelConfig) -> tuple[View, list[str]]:

@@ -7,11 +7,12 @@ import torch
 from ...checkpoint import load_checkpoint
 from ...data import CLASSES, normalise
 from ...explain.attention import attention_grid, attention_matrix
-from ...explain.methods import by_rollout
+from ...explain.methods import on_patches, reading_weights
+from ...explain.rollout import rollout
 from ...figures.attention import overlay
 from ...figures.growth import growth
 from ...figures.predictions import top_classes
-from ...model import Trace
+from ...model import Trace, VisionTransformer
 from ...runs import Moment, Run, moments
 from .. import address
 from ..chart import chart
@@ -124,6 +125,20 @@ def epochs_of(moment: Moment) -> str:
     return f"{moment.epochs:.2g}" if moment.epochs < 10 else f"{moment.epochs:.0f}"
 
 
+def model_at(moment: Moment) -> VisionTransformer:
+    """The model as it was then.
+
+    Raises:
+        ConfigError: its weights are damaged.
+    """
+    return _model_at(str(moment.weights), _version(moment))
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _model_at(path: str, changed: float) -> VisionTransformer:
+    return load_checkpoint(path)[0]
+
+
 def _version(moment: Moment) -> float:
     return moment.weights.stat().st_mtime
 
@@ -144,9 +159,9 @@ def _asked(run_id: str, versions: tuple, digest: str, _kept: list[Moment], _pict
     attention, rollouts, probabilities = [], [], []
     images = normalise(_picture.image[None])
     for moment in _kept:
-        model, _ = load_checkpoint(moment.weights)
+        model = model_at(moment)
         logits, trace = model.trace(images)
         attention.append(trace.attention)
-        rollouts.append(by_rollout(model, images, None)[0].numpy())
+        rollouts.append(on_patches(model, reading_weights(model, trace), rollout(trace.attention))[0].numpy())
         probabilities.append(logits.softmax(dim=1)[0].numpy())
     return attention, np.stack(rollouts), np.stack(probabilities)
