@@ -2,6 +2,7 @@
 
 import pytest
 
+from vitdemo.card import command
 from vitdemo.checkpoint import SHIPPED, load_checkpoint, read_header
 from vitdemo.costs import parameters
 from vitdemo.data import load_cifar10
@@ -36,6 +37,12 @@ def test_it_is_as_good_as_its_card_says(file):
     last = card["history"][-1]
     assert last["epoch"] == card["training"]["epochs"]
     assert card["test"]["accuracy"] == pytest.approx(last["validation"]["accuracy"], abs=3e-3)  # half precision since
+
+
+@each_file
+def test_its_command_repeats_its_training(file):
+    run = next(run for run in shipped_runs() if run.id == file.stem)
+    assert read_header(file)[1]["command"] == command(run)  # a preset that changes must not change what a card says
 
 
 @each_file
