@@ -8,7 +8,7 @@ CIFAR10_ARRAYS = ("train.npz", "test.npz")  # another form of the same: x (N, 32
 
 
 def home() -> Path:
-    """The folder VITDEMO_HOME, or the project's own; runs/ and data/ lie in it."""
+    """The folder VITDEMO_HOME, or the project's own; runs/, data/ and pretrained/ lie in it."""
     return Path(os.environ.get("VITDEMO_HOME") or Path(__file__).parents[1])
 
 
