@@ -16,6 +16,7 @@ with st.spinner("Loading PyTorch, once after each start …"):
     from vitdemo.config import ConfigError
     from vitdemo.ui.attention import beside, follow, growth, heads, intervene, judge, keep, pretrained, see, state
     from vitdemo.ui.attention.answer import show_answer
+    from vitdemo.ui.chart import forget_drawn
     from vitdemo.ui.picture_picker import ask, choose_picture
     from vitdemo.ui.run_picker import model_of, pick_run
 
@@ -41,6 +42,7 @@ except ConfigError as error:
 state.start(run)
 with left:
     picture = choose_picture(run)
+    forget_drawn()
     probabilities, trace = ask(model, run.version, picture)
     show_answer(probabilities, run.classes, picture)
 with right:
@@ -50,7 +52,6 @@ with right:
     if chosen == "see":
         see.show(run.model, picture, trace, view)
         beside.show(run, model, picture, view)
-        keep.show(run, model, picture, trace, probabilities, view)
     if chosen in ("follow", "judge"):
         class_, asked = follow.choose(probabilities, run.classes, view)
         case = follow.case_of(run, model, picture, class_)
@@ -64,6 +65,8 @@ with right:
         growth.show(run, picture, view)
     if chosen == "heads":
         heads.show(run, model, view)
+    answer = follow.case_of(run, model, picture, int(probabilities.argmax()))
+    keep.show(run, answer, picture, trace, chosen, view)
 with problems:
     address.show_problems()
 address.write(state.address_values(run))

@@ -137,7 +137,7 @@ def test_a_click_on_a_heads_point_opens_the_head(server, page, chart):
 def test_the_view_can_be_kept(server, page, tmp_path):
     page.goto(f"{server.url}/attention?run=vit&layer=3&head=2&token=20")
     kept = {}
-    for name in ("PNG", "HTML", "NPZ"):
+    for name in ("PNG", "HTML", "NPZ"):  # each is made at its click
         button = page.get_by_role("button", name=re.compile(f", {name}$"))
         button.wait_for()
         with page.expect_download() as download:
@@ -164,3 +164,15 @@ def test_a_picture_of_ones_own_is_asked_and_the_view_stays(server, page, chart, 
     page.locator("input[type=file]").set_input_files(tmp_path / "noise.png")
     chart(page, "your picture; the asking token, CLS, is framed").wait_for()
     assert "layer=2" in page.url
+
+
+def test_a_page_to_keep_has_the_charts_of_its_view(server, page, tmp_path):
+    page.goto(f"{server.url}/attention?run=vit&view=growth&moment=2")
+    page.get_by_role("button", name="View, HTML").wait_for()
+    page.get_by_role("button", name="Play").wait_for()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="View, HTML").click()
+    download.value.save_as(tmp_path / "kept.html")
+    page.goto(f"file://{tmp_path / 'kept.html'}")
+    page.get_by_role("heading", name="validation image 0: Over time").wait_for()
+    page.get_by_role("heading", name=re.compile(r"^Rollout .* after 0\.24 epochs")).wait_for()

@@ -15,6 +15,7 @@ from ..figures.style import MARK
 
 # Registered for its files only: the browser fetches plotly.min.js, out of the plotly package, once and keeps it.
 _FILES = st.components.v1.declare_component("plotly_files", path=str(Path(plotly.__file__).parent / "package_data"))
+DRAWN = "drawn"  # in the session: key -> alternative text and figure
 _SCRIPT = f"component/{_FILES.name}/plotly.min.js"
 _charts = st.components.v2.component(
     "plotly_charts",
@@ -57,6 +58,8 @@ def chart(
         tokens: what its places stand for, to light up with others.
     """
 
+    st.session_state.setdefault(DRAWN, {})[key] = (alt, figure)
+
     def clicked():
         point = st.session_state[key].clicked
         if point:
@@ -67,6 +70,16 @@ def chart(
     if tokens:
         data["tokens"] = (asdict(tokens) | {"color": MARK},)
     _charts(key=key, data=data, height=figure.layout.height, on_clicked_change=clicked if on_click else lambda: None)
+
+
+def forget_drawn() -> None:
+    """From here on, `drawn` has what comes."""
+    st.session_state[DRAWN] = {}
+
+
+def drawn() -> dict[str, tuple[str, go.Figure]]:
+    """What this visitor has before him, by key: alternative text and figure. It is kept up to date until the next run."""
+    return st.session_state[DRAWN]
 
 
 def small_charts(charts: list[dict], key: str, live: bool) -> None:

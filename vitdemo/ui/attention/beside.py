@@ -45,6 +45,14 @@ def show(run: Run, model: VisionTransformer, picture: Picture, view: View) -> No
         _one("right", name, other_run, other, key, other_picture, seen)
         for note in notes:
             st.caption(note)
+    st.caption(
+        "Bright patches get most. "
+        + (
+            "Each side has one scale for all its layers and heads, from 0 to the most of any."
+            if view.one_scale
+            else "Each map has its own scale: compare where they look, not how brightly."
+        )
+    )
 
 
 def _choose(run: Run, picture: Picture) -> tuple[Run, Moment | None, Picture]:

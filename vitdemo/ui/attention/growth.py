@@ -108,9 +108,9 @@ def _moment(run: Run, picture: Picture, view: View, kept: list[Moment], steps: b
         alt="Accuracy at each moment: " + ", ".join(f"{moment.accuracy:.0%}" for moment in kept),
     )
     st.caption(
-        "Pink: the chosen moment. Green: how probable the model found what it says at the end; grey: what it says now, where "
-        "that is another class. Dashed: accuracy on the validation images. Each map has its own scale unless *Colours* says "
-        "one for all; then it is one for all moments."
+        "Maps: bright patches get most; each has its own scale unless *Colours* says one for all, then it is one for all "
+        "moments. Pink: the chosen moment. Green: how probable the model found what it says at the end; grey: what it says "
+        "now, where that is another class. Dashed: accuracy on the validation images."
     )
     address.write(address_values(run))  # a fragment's change runs nothing else of the page
 

@@ -3,65 +3,46 @@
 from dataclasses import asdict
 from functools import partial
 
-import numpy as np
 import streamlit as st
 
-from ...data import normalise
 from ...explain.attention import all_grids, attention_grid, attention_matrix
 from ...explain.maps import maps_file
 from ...explain.methods import METHODS
-from ...figures.attention import matrix, overlay, picture_with_patch, thumbnails
 from ...figures.keep import view_page, view_png
-from ...figures.predictions import top_classes
-from ...model import Trace, VisionTransformer
+from ...model import Trace
 from ...runs import Run
+from ..chart import drawn
 from ..picture_picker import Picture
 from ..run_picker import run_name
-from .follow import case_of, map_of
-from .see import THUMBNAILS_HEIGHT, View
+from .follow import Case, map_of
+from .see import View
+from .state import VIEWS
 
 
-def show(
-    run: Run, model: VisionTransformer, picture: Picture, trace: Trace, probabilities: np.ndarray, view: View
-) -> None:
-    """A button for each; the file is made when it is asked for."""
-    shape, name = model.config, f"attention-{run.id}"
-    best = int(probabilities.argmax())
-    title = f"{picture.name}: attention {'to' if view.given else 'of'} {view.asking(shape)}, {view.where}"
-    note = f"{run_name(run)}. It says {run.classes[best]}, {probabilities[best]:.0%}."
-    grid = attention_grid(attention_matrix(trace, view.layer, view.head), view.token, view.given)
-    grids = all_grids(trace, view.token, view.given)
+def show(run: Run, case: Case, picture: Picture, trace: Trace, chosen: str, view: View) -> None:
+    """A button for each file that there is of the chosen view; it is made when it is asked for."""
+    shape, name = run.model, f"attention-{run.id}"
+    what = f"attention {'to' if view.given else 'of'} {view.asking(shape)}, {view.where}"
+    title = f"{picture.name}: {what if chosen == 'see' else VIEWS[chosen]}"
+    note = f"{run_name(run)}. It says {case.class_name}."
+    charts = drawn()  # now: when a file is made, the session is out of reach
 
-    def page() -> str:
-        patch = view.patch(shape)
-        figures = {
-            "Picture": picture_with_patch(picture.pixels, shape.patch_size, patch),
-            "Attention over the picture": overlay(
-                picture.pixels, grid, shape.patch_size, patch, view.strength, smooth=view.smooth
-            ),
-            "Every layer, every head": thumbnails(grids, view.layer, view.head, None, THUMBNAILS_HEIGHT),
-            "Every token to every token": matrix(attention_matrix(trace, view.layer, view.head), view.token),
-            "What the model says": top_classes(probabilities, run.classes, picture.label),
-        }
-        return view_page(figures, title, note)
+    def png() -> bytes:
+        grid = attention_grid(attention_matrix(trace, view.layer, view.head), view.token, view.given)
+        return view_png(picture.pixels, grid, all_grids(trace, view.token, view.given), view.strength, title, note)
 
     def maps() -> bytes:
         about = {"run": run.id, "model": asdict(shape), "picture": picture.name, "classes": run.classes}
-        occluded = map_of(case_of(run, model, picture, best), "occlusion", partial(METHODS["occlusion"], window=1))
-        return maps_file(model, picture.pixels, normalise(picture.image), best, occluded, about)
+        occluded = map_of(case, "occlusion", partial(METHODS["occlusion"], window=1))
+        return maps_file(case.model, picture.pixels, case.images[0], case.class_, occluded, about)
 
     st.subheader("Keep it")
     row = st.container(horizontal=True)
-    row.download_button(
-        "View, PNG",
-        lambda: view_png(picture.pixels, grid, grids, view.strength, title, note),
-        f"{name}.png",
-        "image/png",
-        on_click="ignore",
-    )
+    if chosen == "see":
+        row.download_button("View, PNG", png, f"{name}.png", "image/png", on_click="ignore")
     row.download_button(
         "View, HTML",
-        page,
+        lambda: view_page(dict(charts.values()), title, note),
         f"{name}.html",
         "text/html",
         on_click="ignore",

@@ -182,7 +182,10 @@ def _every_head(grids, view: View, scale) -> None:
         alt=f"Small maps of {depth} layers by {heads} heads; {view.where} is framed.",
         on_click=head_clicked,
     )
-    st.caption("Click one to see it large; click it again for the mean of the layer's heads, which all get a frame.")
+    st.caption(
+        "Each small map lies over the whole picture: bright patches get most of that head's attention. Click one to see it "
+        "large; click it again for the mean of the layer's heads, which all get a frame."
+    )
 
 
 def _tokens(model: ModelConfig) -> Tokens:
