@@ -161,7 +161,8 @@ def matrix(attention: np.ndarray, token: int | None, height: int = 330) -> go.Fi
         height,
         top=4,
         x=axis(f"Attended token (0 = {first})", **square),
-        y=axis(f"Asking token (0 = {first})", autorange="reversed", scaleanchor="x", **square),
+        y=axis(autorange="reversed", scaleanchor="x", **square)
+        | {"title": {"text": f"Asking token (0 = {first})", "standoff": 18}},
     )
     figure.add_heatmap(
         z=attention,

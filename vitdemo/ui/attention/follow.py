@@ -30,11 +30,12 @@ TITLES = {
 }
 UNITS = {"attention": "attention", "rollout": "share", "relevance": "relevance", "occlusion": "fall"}
 WORDS = {
-    "attention": "What the class's token takes from each patch in one layer. Quick, but blind to all other layers, and the "
-    "same for every class.",
-    "rollout": "What of each patch's embedding has reached it through all layers, if attention and the residual "
-    "connection were all there is. The same for every class.",
-    "relevance": "Attention through all layers, but only where more of it would raise the class's logit.",
+    "attention": "What the class's token takes from each patch in one layer, most where it is bright. Quick, but blind to all "
+    "other layers, and the same for every class.",
+    "rollout": "What of each patch's embedding has reached it through all layers, most where it is bright, if attention and "
+    "the residual connection were all there is. The same for every class.",
+    "relevance": "Attention through all layers, but only where more of it would raise the class's logit. Bright patches speak "
+    "for the class.",
     "occlusion": "How far the class's probability falls when the patch is covered with the picture's mean colour. No "
     "attention is looked at: the model is only asked again. Orange patches speak for the class, purple ones against it.",
 }
