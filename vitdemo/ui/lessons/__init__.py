@@ -1,0 +1,1 @@
+"""The pages of the annotation: one file a page, and what all of them have."""

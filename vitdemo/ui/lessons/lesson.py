@@ -1,0 +1,118 @@
+"""What each page of the annotation has: where one is, controls in the address, questions to answer first, running code."""
+
+import inspect
+from collections.abc import Callable
+
+import streamlit as st
+
+from .. import address
+from ..frame import frame
+from .order import ORDER
+
+HIDE = "hide"  # in the address: names of controls that a teacher leaves out
+
+
+class Lesson:
+    """One page; `end` closes it.
+
+    Args:
+        script: of the page, as in ORDER.
+        lead: one sentence: what can be learned here.
+    """
+
+    def __init__(self, script: str, lead: str):
+        frame()
+        self.number = [place.script for place in ORDER].index(script)
+        self.place = ORDER[self.number]
+        self.values = {}  # name -> value and default
+        self.hidden = tuple(st.query_params.get(HIDE, "").split(",")) if HIDE in st.query_params else ()
+        st.title(self.place.title)
+        st.caption(f"Section {self.place.section} of the annotation · page {self.number + 1} of {len(ORDER)}")
+        st.write(lead)
+        self.problems = st.container()
+
+    def choose(self, name: str, label: str, options, default, help: str, draw: Callable = st.segmented_control, **more):
+        """A control whose value is in the address; drawn unless the address hides it.
+
+        Args:
+            name: in the address.
+            label: of the control.
+            options: what can be chosen.
+            default: at first.
+            help: what it does.
+            draw: of Streamlit.
+            more: for `draw`.
+        """
+        key = f"{self.place.name}-{name}"
+        if key not in st.session_state:
+            st.session_state[key] = address.read(name, options, default)
+        if name not in self.hidden:
+            if draw is st.segmented_control:
+                more |= {"required": True}
+            draw(label, options, key=key, persist_state="session", help=help, **more)
+        self.values[name] = (st.session_state[key], default)
+        return st.session_state[key]
+
+    def write(self, name: str, label: str, default: str, help: str, height: int) -> str:
+        """A field for text of several lines; in the address they are separated by semicolons."""
+        key = f"{self.place.name}-{name}"
+        if key not in st.session_state:
+            st.session_state[key] = st.query_params.get(name, default).replace(";", "\n")[:1000]
+        if name not in self.hidden:
+            st.text_area(label, key=key, persist_state="session", help=help, height=height)
+        text = st.session_state[key]
+        self.values[name] = (text.replace("\n", ";"), default.replace("\n", ";"))
+        return text
+
+    def predict(
+        self, name: str, question: str, answers: dict[str, float], truth: Callable[[], float], why: str
+    ) -> bool:
+        """A question to answer before the computation does; whether somebody has.
+
+        Args:
+            name: of this question on the page.
+            question: whose answer is a number.
+            answers: what can be chosen; the one nearest to the truth is right.
+            truth: computes it, once somebody has committed to an answer.
+            why: the reason; `{}` stands for the computed number.
+        """
+        with st.container(border=True):
+            st.markdown(f"**Predict first.** {question}")
+            key = f"{self.place.name}-{name}-answer"
+            chosen = st.radio(question, answers, index=None, key=key, horizontal=True, label_visibility="collapsed")
+            if chosen is None:
+                st.caption("Choose an answer, and it is computed.")
+                return False
+            found = truth()
+            right = min(answers, key=lambda answer: abs(answers[answer] - found))
+            verdict, icon = (
+                ("Right.", ":material/check_circle:") if chosen == right else ("Not quite.", ":material/cancel:")
+            )
+            st.markdown(f"{icon} **{verdict}** {why.format(f'{found:.3g}')}")
+        return True
+
+    def code(self, part, says: str) -> None:
+        """The source of a part of the running program, beside what it does.
+
+        Args:
+            part: a class or function.
+            says: what to look at.
+        """
+        with st.expander(f"The code that runs: `{part.__qualname__}`", icon=":material/code:"):
+            st.markdown(says)
+            st.code(inspect.getsource(part), language="python")
+
+    def end(self) -> None:
+        """The address, what is wrong in it, and the pages before and after."""
+        address.check_names({*self.values, HIDE})
+        with self.problems:
+            address.show_problems()
+        values = {name: value for name, (value, default) in self.values.items() if value != default}
+        address.write(values | ({HIDE: self.hidden} if self.hidden else {}))
+        before, after = st.columns(2)
+        if self.number:
+            place = ORDER[self.number - 1]
+            before.page_link(place.script, label=place.title, icon=":material/arrow_back:")
+        if self.number + 1 < len(ORDER):
+            place = ORDER[self.number + 1]
+            after.page_link(place.script, label=place.title, icon=":material/arrow_forward:")

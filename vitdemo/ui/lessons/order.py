@@ -1,0 +1,20 @@
+"""The pages of the annotation in their order."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Place:
+    """A page among the others."""
+
+    script: str
+    title: str
+    section: str  # of the annotation
+
+    @property
+    def name(self) -> str:
+        """As in the address."""
+        return self.script.removeprefix("pages/").removesuffix(".py")
+
+
+ORDER = (Place("pages/by_hand.py", "Attention by hand", "1.3.3"),)
