@@ -271,9 +271,10 @@ PRESETS: dict[str, tuple[ModelConfig, TrainConfig]] = {
     "hybrid": (
         ModelConfig(patch_size=8, embed_dim=128, depth=2, num_heads=2, mlp_ratio=1.0, stem="conv", pooling="attention"),
         TrainConfig(
-            epochs=100,
+            epochs=125,
             batch_size=64,
             learning_rate=2e-3,
+            weight_decay=0.2,
             schedule="cosine",
             warmup_epochs=5.0,
             augmentation="flip_and_shift",

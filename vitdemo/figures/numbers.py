@@ -9,7 +9,7 @@ CELL = 40  # pixels a row
 
 
 def numbers(matrix: np.ndarray, row: int | None = None, signed: bool = False, decimals: int = 2) -> go.Figure:
-    """A matrix with its numbers in it; one row may be framed.
+    """A matrix with its numbers in it (minus infinity as such, without colour); one row may be framed.
 
     Args:
         matrix: (R, C).
@@ -17,12 +17,13 @@ def numbers(matrix: np.ndarray, row: int | None = None, signed: bool = False, de
         signed: the colours part at 0; else they run from 0 to the largest.
         decimals: of the numbers.
     """
-    most = float(np.abs(matrix).max()) or 1.0
+    matrix = np.where(np.isneginf(matrix), np.nan, matrix)
+    most = float(np.nanmax(np.abs(matrix))) or 1.0
     share = np.abs(matrix) / most
     dark_ink = share < 0.6 if signed else share > 0.6
     text = [
-        [f'<span style="color:{"black" if dark else "white"}">{value:.{decimals}f}</span>' for value, dark in pairs]
-        for pairs in (zip(*both, strict=True) for both in zip(matrix, dark_ink, strict=True))
+        [_ink(value, dark, decimals) for value, dark in zip(*both, strict=True)]
+        for both in zip(matrix, dark_ink, strict=True)
     ]
     plain = {"showgrid": False, "fixedrange": True, "side": "top"}
     labels = [np.arange(1, count + 1) for count in matrix.shape]
@@ -47,6 +48,12 @@ def numbers(matrix: np.ndarray, row: int | None = None, signed: bool = False, de
         right = matrix.shape[1] + 0.5
         figure.add_shape(type="rect", x0=0.5, x1=right, y0=row + 0.5, y1=row + 1.5, line={"color": MARK, "width": 3})
     return figure
+
+
+def _ink(value: float, dark: bool, decimals: int) -> str:
+    if np.isnan(value):
+        return '<span style="color:gray">−∞</span>'
+    return f'<span style="color:{"black" if dark else "white"}">{round(value, decimals) + 0.0:.{decimals}f}</span>'
 
 
 def shades(matrix: np.ndarray, height: int) -> go.Figure:

@@ -9,7 +9,7 @@ from PIL import Image
 
 from .style import MARK, axis, blank
 
-GAP = 1  # pixels around each picture of a sheet
+GAP = 1  # pixels around each small picture
 CELL = 32 + 2 * GAP
 
 
@@ -45,6 +45,23 @@ def patches(image: np.ndarray, patch_size: int, height: int = 200) -> go.Figure:
         figure.add_shape(type="line", x0=cut, x1=cut, y0=0, y1=size, line=line)
         figure.add_shape(type="line", y0=cut, y1=cut, x0=0, x1=size, line=line)
     return figure
+
+
+def filters(weights: np.ndarray, columns: int, height: int) -> go.Figure:
+    """Filters as small pictures in rows, each with grey for 0 and a scale of its own.
+
+    Args:
+        weights: (D, 3, P, P).
+        columns: filters in a row.
+        height: pixels on the screen.
+    """
+    shown = weights / np.abs(weights).max(axis=(1, 2, 3), keepdims=True) * 127 + 128
+    rows, cell = -(-len(shown) // columns), shown.shape[-1] + GAP
+    canvas = np.full((rows * cell + GAP, columns * cell + GAP, 3), 255, np.uint8)
+    for place, one in enumerate(shown):
+        top, left = place // columns * cell + GAP, place % columns * cell + GAP
+        canvas[top : top + cell - GAP, left : left + cell - GAP] = one.transpose(1, 2, 0).round()
+    return picture(canvas, height)
 
 
 def sheet(images: np.ndarray, columns: int, chosen: int | None, height: int) -> go.Figure:

@@ -5,7 +5,7 @@ import streamlit as st
 import torch
 
 from ...config import ConfigError, ModelConfig
-from ...data import load_cifar10, normalise
+from ...data import normalise
 from ...explain.by_hand import (
     attention_steps,
     divided_by,
@@ -18,9 +18,8 @@ from ...explain.by_hand import (
 from ...explain.importance import accuracy_and_loss
 from ...figures.numbers import numbers, shades, two_lines
 from ...model import Attention
-from ...runs import shipped_runs
 from ..chart import chart
-from ..run_picker import model_of
+from .example import SAMPLE, first_pictures, plain_vit
 from .lesson import Lesson
 
 T, D_K = 4, 3  # of the small example
@@ -33,7 +32,6 @@ DIVISORS = {"root": "√d_k", "none": "1 (no scaling)", "width": "√(4 d_k)"}
 PAPER = (4, 512, 64)  # tokens, embedding, d_k of the annotation's sample calculation
 DIMS = (4, 8, 16, 32, 64, 128, 256, 512)
 WIDTH, HEADS = 12, (1, 2, 3, 4, 6)  # of the example on heads
-SAMPLE = 200  # pictures
 
 
 def small_enough_to_read(lesson: Lesson) -> None:
@@ -227,9 +225,7 @@ def two_divisors(lesson: Lesson) -> None:
         "too small, and every attention flatter than meant. A model that is trained that way can learn larger weights to make "
         "up for it. What does it cost one that was not?"
     )
-    run = next((run for run in shipped_runs() if run.model.has_cls), None)
-    if run is None:
-        return
+    run, _ = plain_vit()
     trained = run.model
     if lesson.predict(
         "divisor-accuracy",
@@ -258,8 +254,7 @@ def two_divisors(lesson: Lesson) -> None:
 @st.cache_data(show_spinner="Asking the model with both divisors …")
 def two_accuracies(run_id: str) -> dict[str, tuple[float, float]]:
     """Accuracy over SAMPLE test images and entropy of the last layer's attention, with the formula's divisor and the code's."""
-    run = next(run for run in shipped_runs() if run.id == run_id)
-    model, split = model_of(run), load_cifar10(1, SAMPLE).validation
+    (run, model), split = plain_vit(), first_pictures(SAMPLE)
     images, found = normalise(split.images), {}
     for key, number in (("formula", run.model.head_dim**0.5), ("code", run.model.embed_dim**0.5)):
         changed = divided_by(model, number)

@@ -17,4 +17,8 @@ class Place:
         return self.script.removeprefix("pages/").removesuffix(".py")
 
 
-ORDER = (Place("pages/by_hand.py", "Attention by hand", "1.3.3"),)
+ORDER = (
+    Place("pages/transformer.py", "The Transformer it came from", "1.3"),
+    Place("pages/by_hand.py", "Attention by hand", "1.3.3"),
+    Place("pages/image_to_tokens.py", "From image to tokens", "1.4.1"),
+)
