@@ -10,3 +10,13 @@ TABLE_2 = {  # "ViT results after 6 epochs": metric of METRICS -> (train, valida
     "top1": (0.2027, 0.2051),
     "top5": (0.7253, 0.6604),
 }
+
+MINIMAL_CPU = {  # "the parameters we used for the minimal CPU working model", section 1.4.3, in our names
+    "patch_size": 64,
+    "embed_dim": 256,
+    "depth": 12,
+    "num_heads": 12,
+    "mlp_dim": 3072,
+    "num_classes": 10,
+    "dropout": 0.1,
+}

@@ -68,9 +68,12 @@ def shades(matrix: np.ndarray, height: int) -> go.Figure:
     )
 
 
-def two_lines(x: tuple, lines: dict[str, np.ndarray], x_title: str, y_title: str, height: int) -> go.Figure:
-    """Two lines by name over a logarithmic axis."""
-    across = axis(x_title, type="log", tickvals=x, ticktext=[str(value) for value in x], showgrid=False)
+def two_lines(
+    x: tuple, lines: dict[str, np.ndarray], x_title: str, y_title: str, height: int, logarithmic: bool = False
+) -> go.Figure:
+    """Two lines by name."""
+    ticks = {"tickvals": x, "ticktext": [f"{value:,}" for value in x]} if len(x) <= 12 else {}
+    across = axis(x_title, type="log" if logarithmic else "linear", **ticks, showgrid=False)
     legend = {"orientation": "h", "y": 1.2, "x": 0}
     figure = blank(height, top=8, x=across, y=axis(y_title, rangemode="tozero"), showlegend=True, legend=legend)
     for (name, values), style in zip(lines.items(), (TRAIN, VALIDATION), strict=False):

@@ -16,7 +16,7 @@ from ...model import VisionTransformer
 from ...runs import Run
 from ..chart import chart
 from ..picture_picker import Picture
-from .question import answers, question
+from ..question import answers, question
 from .sample import slow
 from .see import View
 from .state import DISCARDS, WINDOWS

@@ -16,7 +16,7 @@ from ...model import Edit, VisionTransformer
 from ...runs import Run
 from ..chart import chart
 from ..picture_picker import Picture
-from .question import answers, question
+from ..question import answers, question
 from .sample import pictures_of, sample, slow
 from .see import View
 from .state import CLICKS, WHERE, toggle

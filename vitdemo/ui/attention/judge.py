@@ -12,8 +12,8 @@ from ...figures.faithfulness import removal, similarity
 from ...model import VisionTransformer
 from ...runs import Run
 from ..chart import chart
+from ..question import question
 from .follow import Case, key_of, map_of
-from .question import question
 from .sample import pictures_of, sample, slow
 
 RANDOM_ORDERS, POINTS = 10, 17  # that the picture on screen is compared with, and of each curve

@@ -165,12 +165,12 @@ def without_scaling(lesson: Lesson) -> None:
         st.markdown("**Largest weight of a row**")
         lines = {"divided by √d_k": divided.largest, "not divided": raw.largest}
         alt = f"Largest weight at d_k 512: {divided.largest[-1]:.2f} divided, {raw.largest[-1]:.2f} not."
-        chart(two_lines(DIMS, lines, "d_k", "mean over rows", 260), key="largest", alt=alt)
+        chart(two_lines(DIMS, lines, "d_k", "mean over rows", 260, logarithmic=True), key="largest", alt=alt)
     with right:
         st.markdown("**Size of softmax's gradient**")
         lines = {"divided by √d_k": divided.gradient, "not divided": raw.gradient}
         alt = f"Gradient at d_k 512: {divided.gradient[-1]:.2f} divided, {raw.gradient[-1]:.3f} not."
-        chart(two_lines(DIMS, lines, "d_k", "Frobenius norm", 260), key="gradient", alt=alt)
+        chart(two_lines(DIMS, lines, "d_k", "Frobenius norm", 260, logarithmic=True), key="gradient", alt=alt)
     st.caption(
         "500 random queries, 4 random keys each. Divided, both stay as they are. Not divided, the gradient at d_k = "
         f"{DIMS[-1]} is {divided.gradient[-1] / raw.gradient[-1]:.0f} times smaller: whatever the loss says, hardly anything "

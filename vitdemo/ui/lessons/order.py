@@ -18,7 +18,11 @@ class Place:
 
 
 ORDER = (
+    Place("pages/start.py", "A Vision Transformer at work", "1.4"),
     Place("pages/transformer.py", "The Transformer it came from", "1.3"),
     Place("pages/by_hand.py", "Attention by hand", "1.3.3"),
     Place("pages/image_to_tokens.py", "From image to tokens", "1.4.1"),
+    Place("pages/block.py", "The encoder block and the whole model", "1.3.1"),
+    Place("pages/parameters.py", "Comparison and parameters", "1.4.2"),
+    Place("pages/limits.py", "Limits", "1.6"),
 )

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 
 import streamlit as st
 
-from ... import tasks
-from ..progress import progress
+from .. import tasks
+from .progress import progress
 
 POLL_SECONDS = 1.0
 

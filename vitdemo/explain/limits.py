@@ -1,0 +1,80 @@
+"""What a Vision Transformer costs and needs: time over tokens, accuracy over images, and learning by heart."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from statistics import median
+
+import numpy as np
+import torch
+
+from ..config import PRESETS, ModelConfig, TrainConfig
+from ..data import load_cifar10
+from ..model import Attention, VisionTransformer
+from ..training import EpochEnd, train
+
+BATCH = 8  # images at a time, for the times
+HUNGRY = (50, 200, 800, 3200)  # training images
+HUNGRY_EPOCHS = 8
+BY_HEART = {"train_images": 300, "epochs": 24, "batch_size": 32, "learning_rate": 1e-3}
+CURE = {"augmentation": "flip_and_shift", "jitter": 0.3, "cutmix": 0.5, "erasing": 8, "weight_decay": 0.2}
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one attention over so many tokens."""
+
+    tokens: int
+    seconds: float  # for BATCH images, the median of several passes
+    megabytes: float  # of its attention maps, in 32-bit floats
+
+
+@torch.no_grad()
+def attention_costs(config: ModelConfig, patch_sizes: tuple[int, ...], repeats: int = 9) -> list[Cost]:
+    """Measure attention over the tokens of several patch sizes, in turns, on this machine now.
+
+    Args:
+        config: width and heads.
+        patch_sizes: in pixels.
+        repeats: passes of each.
+    """
+    module = Attention(config, torch.Generator())
+    tokens = [replace(config, patch_size=size).num_tokens for size in patch_sizes]
+    inputs = [torch.randn(BATCH, T, config.embed_dim) for T in tokens]
+    taken = [[] for _ in inputs]
+    for _ in range(repeats + 1):
+        for x, seconds in zip(inputs, taken, strict=True):
+            started = time.perf_counter()
+            module(x)
+            seconds.append(time.perf_counter() - started)
+    each = zip(tokens, taken, strict=True)  # the first pass of each warms up
+    return [Cost(T, median(seconds[1:]), 4 * BATCH * config.num_heads * T * T / 1e6) for T, seconds in each]
+
+
+def exponent(x: list[float], y: list[float]) -> float:
+    """The power p of the line y = a x^p that fits best, in logarithms: 1 is proportional, 2 quadratic."""
+    return float(np.polyfit(np.log(x), np.log(y), 1)[0])
+
+
+def hunger() -> Iterator[tuple[int, float]]:
+    """Train the hybrid on ever more images for the same epochs; yields how many, and the accuracy on 1,000 test images."""
+    model_config, recipe = PRESETS["hybrid"]
+    for images in HUNGRY:
+        changed = replace(recipe, train_images=images, epochs=HUNGRY_EPOCHS, warmup_epochs=1.0, validation_images=1000)
+        *_, last = train(VisionTransformer(model_config, seed=0), load_cifar10(images, 1000), changed)
+        yield images, last.validation["accuracy"]
+
+
+def by_heart() -> Iterator[tuple[str, float, float]]:
+    """Train a plain ViT on few images as they are, then with images that are never twice the same.
+
+    Yields:
+        after each epoch which of the two ("plain", "cured"), and the accuracy on training and on test images.
+    """
+    for name, changes in (("plain", {}), ("cured", CURE)):
+        recipe = TrainConfig(**BY_HEART, **changes)
+        for event in train(
+            VisionTransformer(ModelConfig(depth=4), seed=0), load_cifar10(recipe.train_images, 500), recipe
+        ):
+            if isinstance(event, EpochEnd):
+                yield name, event.train["accuracy"], event.validation["accuracy"]

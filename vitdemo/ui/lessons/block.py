@@ -1,0 +1,164 @@
+"""The encoder block and the whole model: the running code, the shape of all that flows through, and the residual stream."""
+
+import numpy as np
+import streamlit as st
+
+from ...config import ConfigError, ModelConfig
+from ...costs import parameters
+from ...data import normalise
+from ...explain.flow import flow, stream, without_norm1
+from ...explain.importance import accuracy_and_loss
+from ...figures.numbers import two_lines
+from ...model import Attention, Block, Mlp, PatchEmbed, VisionTransformer
+from ..chart import chart
+from .example import SAMPLE, first_pictures, plain_vit
+from .lesson import Lesson
+
+BATCH = 4  # pictures that flow through
+WIDTHS, DEPTHS, HEADS, PATCHES = (32, 64, 128, 192), range(1, 13), (1, 2, 4, 8), (2, 4, 8, 16)
+WHAT = {  # of each part: what it does
+    "images": "normalised pictures: B, channels, height, width",
+    "patch_embed": "one token a patch",
+    "embed": "CLS before them, positions added",
+    "blocks[0].norm1": "each token to mean 0 and spread 1, then scaled",
+    "blocks[0].attn.qkv": "query, key and value of each token, side by side",
+    "attention": "of each head: who takes how much from whom",
+    "blocks[0].attn": "what the heads gathered, mixed",
+    "blocks[0].norm2": "normalised again",
+    "blocks[0].mlp.fc1": "each token alone, wider",
+    "blocks[0].mlp.fc2": "and back",
+    "blocks[0]": "the stream after the first block",
+    "norm": "normalised once more",
+    "head": "the logits: a number for each class",
+}
+PARTS = (  # of the model in the order of the way through it, and what to look at
+    (PatchEmbed, "`proj` is a convolution that steps by its own size."),
+    (
+        Attention,
+        "`qkv` makes queries, keys and values in one product; `softmax` makes the attention; `proj` mixes the heads.",
+    ),
+    (Mlp, "`fc1` widens each token, `act` bends, `fc2` narrows it again. No token sees another here."),
+    (Block, "`norm1` and `norm2` come before each half (pre-norm); `x = x +` is the residual connection."),
+    (VisionTransformer.embed, "`cls_token` goes before the patches, `pos_embed` is added."),
+    (VisionTransformer.classify, "The class is read from the first token, `x[:, 0]`, where there is CLS."),
+    (VisionTransformer.forward, "The whole way: `embed`, every `block`, `classify`."),
+)
+
+
+def shapes(lesson: Lesson) -> None:
+    """The sliders, and every intermediate of a real pass."""
+    st.header("What flows through")
+    first, second, third, fourth = st.columns(4)
+    with first:
+        patch = lesson.choose("patch", "Patch size", PATCHES, 4, "Smaller patches: more tokens (T).")
+    with second:
+        width = lesson.choose("width", "Width", WIDTHS, 64, "Numbers in a token (D).")
+    with third:
+        heads = lesson.choose("heads", "Heads", HEADS, 8, "The width is divided among them.")
+    with fourth:
+        depth = lesson.choose("depth", "Depth", DEPTHS, 7, "Blocks one after the other.", draw=st.select_slider)
+    try:
+        config = ModelConfig(patch_size=patch, embed_dim=width, num_heads=heads, depth=depth)
+    except ConfigError as error:
+        st.error(str(error))
+        return
+    model = VisionTransformer(config, seed=0).eval()
+    steps = flow(model, normalise(first_pictures(BATCH).images))
+    rows = ["| Part | Shape | Mean | Spread | What it is |", "|---|---|---:|---:|---|"]
+    for step in steps:
+        words = WHAT.get(step.name, f"the stream after block {config.depth}")
+        shape = " × ".join(map(str, step.shape))
+        rows.append(f"| `{step.name}` | {shape} | {step.mean:.2f} | {step.spread:.2f} | {words} |")
+    st.markdown("\n".join(rows))
+    st.caption(
+        f"{BATCH} test images through a new model of these sizes, with the random weights that a training begins with. Spread "
+        "is "
+        f"the standard deviation. The attention's mean is 1 / T = 1 / {config.num_tokens} in any model, since its rows sum to "
+        "1."
+    )
+    share = parameters(config)["encoder blocks"] / sum(parameters(config).values())
+    attention, mlp = (
+        sum(parameter.numel() for parameter in part.parameters())
+        for part in (model.blocks[0].attn, model.blocks[0].mlp)
+    )
+    lesson.predict(
+        "mlp",
+        "How many times as many parameters as the attention of a block has its MLP?",
+        {"half as many": 0.5, "as many": 1.0, "twice as many": 2.0},
+        lambda: mlp / attention,
+        f"{{}} times: {mlp:,} against {attention:,}. All blocks together hold {share:.0%} of this model's parameters.",
+    )
+
+
+def residual_stream(lesson: Lesson) -> None:
+    """How the tokens grow."""
+    st.header("The residual stream")
+    run, model = plain_vit()
+    found = stream(model, normalise(first_pictures(BATCH * 4).images))
+    st.markdown(
+        "No block replaces the tokens: each half **adds** to them. What goes through from the embedding to the last norm is "
+        "called the residual stream. Here is how long the tokens are in the trained example, and how long what each half adds."
+    )
+    layers = tuple(range(1, run.model.depth + 1))
+    left, right = st.columns(2)
+    with left:
+        st.markdown("**Length of the tokens**")
+        lines = {"after the block": np.array(found.tokens[1:]), "before it": np.array(found.tokens[:-1])}
+        alt = f"Length of the tokens from {found.tokens[0]:.1f} to {found.tokens[-1]:.1f}."
+        chart(two_lines(layers, lines, "block", "Euclidean norm", 260), key="lengths", alt=alt)
+    with right:
+        st.markdown("**Length of what is added**")
+        lines = {"by attention": np.array(found.attention), "by the MLP": np.array(found.mlp)}
+        alt = f"In the last block attention adds {found.attention[-1]:.1f}, the MLP {found.mlp[-1]:.1f}."
+        chart(two_lines(layers, lines, "block", "Euclidean norm", 260), key="added", alt=alt)
+    st.caption(
+        f"Means over the tokens of {BATCH * 4} test images. From {found.tokens[0]:.1f} in front of the first block the tokens "
+        "grow "
+        f"to {found.tokens[-1]:.1f}. They are shorter than the sum of all that was added, as it does not all point the same "
+        "way."
+    )
+
+
+def layer_norm(lesson: Lesson) -> None:
+    """What the norm before attention is good for."""
+    st.header("What LayerNorm does")
+    st.latex(r"\mathrm{LN}(x) = \gamma \odot \frac{x - \mu}{\sqrt{\sigma^2 + \varepsilon}} + \beta")
+    st.markdown(
+        "Each token for itself: less the mean $\\mu$ of its numbers, divided by their spread $\\sigma$, then scaled and moved "
+        "by "
+        "learnt numbers $\\gamma$ and $\\beta$. However long a token has become on the stream, attention and MLP get one of "
+        "known size."
+    )
+    run, _ = plain_vit()
+    if lesson.predict(
+        "norm",
+        f"The trained example names {accuracies(run.id)[0]:.0%} of {SAMPLE} test images rightly. And if its attention gets the "
+        "tokens without their norm?",
+        {"nearly as many": 0.8, "about half": 0.5, "about chance (10 %)": 0.1},
+        lambda: accuracies(run.id)[1],
+        "A share of {}: its weights were learnt for tokens of a known size.",
+    ):
+        before, after = accuracies(run.id)
+        st.markdown(f"With the norm **{before:.1%}**, without **{after:.1%}**.")
+    lesson.code(without_norm1, "How the norm is taken away: `Identity` hands on what it gets.")
+
+
+@st.cache_data(show_spinner="Asking the model without its norms …")
+def accuracies(run_id: str) -> tuple[float, float]:
+    """Over SAMPLE test images, with the norm before attention and without."""
+    _, model = plain_vit()
+    split = first_pictures(SAMPLE)
+    images = normalise(split.images)
+    return tuple(accuracy_and_loss(one, images, split.labels)[0] for one in (model, without_norm1(model)))
+
+
+def whole_model(lesson: Lesson) -> None:
+    """The source, part by part."""
+    st.header("The whole model, part by part")
+    st.markdown(
+        "This is the code that trained the example and that runs under every page here, read from the running program. It is "
+        "one "
+        "file, `vitdemo/model.py`, and reads from top to bottom."
+    )
+    for part, says in PARTS:
+        lesson.code(part, says)

@@ -1,0 +1,127 @@
+"""Limits: the cost of tokens, the hunger for data, and learning by heart, each measured here."""
+
+import numpy as np
+import streamlit as st
+
+from ...config import ModelConfig
+from ...costs import parameters
+from ...explain.limits import BY_HEART, CURE, HUNGRY, HUNGRY_EPOCHS, attention_costs, by_heart, exponent, hunger
+from ...figures.numbers import two_lines
+from ..chart import chart
+from ..question import question
+from .lesson import Lesson
+
+PATCHES = (8, 4, 2, 1)
+
+
+@st.cache_data(show_spinner="Measuring attention over ever more tokens …")
+def costs() -> list:
+    """Once for all visitors."""
+    return attention_costs(ModelConfig(), PATCHES)
+
+
+def quadratic(lesson: Lesson) -> None:
+    """Time and memory over tokens."""
+    st.header("Twice the tokens, four times the pairs")
+    if not lesson.predict(
+        "pairs",
+        "Patches of 1 px in place of 2 px: four times the tokens. How many times the memory of the attention maps?",
+        {"4 times": 4, "16 times": 16, "64 times": 64},
+        lambda: costs()[3].megabytes / costs()[2].megabytes,
+        "{} times. Every token looks at every token: T² numbers in each head.",
+    ):
+        return
+    found = costs()
+    tokens = tuple(cost.tokens for cost in found)
+    left, right = st.columns(2)
+    for column, title, values, unit in (
+        (left, "Time of one attention", np.array([cost.seconds * 1000 for cost in found]), "milliseconds"),
+        (right, "Memory of its maps", np.array([cost.megabytes for cost in found]), "MB"),
+    ):
+        with column:
+            st.markdown(f"**{title}**")
+            square = values[-1] * (np.array(tokens) / tokens[-1]) ** 2
+            name = "measured" if unit == "milliseconds" else "counted"
+            chart(
+                two_lines(tokens, {name: values, "quadratic": square}, "tokens", unit, 280, logarithmic=True),
+                key=title,
+                alt=f"{title}: {values[0]:.2f} to {values[-1]:.2f} {unit} for {tokens[0]} to {tokens[-1]} tokens.",
+            )
+    last = exponent(tokens[-2:], [cost.seconds for cost in found[-2:]])
+    whole = exponent(tokens, [cost.seconds for cost in found])
+    st.caption(
+        f"8 images, width {ModelConfig().embed_dim}, {ModelConfig().num_heads} heads, on this machine, just now. Dashed: what "
+        f"T² alone would give. The fitted power of the time is {whole:.2f} over all sizes and {last:.2f} between the two "
+        "largest: "
+        "with few tokens, the projections, which grow as T, and the start of each product weigh more."
+    )
+    lesson.code(attention_costs, "How it is measured: in turns, the `median` of several passes.")
+
+
+def data_hunger(lesson: Lesson) -> None:
+    """Accuracy over training images."""
+    st.header("Hungry for data")
+    st.markdown(
+        "A convolution knows from the start that neighbours belong together. A ViT has to learn it, from images. Here a "
+        "hybrid is "
+        f"trained on {', '.join(f'{count:,}' for count in HUNGRY)} images, {HUNGRY_EPOCHS} epochs each, and asked about 1,000 "
+        "test "
+        "images."
+    )
+
+    def show(answers: tuple) -> None:
+        counts, reached = zip(*answers, strict=True)
+        lines = {"hybrid": np.array(reached), "chance": np.full(len(counts), 0.1)}
+        alt = f"Accuracy from {reached[0]:.0%} with {counts[0]} images to {reached[-1]:.0%} with {counts[-1]:,}."
+        chart(two_lines(counts, lines, "training images", "accuracy", 280, logarithmic=True), key="hunger", alt=alt)
+        more = " It still rises at the right end." if len(reached) == len(HUNGRY) and reached[-1] > reached[-2] else ""
+        st.caption(f"One training a point, one seed.{more}")
+
+    question(
+        ("hunger",), len(HUNGRY), hunger, "Train on ever more images", "trainings", show, "About 20 s on two cores."
+    )
+    lesson.code(hunger, "The recipe is the preset `hybrid`, with other numbers of images.")
+
+
+def learning_by_heart(lesson: Lesson) -> None:
+    """Overfitting, shown and cured."""
+    st.header("Learning by heart")
+    listing = sum(parameters(ModelConfig()).values())
+    lesson.predict(
+        "per-image",
+        "The paper's listing learns from 600 images. How many parameters has it for each of them?",
+        {"6": 6, "60": 60, "600": 600},
+        lambda: listing / 600,
+        f"{{}}: {listing:,} in all. Enough to remember each image instead of learning what a frog is.",
+    )
+    st.markdown(
+        f"A plain ViT is trained on {BY_HEART['train_images']} images for {BY_HEART['epochs']} epochs: once on the images as "
+        "they "
+        "are, once on images that are never twice the same ("
+        + ", ".join(f"`{name}` {value}" for name, value in CURE.items())
+        + ")."
+    )
+
+    def show(answers: tuple) -> None:
+        for name, column in zip(("plain", "cured"), st.columns(2), strict=True):
+            mine = np.array([shares for which, *shares in answers if which == name])
+            if not len(mine):
+                continue
+            with column:
+                st.markdown("**The images as they are**" if name == "plain" else "**Never twice the same**")
+                lines = {"training images": mine[:, 0], "test images": mine[:, 1]}
+                alt = f"After {len(mine)} epochs {mine[-1, 0]:.0%} of training and {mine[-1, 1]:.0%} of test images."
+                chart(
+                    two_lines(tuple(range(1, len(mine) + 1)), lines, "epoch", "accuracy", 280),
+                    key=f"heart-{name}",
+                    alt=alt,
+                )
+                st.caption(f"The gap after {len(mine)} epochs: {mine[-1, 0] - mine[-1, 1]:.0%}.")
+        st.caption(
+            "Where the lines part, the model learns these images and not what they show. Changed images close the gap: they "
+            "are "
+            "harder to remember, so what is learnt holds for others, too. It does not make up for images that are not there."
+        )
+
+    question(("by heart",), 2 * BY_HEART["epochs"], by_heart, "Train both", "epochs", show, "About 20 s on two cores.")
+    lesson.code(by_heart, "Two trainings that differ in `CURE` alone.")
