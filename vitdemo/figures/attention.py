@@ -93,13 +93,13 @@ def overlay(
 
 
 def thumbnails(
-    grids: np.ndarray, layer: int, head: int | None, scale: tuple[float, float] | None, height: int
+    grids: np.ndarray, layer: int | None, head: int | None, scale: tuple[float, float] | None, height: int
 ) -> go.Figure:
     """The maps of every layer (row) and head (column); `thumbnail_cell` apart, so that a click tells which.
 
     Args:
         grids: (depth, num_heads, n, n).
-        layer: of the marked map, from 0.
+        layer: of the marked map, from 0; None marks none.
         head: of the marked map; None marks all of the layer.
         scale: the values of the darkest and the brightest colour of all; without, each map has its own.
         height: pixels on the screen.
@@ -137,6 +137,8 @@ def thumbnails(
         showscale=False,
         hoverinfo="none",
     )
+    if layer is None:
+        return figure
     first, last = (0, heads) if head is None else (head, head + 1)
     return figure.add_shape(
         type="rect",

@@ -64,17 +64,17 @@ def shapes(lesson: Lesson) -> None:
         return
     model = VisionTransformer(config, seed=0).eval()
     steps = flow(model, normalise(first_pictures(BATCH).images))
-    rows = ["| Part | Shape | Mean | Spread | What it is |", "|---|---|---:|---:|---|"]
+    rows = ["| Part | Shape | Spread | What it is |", "|---|---|---:|---|"]
     for step in steps:
         words = WHAT.get(step.name, f"the stream after block {config.depth}")
         shape = " × ".join(map(str, step.shape))
-        rows.append(f"| `{step.name}` | {shape} | {step.mean:.2f} | {step.spread:.2f} | {words} |")
+        rows.append(f"| `{step.name.replace('blocks[0].', '')}` | {shape} | {step.spread:.2f} | {words} |")
     st.markdown("\n".join(rows))
     st.caption(
-        f"{BATCH} test images through a new model of these sizes, with the random weights that a training begins with. Spread "
-        "is "
-        f"the standard deviation. The attention's mean is 1 / T = 1 / {config.num_tokens} in any model, since its rows sum to "
-        "1."
+        f"{BATCH} test images through a new model of these sizes, with the random weights that a training begins with; from "
+        "`norm1` to `mlp.fc2` it is the first block. Spread is the standard deviation: each norm makes it 1. The attention's "
+        "mean "
+        f"is 1 / T = 1 / {config.num_tokens} in any model, since its rows sum to 1."
     )
     share = parameters(config)["encoder blocks"] / sum(parameters(config).values())
     attention, mlp = (

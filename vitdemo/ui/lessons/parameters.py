@@ -81,6 +81,9 @@ def table_1(lesson: Lesson) -> None:
             "pages/transformer.py",
         ),
     )
+    _, ours, theirs, _ = st.columns([1, 3, 3, 1.4])
+    ours.markdown("**Vision Transformer**")
+    theirs.markdown("**Original Transformer**")
     for name, ours, theirs, script in rows:
         first, second, third, fourth = st.columns([1, 3, 3, 1.4], vertical_alignment="center")
         first.markdown(f"**{name}**")
@@ -88,7 +91,8 @@ def table_1(lesson: Lesson) -> None:
         third.markdown(theirs)
         fourth.page_link(script, label="See it", icon=":material/visibility:")
     st.caption(
-        "Left: the ViT of the listing. Right: the original Transformer; numbers are those of the small one on this app's page."
+        "First the ViT, with the numbers of the listing, then the original Transformer, with those of the small one that turns "
+        "digits round."
     )
     lesson.predict(
         "scope",

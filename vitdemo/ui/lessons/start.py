@@ -30,8 +30,11 @@ STEPS = {  # name: the page where it is taken apart
 def live_picture(lesson: Lesson) -> None:
     """The steps, one of them large."""
     run, model = plain_vit()
-    number = lesson.choose("picture", "Picture", range(PICTURES), 0, "A test image of CIFAR-10.", draw=st.select_slider)
-    step = lesson.choose("step", "Step", tuple(STEPS), "Picture", "Go through them from left to right.")
+    first, second = st.columns(2)
+    with first:
+        step = lesson.choose("step", "Step", tuple(STEPS), "Picture", "Go through them from left to right.")
+    with second:
+        number = lesson.choose("picture", "Picture", range(PICTURES), 0, "A test image.", draw=st.select_slider)
     split = first_pictures(PICTURES)
     image, label = split.images[number], int(split.labels[number])
     with torch.no_grad():
@@ -39,7 +42,7 @@ def live_picture(lesson: Lesson) -> None:
     probabilities = logits.softmax(dim=1)[0].numpy()
     config, best = run.model, int(probabilities.argmax())
     pixels = image.permute(1, 2, 0).numpy()
-    left, right = st.columns([3, 2], vertical_alignment="center")
+    left, right = st.columns([3, 2], vertical_alignment="top")
     with left:
         if step == "Picture":
             chart(picture(pixels, HEIGHT), key="live-picture", alt=f"Test image {number}: {CLASSES[label]}.")
@@ -53,7 +56,7 @@ def live_picture(lesson: Lesson) -> None:
         if step == "Blocks":
             found = stream(model, normalise(image[None]))
             alt = f"What CLS looks at in {config.depth} layers of {config.num_heads} heads."
-            chart(thumbnails(all_grids(trace, 0), 0, None, None, HEIGHT), key="live-blocks", alt=alt)
+            chart(thumbnails(all_grids(trace, 0), None, None, None, HEIGHT), key="live-blocks", alt=alt)
             layers = tuple(range(1, config.depth + 1))
             lines = {"by attention": np.array(found.attention), "by the MLP": np.array(found.mlp)}
             chart(two_lines(layers, lines, "block", "length of what is added", 220), key="live-added", alt="By block.")
