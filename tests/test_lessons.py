@@ -2,12 +2,14 @@
 
 import re
 import time
+from dataclasses import replace
 
 import pytest
 from open_app import by_label, captions_of, open_app
 
 from vitdemo.config import ModelConfig
 from vitdemo.explain import limits as explain_limits
+from vitdemo.explain.comparisons import PAIRS
 from vitdemo.model import VisionTransformer
 from vitdemo.ui.lessons import limits
 from vitdemo.ui.lessons.order import ORDER
@@ -114,20 +116,48 @@ def test_numbers_of_the_comparison_are_those_of_the_models():
     assert f"| **all** | **{counted:,}** | |" in said
 
 
-@pytest.mark.parametrize(
-    ("label", "found"),
-    [("Train on ever more images", "One training a point"), ("Train both", "The gap after 2 epochs")],
-)
-def test_a_limit_is_measured_when_asked_for(label, found, monkeypatch):
-    for module in (explain_limits, limits):  # less than on the page, which takes half a minute
+def test_more_images_are_trained_on_when_asked_for(monkeypatch):
+    for module in (explain_limits, limits):  # fewer than on the page, which takes half a minute
         monkeypatch.setattr(module, "HUNGRY", (20, 40))
-        monkeypatch.setattr(module, "BY_HEART", limits.BY_HEART | {"train_images": 20, "epochs": 2})
     monkeypatch.setattr(explain_limits, "HUNGRY_EPOCHS", 1)
-    app = open_app("pages/limits.py")
+    app = press_and_wait("pages/limits.py", "Train on ever more images")
+    assert "One training a point" in captions_of(app)
+
+
+@pytest.mark.parametrize(("script", "name"), [("pages/limits.py", "by heart"), ("pages/training.py", "decay")])
+def test_two_trainings_are_compared_when_asked_for(script, name, monkeypatch):
+    short = {
+        which: (replace(model, depth=1), replace(training, train_images=20, epochs=2, warmup_epochs=0.0))
+        for which, (model, training) in PAIRS[name].items()
+    }
+    monkeypatch.setitem(PAIRS, name, short)
+    app = press_and_wait(script, f"Train both: {name}")
+    assert captions_of(app).count("After 2 epochs: ") == 2
+
+
+def press_and_wait(script: str, label: str):
+    app = open_app(script)
     by_label(app.button, label).click().run()
     end = time.monotonic() + 120
     while any(button.label == label for button in app.button) and time.monotonic() < end:
         time.sleep(0.2)
         app.run()
     assert not app.exception
-    assert found in captions_of(app)
+    return app
+
+
+def test_the_table_of_predictions_is_worked_out():
+    app = open_app("pages/training.py")
+    assert "| Accuracy | 0.667 |" in words_of(app)
+    by_label(app.text_area, "Right classes").set_value("0 1 1 1 2 0").run()
+    assert "| Accuracy | 1.000 |" in words_of(app)
+    by_label(app.text_area, "Right classes").set_value("0 1 1 1 2 3").run()
+    assert app.error[0].value == "Every right class must be a whole number from 0 to 2."
+
+
+def test_printed_accuracies_are_no_whole_numbers_of_images():
+    app = open_app("pages/training.py")
+    app.radio[1].set_value("41.02").run()
+    said = words_of(app)
+    assert "0.2027 × 600 = 121.62. The nearest that can be is 122 of 600 = 0.2033." in said
+    assert "0.2051 × 200 = 41.02. The nearest that can be is 41 of 200 = 0.2050." in said

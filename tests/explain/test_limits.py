@@ -1,11 +1,11 @@
-"""Costs over tokens and what few images do; the trainings themselves are those of train(), tested elsewhere."""
+"""Costs over tokens and images; the trainings themselves are those of train(), tested elsewhere."""
 
 from itertools import islice
 
 import pytest
 
 from vitdemo.config import ModelConfig
-from vitdemo.explain.limits import BATCH, attention_costs, by_heart, exponent, hunger
+from vitdemo.explain.limits import BATCH, attention_costs, exponent, hunger
 
 
 def test_the_exponent_of_a_known_power():
@@ -25,9 +25,3 @@ def test_more_images_teach_more():
     found = list(islice(hunger(), 3))
     assert [images for images, _ in found] == [50, 200, 800]
     assert found[2][1] > found[0][1]
-
-
-def test_the_plain_training_comes_first():
-    found = list(islice(by_heart(), 2))
-    assert [name for name, _, _ in found] == ["plain", "plain"]
-    assert all(0 <= share <= 1 for _, *shares in found for share in shares)

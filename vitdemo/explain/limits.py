@@ -1,4 +1,4 @@
-"""What a Vision Transformer costs and needs: time over tokens, accuracy over images, and learning by heart."""
+"""What a Vision Transformer costs and needs: time over tokens, and accuracy over images."""
 
 import time
 from collections.abc import Iterator
@@ -8,16 +8,14 @@ from statistics import median
 import numpy as np
 import torch
 
-from ..config import PRESETS, ModelConfig, TrainConfig
+from ..config import PRESETS, ModelConfig
 from ..data import load_cifar10
 from ..model import Attention, VisionTransformer
-from ..training import EpochEnd, train
+from ..training import train
 
 BATCH = 8  # images at a time, for the times
 HUNGRY = (50, 200, 800, 3200)  # training images
 HUNGRY_EPOCHS = 8
-BY_HEART = {"train_images": 300, "epochs": 24, "batch_size": 32, "learning_rate": 1e-3}
-CURE = {"augmentation": "flip_and_shift", "jitter": 0.3, "cutmix": 0.5, "erasing": 8, "weight_decay": 0.2}
 
 
 @dataclass(frozen=True)
@@ -63,18 +61,3 @@ def hunger() -> Iterator[tuple[int, float]]:
         changed = replace(recipe, train_images=images, epochs=HUNGRY_EPOCHS, warmup_epochs=1.0, validation_images=1000)
         *_, last = train(VisionTransformer(model_config, seed=0), load_cifar10(images, 1000), changed)
         yield images, last.validation["accuracy"]
-
-
-def by_heart() -> Iterator[tuple[str, float, float]]:
-    """Train a plain ViT on few images as they are, then with images that are never twice the same.
-
-    Yields:
-        after each epoch which of the two ("plain", "cured"), and the accuracy on training and on test images.
-    """
-    for name, changes in (("plain", {}), ("cured", CURE)):
-        recipe = TrainConfig(**BY_HEART, **changes)
-        for event in train(
-            VisionTransformer(ModelConfig(depth=4), seed=0), load_cifar10(recipe.train_images, 500), recipe
-        ):
-            if isinstance(event, EpochEnd):
-                yield name, event.train["accuracy"], event.validation["accuracy"]

@@ -5,10 +5,12 @@ import streamlit as st
 
 from ...config import ModelConfig
 from ...costs import parameters
-from ...explain.limits import BY_HEART, CURE, HUNGRY, HUNGRY_EPOCHS, attention_costs, by_heart, exponent, hunger
+from ...explain.comparisons import CURE, PAIRS, train_each
+from ...explain.limits import HUNGRY, HUNGRY_EPOCHS, attention_costs, exponent, hunger
 from ...figures.numbers import two_lines
 from ..chart import chart
 from ..question import question
+from .compare import compare
 from .lesson import Lesson
 
 PATCHES = (8, 4, 2, 1)
@@ -94,34 +96,17 @@ def learning_by_heart(lesson: Lesson) -> None:
         lambda: listing / 600,
         f"{{}}: {listing:,} in all. Enough to remember each image instead of learning what a frog is.",
     )
+    plain, _ = PAIRS["by heart"].values()
     st.markdown(
-        f"A plain ViT is trained on {BY_HEART['train_images']} images for {BY_HEART['epochs']} epochs: once on the images as "
-        "they "
-        "are, once on images that are never twice the same ("
+        f"A plain ViT is trained on {plain[1].train_images} images for {plain[1].epochs} epochs: once on the images as they "
+        "are, "
+        "once on images that are never twice the same ("
         + ", ".join(f"`{name}` {value}" for name, value in CURE.items())
         + ")."
     )
-
-    def show(answers: tuple) -> None:
-        for name, column in zip(("plain", "cured"), st.columns(2), strict=True):
-            mine = np.array([shares for which, *shares in answers if which == name])
-            if not len(mine):
-                continue
-            with column:
-                st.markdown("**The images as they are**" if name == "plain" else "**Never twice the same**")
-                lines = {"training images": mine[:, 0], "test images": mine[:, 1]}
-                alt = f"After {len(mine)} epochs {mine[-1, 0]:.0%} of training and {mine[-1, 1]:.0%} of test images."
-                chart(
-                    two_lines(tuple(range(1, len(mine) + 1)), lines, "epoch", "accuracy", 280),
-                    key=f"heart-{name}",
-                    alt=alt,
-                )
-                st.caption(f"The gap after {len(mine)} epochs: {mine[-1, 0] - mine[-1, 1]:.0%}.")
-        st.caption(
-            "Where the lines part, the model learns these images and not what they show. Changed images close the gap: they "
-            "are "
-            "harder to remember, so what is learnt holds for others, too. It does not make up for images that are not there."
-        )
-
-    question(("by heart",), 2 * BY_HEART["epochs"], by_heart, "Train both", "epochs", show, "About 20 s on two cores.")
-    lesson.code(by_heart, "Two trainings that differ in `CURE` alone.")
+    compare(PAIRS["by heart"], "by heart", "About half a minute on two cores.")
+    st.caption(
+        "Where the lines part, the model learns these images and not what they show. Changed images close the gap: they are "
+        "harder to remember, so what is learnt holds for others, too. It does not make up for images that are not there."
+    )
+    lesson.code(train_each, "Two trainings; the second differs in what is named above.")

@@ -24,5 +24,6 @@ ORDER = (
     Place("pages/image_to_tokens.py", "From image to tokens", "1.4.1"),
     Place("pages/block.py", "The encoder block and the whole model", "1.3.1"),
     Place("pages/parameters.py", "Comparison and parameters", "1.4.2"),
+    Place("pages/training.py", "Training and evaluation", "1.5"),
     Place("pages/limits.py", "Limits", "1.6"),
 )

@@ -1,0 +1,155 @@
+"""Training and evaluation: the loop, what each metric means, comparisons, and the paper's results."""
+
+import numpy as np
+import streamlit as st
+import torch
+
+from ...config import PRESETS, ConfigError
+from ...explain.by_hand import read_matrix
+from ...explain.comparisons import PAIRS, metrics_of, nearest_count
+from ...metrics import METRICS, compute_metrics
+from ...optimizer import learning_rate, make_optimizer
+from ...paper import TABLE_2
+from ...training import evaluate, predict, train
+from .compare import compare
+from .lesson import Lesson
+
+CLASSES = 3  # of the small table
+IMAGES = 6
+LABELS = "0 0 1 1 2 2"
+TABLE = "0.7 0.2 0.1\n0.4 0.5 0.1\n0.1 0.8 0.1\n0.2 0.5 0.3\n0.1 0.1 0.8\n0.5 0.2 0.3"
+COMPARED = {  # of PAIRS: label and what to look at
+    "decay": (
+        "Adam and AdamW",
+        "The listing as printed, and with one change. Adam adds the weight decay of 0.1 to the gradient (L2) and rescales the "
+        "sum; AdamW shrinks the weights apart from it (Loshchilov and Hutter 2019).",
+    ),
+    "dropout": (
+        "Dropout",
+        "In each step a share of the numbers is zeroed at random, so that no part can rely on another. It slows the learning "
+        "by "
+        "heart.",
+    ),
+    "augmentation": (
+        "Augmentation",
+        "Each image is mirrored and shifted at random, others in each epoch: more images for free.",
+    ),
+}
+
+
+def loop(lesson: Lesson) -> None:
+    """The loop and the evaluation, as they run."""
+    st.header("The loop")
+    st.markdown(
+        "For each batch: let the model answer, measure how wrong it is (**cross-entropy**), ask which way each weight makes it "
+        "less wrong (the **gradient**, by back-propagation), and move the weights a little that way (the **optimiser**). Once "
+        "all "
+        "images were seen, an **epoch** is over, and the model is asked about images that it does not learn from."
+    )
+    for part, says in (
+        (train, "It yields a `BatchEnd` after each step and an `EpochEnd` after each epoch, which the pages draw."),
+        (make_optimizer, "Adam or AdamW, with what the annotation sets: learning rate and `weight_decay`."),
+        (learning_rate, "Warm-up, then constant or along a cosine."),
+        (evaluate, "All images through the model, then every metric at once: `compute_metrics`."),
+        (predict, "Dropout is off (`eval`) and no gradient is kept (`inference_mode`)."),
+    ):
+        lesson.code(part, says)
+
+
+def metrics(lesson: Lesson) -> None:
+    """A small table of predictions that one can edit."""
+    st.header("What each metric means")
+    st.markdown(
+        f"{IMAGES} images, {CLASSES} classes. Each line: the probabilities that a model gives to the classes 0, 1 and 2 (they "
+        "are "
+        "divided by their sum). Change them, or what is right, and see what each metric makes of it."
+    )
+    left, right = st.columns([2, 3])
+    with left:
+        text = lesson.write(
+            "table", "Probabilities", TABLE, f"{IMAGES} lines of {CLASSES} numbers, none negative.", 180
+        )
+        right_ones = lesson.write("labels", "Right classes", LABELS, f"{IMAGES} numbers from 0 to {CLASSES - 1}.", 70)
+    try:
+        table = read_matrix(text, IMAGES, CLASSES)
+        labels = read_matrix(right_ones.replace("\n", " "), 1, IMAGES)[0]
+        if (table < 0).any() or (table.sum(axis=1) <= 0).any():
+            raise ConfigError("Probabilities must not be negative, and not all of a line 0.")
+        if not np.isin(labels, range(CLASSES)).all():
+            raise ConfigError(f"Every right class must be a whole number from 0 to {CLASSES - 1}.")
+    except ConfigError as error:
+        st.error(str(error))
+        return
+    found = metrics_of(torch.from_numpy(table), torch.from_numpy(labels).long())
+    called = table.argmax(axis=1)
+    rows = ["| Metric | Value | What it says |", "|---|---:|---|"]
+    rows += [
+        f"| {METRICS[key][0]} | {'none' if np.isnan(value) else f'{value:.3f}'} | {METRICS[key][1]} |"
+        for key, value in found.items()
+    ]
+    with right:
+        st.markdown("\n".join(rows))
+    st.caption(
+        f"Called: {', '.join(map(str, called))}; right: {', '.join(f'{label:.0f}' for label in labels)}. F1, precision, "
+        "recall and "
+        f"AUROC are means over the classes, each with the number of its images as weight. With {CLASSES} classes, top-5 counts "
+        "all: it is always 1."
+    )
+    lesson.predict(
+        "recall",
+        "With the number of images as weights, how much larger is recall than accuracy?",
+        {"not at all": 0.0, "a little": 0.1, "twice as large": found["accuracy"]},
+        lambda: abs(found["recall"] - found["accuracy"]),
+        "The difference is {}: each class's recall times its share of the images adds up to the accuracy. In the paper's "
+        "Table 2 "
+        "the two agree as well.",
+    )
+    lesson.code(compute_metrics, "torchmetrics does the counting; `weighted` is the kind of mean.")
+
+
+def comparisons(lesson: Lesson) -> None:
+    """Two runs that differ in one thing."""
+    st.header("What each ingredient does")
+    name = lesson.choose(
+        "compared",
+        "Compare",
+        tuple(COMPARED),
+        "decay",
+        "Two trainings that differ in this.",
+        format_func=lambda k: COMPARED[k][0],
+    )
+    st.markdown(COMPARED[name][1])
+    compare(PAIRS[name], name, "Two short trainings, one after the other: half a minute or less on two cores.")
+    st.caption("One seed each, and few images: what differs by a few percent may be chance.")
+
+
+def papers_results(lesson: Lesson) -> None:
+    """Table 2, and values that cannot be."""
+    st.header("The paper's Table 2")
+    images = PRESETS["annotation"][1].train_images, PRESETS["annotation"][1].validation_images
+    rows = ["| Metric | Training | Validation |", "|---|---:|---:|"]
+    rows += [f"| {METRICS[key][0]} | {first:.4f} | {second:.4f} |" for key, (first, second) in TABLE_2.items()]
+    st.markdown("\n".join(rows))
+    st.caption(
+        "As printed in section 1.5.4, after 6 epochs. The button above (Adam and AdamW) runs the same listing here."
+    )
+    if not lesson.predict(
+        "whole",
+        f"An accuracy of {TABLE_2['accuracy'][1]:.4f} on {images[1]} images: how many images were named rightly?",
+        {"40": 40, "41.02": 41.02, "42": 42},
+        lambda: TABLE_2["accuracy"][1] * images[1],
+        f"{TABLE_2['accuracy'][1] * images[1]:.2f}, which is no whole number of images.",
+    ):
+        return
+    lines = []
+    for part, share, count in zip(("training", "validation"), TABLE_2["accuracy"], images, strict=True):
+        right, exact = nearest_count(share, count)
+        lines.append(
+            f"- {part}: {share:.4f} × {count} = {share * count:.2f}. The nearest that can be is {right} of {count} = "
+            f"{exact:.4f}."
+        )
+    st.markdown(
+        "\n".join(lines)
+        + "\n\nSo as shares of images they cannot be. A mean over the classes, each with the same weight, could give such "
+        "numbers; the paper does not say that it took one."
+    )
