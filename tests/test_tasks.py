@@ -72,6 +72,30 @@ def test_a_stopped_question_keeps_what_it_has_and_can_be_asked_again():
     assert ended("long") == tasks.Task(1, ("again",), "done")
 
 
+def test_the_first_asking_does_not_answer_the_second():
+    go_on, waits, over = threading.Event(), threading.Event(), threading.Event()
+
+    def slow():
+        waits.set()
+        go_on.wait(TIMEOUT)
+        try:
+            yield "late"
+            yield "later"
+        finally:
+            over.set()
+
+    tasks.begin("same", 2, slow)
+    assert waits.wait(TIMEOUT)
+    tasks.stop("same")
+    hold = threading.Event()
+    tasks.begin("same", 1, lambda: iter([hold.wait(TIMEOUT)]))
+    go_on.set()
+    assert over.wait(TIMEOUT)
+    assert tasks.task("same") == tasks.Task(1)
+    hold.set()
+    assert ended("same") == tasks.Task(1, (True,), "done")
+
+
 def test_a_failure_is_said_and_printed(capfd):
     def steps():
         yield 1

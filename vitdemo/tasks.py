@@ -4,7 +4,8 @@ import threading
 import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import count
 
 import torch
 
@@ -20,9 +21,13 @@ class Task:
     total: int  # steps
     answers: tuple = ()  # of the steps that are done
     state: str = "running"  # or "done", "stopped", "failed"
+    asking: int = field(
+        default=0, compare=False
+    )  # tells the thread of a question that is asked again from the first one
 
 
 _lock = threading.Lock()
+_askings = count()
 _tasks: OrderedDict[Hashable, Task] = OrderedDict()
 
 
@@ -37,11 +42,12 @@ def begin(key: Hashable, total: int, steps: Callable[[], Iterator]) -> None:
     with _lock:
         if key in _tasks and _tasks[key].state in ("running", "done"):
             return
-        _tasks[key] = Task(total)
+        asking = next(_askings)
+        _tasks[key] = Task(total, asking=asking)
         _tasks.move_to_end(key)
         while len(_tasks) > KEPT:
             _tasks.popitem(last=False)
-    threading.Thread(target=_work, args=(key, steps), name="task", daemon=True).start()
+    threading.Thread(target=_work, args=(key, asking, steps), name="task", daemon=True).start()
 
 
 def task(key: Hashable) -> Task | None:
@@ -54,25 +60,25 @@ def stop(key: Hashable) -> None:
     _change(key, state="stopped")
 
 
-def _change(key: Hashable, **changes) -> Task | None:
-    """The task after changing it, while it runs."""
+def _change(key: Hashable, asking: int | None = None, **changes) -> bool:
+    """Change the task if it runs, and is still the one of that asking; whether it was."""
     with _lock:
         found = _tasks.get(key)
-        if found and found.state == "running":
-            _tasks[key] = found = replace(found, **changes)
-        return found
+        if found is None or found.state != "running" or asking not in (None, found.asking):
+            return False
+        _tasks[key] = replace(found, **changes)
+        return True
 
 
-def _work(key: Hashable, steps: Callable[[], Iterator]) -> None:
+def _work(key: Hashable, asking: int, steps: Callable[[], Iterator]) -> None:
     torch.set_num_threads(QUEUE.spare_cores())
     answers = []
     try:
         for answer in steps():
             answers.append(answer)
-            now = _change(key, answers=tuple(answers))
-            if now is None or now.state != "running":
+            if not _change(key, asking, answers=tuple(answers)):
                 return
-        _change(key, state="done")
+        _change(key, asking, state="done")
     except Exception:
         traceback.print_exc()
-        _change(key, state="failed")
+        _change(key, asking, state="failed")

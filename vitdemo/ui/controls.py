@@ -208,7 +208,7 @@ REGULARISATION = {
     "weight_decay": Control(
         "Weight decay",
         "Pulls every weight towards 0 in each step, which keeps the model simple.",
-        (0.0, 0.001, 0.01, 0.05, 0.1, 0.3, 1.0),
+        (0.0, 0.001, 0.01, 0.05, 0.1, 0.2, 0.3, 1.0),
     ),
     "label_smoothing": Control(
         "Label smoothing",
