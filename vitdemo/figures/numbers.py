@@ -69,13 +69,20 @@ def shades(matrix: np.ndarray, height: int) -> go.Figure:
 
 
 def two_lines(
-    x: tuple, lines: dict[str, np.ndarray], x_title: str, y_title: str, height: int, logarithmic: bool = False
+    x: tuple,
+    lines: dict[str, np.ndarray],
+    x_title: str,
+    y_title: str,
+    height: int,
+    logarithmic: bool = False,
+    most: float | None = None,
 ) -> go.Figure:
-    """Two lines by name."""
+    """Two lines by name; the upright axis ends at `most`, where figures are to be compared."""
+    up = axis(y_title, rangemode="tozero") if most is None else axis(y_title, range=[0, most])
     ticks = {"tickvals": x, "ticktext": [f"{value:,}" for value in x]} if len(x) <= 12 else {}
     across = axis(x_title, type="log" if logarithmic else "linear", **ticks, showgrid=False)
     legend = {"orientation": "h", "y": 1.2, "x": 0}
-    figure = blank(height, top=8, x=across, y=axis(y_title, rangemode="tozero"), showlegend=True, legend=legend)
+    figure = blank(height, top=8, x=across, y=up, showlegend=True, legend=legend)
     for (name, values), style in zip(lines.items(), (TRAIN, VALIDATION), strict=False):
         figure.add_scatter(
             x=x,

@@ -29,7 +29,7 @@ def compare(recipes: dict[str, Recipe], key: str, help: str) -> None:
                 lines = {"training images": reached[:, 0], "test images": reached[:, 1]}
                 alt = f"{name}, after {len(reached)} epochs: {train:.0%} of training and {test:.0%} of test images."
                 epochs = tuple(range(1, len(reached) + 1))
-                chart(two_lines(epochs, lines, "epoch", "accuracy", 260), key=f"{key}-{name}", alt=alt)
+                chart(two_lines(epochs, lines, "epoch", "accuracy", 260, most=1.02), key=f"{key}-{name}", alt=alt)
                 st.caption(f"After {len(reached)} epochs: {train:.0%} and {test:.0%}, a gap of {train - test:.0%}.")
 
     total = sum(training.epochs for _, training in recipes.values())

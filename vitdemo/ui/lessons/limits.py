@@ -80,7 +80,13 @@ def data_hunger(lesson: Lesson) -> None:
         st.caption(f"One training a point, one seed.{more}")
 
     question(
-        ("hunger",), len(HUNGRY), hunger, "Train on ever more images", "trainings", show, "About 20 s on two cores."
+        ("hunger",),
+        len(HUNGRY),
+        hunger,
+        "Train on ever more images",
+        "trainings",
+        show,
+        "Less than a minute on two cores.",
     )
     lesson.code(hunger, "The recipe is the preset `hybrid`, with other numbers of images.")
 
@@ -106,7 +112,7 @@ def learning_by_heart(lesson: Lesson) -> None:
     )
     compare(PAIRS["by heart"], "by heart", "About half a minute on two cores.")
     st.caption(
-        "Where the lines part, the model learns these images and not what they show. Changed images close the gap: they are "
-        "harder to remember, so what is learnt holds for others, too. It does not make up for images that are not there."
+        "Where the lines part, the model learns these images and not what they show. Changed images are harder to remember, "
+        "which closes the gap; they do not make up for images that are not there."
     )
     lesson.code(train_each, "Two trainings; the second differs in what is named above.")
