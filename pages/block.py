@@ -10,8 +10,9 @@ lesson = Lesson(
 with st.spinner("Loading PyTorch, once after each start …"):
     from vitdemo.ui.lessons import block
 
-block.shapes(lesson)
+config = block.shapes(lesson)
+if config:
+    block.whole_model(lesson, config)
 block.residual_stream(lesson)
 block.layer_norm(lesson)
-block.whole_model(lesson)
 lesson.end()

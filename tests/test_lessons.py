@@ -14,7 +14,9 @@ from vitdemo.model import VisionTransformer
 from vitdemo.ui.lessons import limits
 from vitdemo.ui.lessons.order import ORDER
 from vitdemo.ui.lessons.parameters import nearest, problems
+from vitdemo.ui.lessons.source import pieces
 from vitdemo.ui.lessons.start import STEPS
+from vitdemo.ui.lessons.walks import LOOP, MODEL
 
 each_page = pytest.mark.parametrize("place", ORDER, ids=lambda place: place.name)
 
@@ -71,6 +73,15 @@ def test_controls_can_be_hidden_by_the_address(place):
     assert not app.warning
     assert not controls_of(app)
     assert dict(app.query_params) == {"hide": hidden}
+
+
+@pytest.mark.parametrize(("script", "parts"), [("pages/block.py", MODEL), ("pages/training.py", LOOP)])
+def test_each_part_is_shown_piece_by_piece(script, parts):
+    for name, (part, notes) in parts.items():
+        app = open_app(script, part=name)
+        assert not app.warning
+        shown = [code.value for code in app.code]
+        assert all(code in shown for _, code in pieces(part, notes))
 
 
 def test_numbers_that_one_edits_are_worked_out():

@@ -8,7 +8,9 @@ from .style import TRAIN, VALIDATION, axis, blank
 PARTS = (("train", "Training", TRAIN), ("validation", "Validation", VALIDATION))
 
 
-def metric_curve(history: tuple[dict, ...], key: str, epochs: int, height: int = 190) -> go.Figure:
+def metric_curve(
+    history: tuple[dict, ...], key: str, epochs: int, height: int = 190, printed: tuple[float, float] | None = None
+) -> go.Figure:
     """One point an epoch for each part.
 
     Args:
@@ -16,6 +18,7 @@ def metric_curve(history: tuple[dict, ...], key: str, epochs: int, height: int =
         key: of METRICS.
         epochs: how many the whole run has; the axis spans them from the start, so that it does not jump.
         height: pixels.
+        printed: of another run, training and validation after the last epoch, shown as open marks.
     """
     share = {"title": "nats", "rangemode": "tozero"} if key == "loss" else {"title": "share", "range": [0, 1.02]}
     figure = blank(
@@ -32,6 +35,14 @@ def metric_curve(history: tuple[dict, ...], key: str, epochs: int, height: int =
             line={"color": style["color"], "dash": style["dash"], "width": 2},
             marker={"symbol": style["symbol"], "size": 6},
             hovertemplate=f"{name}, epoch %{{x}}: %{{y:.4f}}<extra></extra>",
+        )
+    for (_, name, style), value in zip(PARTS, printed or (), strict=False):
+        figure.add_scatter(
+            x=[epochs],
+            y=[value],
+            mode="markers",
+            marker={"symbol": f"{style['symbol']}-open", "size": 11, "color": style["color"], "line": {"width": 2}},
+            hovertemplate=f"{name}, printed: %{{y:.4f}}<extra></extra>",
         )
     return figure
 

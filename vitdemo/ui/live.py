@@ -8,6 +8,7 @@ import streamlit as st
 from ..figures.curves import curve_values, metric_curve
 from ..jobs import QUEUE, Snapshot
 from ..metrics import METRICS
+from ..paper import TABLE_2
 from ..runs import Run
 from .chart import small_charts
 from .progress import progress
@@ -35,14 +36,22 @@ def _watch(at_start: Snapshot) -> None:
     snapshot = QUEUE.snapshot(at_start.run.id) or at_start
     with st.container():  # a place of its own: what it says must not move the charts, which would draw them anew
         _status(snapshot)
-    history, epochs = snapshot.run.history, snapshot.run.training.epochs
-    charts = [
-        {"figure": _frame(key, epochs), "traces": curve_values(history, key, epochs), "alt": _alt(history, key)}
-        for key in METRICS
-    ]
-    small_charts(charts, key="curves", live=snapshot.run.state in ACTIVE)
+    curves(snapshot.run.history, snapshot.run.training.epochs, live=snapshot.run.state in ACTIVE)
     if snapshot.run.state not in ACTIVE and at_start.run.state in ACTIVE:
         st.rerun()  # the whole page: results appear and the polling ends
+
+
+def curves(history: tuple[dict, ...], epochs: int, live: bool, printed: bool = False) -> None:
+    """Every metric by epoch; if asked for with the annotation's printed values (Table 2) at the end."""
+    charts = [
+        {
+            "figure": _frame(key, epochs, TABLE_2[key] if printed else None),
+            "traces": curve_values(history, key, epochs),
+            "alt": _alt(history, key),
+        }
+        for key in METRICS
+    ]
+    small_charts(charts, key="curves", live=live)
 
 
 def _status(snapshot: Snapshot) -> None:
@@ -84,9 +93,9 @@ def _status(snapshot: Snapshot) -> None:
 
 
 @lru_cache(maxsize=1024)
-def _frame(key: str, epochs: int) -> str:
+def _frame(key: str, epochs: int, printed: tuple[float, float] | None) -> str:
     """A chart without its values: built once, as that takes 8 ms, while many may watch and a training needs the processor."""
-    return metric_curve((), key, epochs).to_json()
+    return metric_curve((), key, epochs, printed=printed).to_json()
 
 
 def _alt(history: tuple[dict, ...], key: str) -> str:

@@ -86,18 +86,25 @@ def _table(run: Run) -> None:
     st.header("After the last epoch")
     last = run.history[-1]
     paper = (run.model, replace(run.training, seed=0)) == PRESETS["annotation"]
-    head = ["Train", "Validation", *(["Paper, train", "Paper, validation"] if paper else [])]
-    rows = [["Metric", *head], ["---", *["---:"] * len(head)]]
-    for key, (name, _) in METRICS.items():
-        values = [last["train"][key], last["validation"][key], *(TABLE_2[key] if paper else [])]
-        rows.append([name, *("none" if value is None else f"{value:.4f}" for value in values)])
-    # Not st.dataframe: it loads pandas and pyarrow, 60 MB that nothing else here needs.
-    st.markdown("\n".join(f"| {' | '.join(row)} |" for row in rows))
+    st.markdown(metrics_table(last, paper))
     note = " The paper's values are those of the annotation's Table 2 (section 1.5.4)." if paper else ""
     st.caption(
         "AUROC, F1, precision and recall are computed for each class and averaged with the number of its images as "
         f"weight, so recall equals accuracy.{note}"
     )
+
+
+def metrics_table(last: dict, paper: bool) -> str:
+    """An epoch's metrics in Markdown, beside the paper's if asked for.
+
+    Not for st.dataframe: it loads pandas and pyarrow, 60 MB that nothing else here needs.
+    """
+    head = ["Train", "Validation", *(["Paper, train", "Paper, validation"] if paper else [])]
+    rows = [["Metric", *head], ["---", *["---:"] * len(head)]]
+    for key, (name, _) in METRICS.items():
+        values = [last["train"][key], last["validation"][key], *(TABLE_2[key] if paper else [])]
+        rows.append([name, *("none" if value is None else f"{value:.4f}" for value in values)])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def _pictures(split, probabilities: np.ndarray, labels: np.ndarray, chosen: np.ndarray) -> None:

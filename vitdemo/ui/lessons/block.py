@@ -9,10 +9,11 @@ from ...data import normalise
 from ...explain.flow import flow, stream, without_norm1
 from ...explain.importance import accuracy_and_loss
 from ...figures.numbers import two_lines
-from ...model import Attention, Block, Mlp, PatchEmbed, VisionTransformer
+from ...model import VisionTransformer
 from ..chart import chart
 from .example import SAMPLE, first_pictures, plain_vit
 from .lesson import Lesson
+from .walks import MODEL
 
 BATCH = 4  # pictures that flow through
 WIDTHS, DEPTHS, HEADS, PATCHES = (32, 64, 128, 192), range(1, 13), (1, 2, 4, 8), (2, 4, 8, 16)
@@ -31,22 +32,10 @@ WHAT = {  # of each part: what it does
     "norm": "normalised once more",
     "head": "the logits: a number for each class",
 }
-PARTS = (  # of the model in the order of the way through it, and what to look at
-    (PatchEmbed, "`proj` is a convolution that steps by its own size."),
-    (
-        Attention,
-        "`qkv` makes queries, keys and values in one product; `softmax` makes the attention; `proj` mixes the heads.",
-    ),
-    (Mlp, "`fc1` widens each token, `act` bends, `fc2` narrows it again. No token sees another here."),
-    (Block, "`norm1` and `norm2` come before each half (pre-norm); `x = x +` is the residual connection."),
-    (VisionTransformer.embed, "`cls_token` goes before the patches, `pos_embed` is added."),
-    (VisionTransformer.classify, "The class is read from the first token, `x[:, 0]`, where there is CLS."),
-    (VisionTransformer.forward, "The whole way: `embed`, every `block`, `classify`."),
-)
 
 
-def shapes(lesson: Lesson) -> None:
-    """The sliders, and every intermediate of a real pass."""
+def shapes(lesson: Lesson) -> ModelConfig | None:
+    """The sliders, and every intermediate of a real pass. Returns what they say, where it can be."""
     st.header("What flows through")
     first, second, third, fourth = st.columns(4)
     with first:
@@ -61,7 +50,7 @@ def shapes(lesson: Lesson) -> None:
         config = ModelConfig(patch_size=patch, embed_dim=width, num_heads=heads, depth=depth)
     except ConfigError as error:
         st.error(str(error))
-        return
+        return None
     model = VisionTransformer(config, seed=0).eval()
     steps = flow(model, normalise(first_pictures(BATCH).images))
     rows = ["| Part | Shape | Spread | What it is |", "|---|---|---:|---|"]
@@ -88,6 +77,7 @@ def shapes(lesson: Lesson) -> None:
         lambda: mlp / attention,
         f"{{}} times: {mlp:,} against {attention:,}. All blocks together hold {share:.0%} of this model's parameters.",
     )
+    return config
 
 
 def residual_stream(lesson: Lesson) -> None:
@@ -152,13 +142,28 @@ def accuracies(run_id: str) -> tuple[float, float]:
     return tuple(accuracy_and_loss(one, images, split.labels)[0] for one in (model, without_norm1(model)))
 
 
-def whole_model(lesson: Lesson) -> None:
-    """The source, part by part."""
+def whole_model(lesson: Lesson, config: ModelConfig) -> None:
+    """The source, part by part, with the shapes of the sliders."""
     st.header("The whole model, part by part")
     st.markdown(
         "This is the code that trained the example and that runs under every page here, read from the running program. It is "
-        "one "
-        "file, `vitdemo/model.py`, and reads from top to bottom."
+        "one file, `vitdemo/model.py`, and reads from top to bottom. The shapes are those of the sliders above."
     )
-    for part, says in PARTS:
-        lesson.code(part, says)
+    sizes = {
+        "B": BATCH,
+        "C": config.in_channels,
+        "S": config.image_size,
+        "P": config.patch_size,
+        "patch": config.in_channels * config.patch_size**2,
+        "side": config.image_size // config.patch_size,
+        "N": config.num_patches,
+        "T": config.num_tokens,
+        "D": config.embed_dim,
+        "three_D": 3 * config.embed_dim,
+        "H": config.num_heads,
+        "d_k": config.head_dim,
+        "M": config.mlp_dim,
+        "L": config.depth,
+        "K": config.num_classes,
+    }
+    lesson.walk(MODEL, sizes)

@@ -1,16 +1,18 @@
 """Two trainings side by side, run while one watches."""
 
-import numpy as np
 import streamlit as st
 
 from ...explain.comparisons import Recipe, train_each
-from ...figures.numbers import two_lines
+from ...figures.curves import metric_curve
+from ...runs import epoch_record
 from ..chart import chart
 from ..question import question
 
+KEYS = ("accuracy", "loss")  # of METRICS, drawn for both
+
 
 def compare(recipes: dict[str, Recipe], key: str, help: str) -> None:
-    """A button that trains each, and a chart for each: accuracy on training and on test images by epoch.
+    """A button that trains each, and for each its accuracy and loss by epoch, on the same scales.
 
     Args:
         recipes: by name, two of them.
@@ -19,18 +21,26 @@ def compare(recipes: dict[str, Recipe], key: str, help: str) -> None:
     """
 
     def show(answers: tuple) -> None:
-        for name, column in zip(recipes, st.columns(2), strict=True):
-            reached = np.array([shares for which, *shares in answers if which == name])
-            if not len(reached):
+        worst = max(max(event.train["loss"], event.validation["loss"]) for _, event in answers)
+        for (name, (_, training)), column in zip(recipes.items(), st.columns(2), strict=True):
+            events = [event for which, event in answers if which == name]
+            if not events:
                 continue
-            train, test = reached[-1]
+            history = tuple(epoch_record(event) for event in events)
+            train, test = events[-1].train, events[-1].validation
             with column:
                 st.markdown(f"**{name[0].upper()}{name[1:]}**")
-                lines = {"training images": reached[:, 0], "test images": reached[:, 1]}
-                alt = f"{name}, after {len(reached)} epochs: {train:.0%} of training and {test:.0%} of test images."
-                epochs = tuple(range(1, len(reached) + 1))
-                chart(two_lines(epochs, lines, "epoch", "accuracy", 260, most=1.02), key=f"{key}-{name}", alt=alt)
-                st.caption(f"After {len(reached)} epochs: {train:.0%} and {test:.0%}, a gap of {train - test:.0%}.")
+                for metric in KEYS:
+                    figure = metric_curve(history, metric, training.epochs, 220)
+                    if metric == "loss":
+                        figure.update_yaxes(range=[0, 1.05 * worst])
+                    alt = f"{name}, {metric}: {train[metric]:.2f} in training, {test[metric]:.2f} on test images."
+                    chart(figure, key=f"{key}-{name}-{metric}", alt=alt)
+                st.caption(
+                    f"After {len(events)} epochs: {train['accuracy']:.0%} of training, {test['accuracy']:.0%} of test images, "
+                    f"a gap of {train['accuracy'] - test['accuracy']:.0%}. Loss {train['loss']:.2f} and {test['loss']:.2f}."
+                )
+        st.caption(":blue[●] solid: training images. :orange[◆] dashed: test images, which no model learns from.")
 
     total = sum(training.epochs for _, training in recipes.values())
     question((key,), total, lambda: train_each(recipes), f"Train both: {key}", "epochs", show, help)

@@ -8,6 +8,7 @@ import streamlit as st
 from .. import address
 from ..frame import frame
 from .order import ORDER
+from .source import pieces
 
 HIDE = "hide"  # in the address: names of controls that a teacher leaves out
 
@@ -101,6 +102,19 @@ class Lesson:
         with st.expander(f"The code that runs: `{part.__qualname__}`", icon=":material/code:"):
             st.markdown(says)
             st.code(inspect.getsource(part), language="python")
+
+    def walk(self, parts: dict[str, tuple], sizes: dict[str, int] | None = None) -> None:
+        """The source of several parts, one at a time, piece by piece beside what each does.
+
+        Args:
+            parts: label -> a class or function, and its notes as for `source.pieces`.
+            sizes: what stands for `{name}` in the notes.
+        """
+        name = self.choose("part", "Part", tuple(parts), next(iter(parts)), "Whose source is shown, piece by piece.")
+        for says, code in pieces(*parts[name]):
+            words, source = st.columns([2, 3], vertical_alignment="center")
+            words.markdown(says.format(**(sizes or {})))
+            source.code(code, language="python", wrap_lines=True)
 
     def end(self) -> None:
         """The address, what is wrong in it, and the pages before and after."""
