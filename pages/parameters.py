@@ -8,9 +8,9 @@ lesson = Lesson(
     "pages/parameters.py", "What the ViT changed, what each of its numbers costs, and which printed ones cannot be."
 )
 with st.spinner("Loading PyTorch, once after each start …"):
-    from vitdemo.ui.lessons import parameters
+    from vitdemo.ui.lessons import parameters, side_by_side
 
-parameters.table_1(lesson)
+side_by_side.table_1(lesson)
 parameters.calculator(lesson)
 parameters.as_printed(lesson)
 lesson.end()

@@ -4,11 +4,11 @@ from itertools import product
 
 import pytest
 import torch
-from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
 from vitdemo.config import POOLINGS, STEMS, ConfigError, ModelConfig
 from vitdemo.costs import MEMORY_LIMIT, activation_bytes, check_memory, operations, parameters
+from vitdemo.explain.counted import kept_bytes, multiply_adds
 from vitdemo.model import VisionTransformer
 
 SHAPES = [
@@ -59,6 +59,12 @@ def test_operations_are_what_torch_counts(config):
     assert counter.get_total_flops() == 2 * sum(operations(config).values())  # a multiply-add is two of torch's
 
 
+@pytest.mark.parametrize("config", SHAPES + VARIANTS, ids=str)
+def test_operations_are_those_counted_in_a_pass(config):
+    model = VisionTransformer(config, seed=0).eval()
+    assert multiply_adds(model, random_images(config, 3)) == operations(config)
+
+
 @pytest.mark.parametrize("config", VARIANTS, ids=str)
 def test_operations_of_each_part_are_those_of_its_module(config):
     model = VisionTransformer(config, seed=0).eval()
@@ -80,24 +86,10 @@ def test_operations_of_attention_grow_with_the_square_of_the_tokens():
     assert operations(fine)["MLPs"] == pytest.approx(ratio * operations(coarse)["MLPs"])
 
 
-def kept_for_the_way_back(model, images):
-    """Bytes of the storages that autograd keeps beside the parameters."""
-    weights = {tensor.untyped_storage().data_ptr() for tensor in model.parameters()}
-    kept = {}
-
-    def keep(tensor):
-        kept[tensor.untyped_storage().data_ptr()] = tensor
-        return tensor
-
-    with saved_tensors_hooks(keep, lambda tensor: tensor):
-        model(images)
-    return sum(tensor.untyped_storage().nbytes() for storage, tensor in kept.items() if storage not in weights)
-
-
 @pytest.mark.parametrize("batch_size", [1, 8])
 @pytest.mark.parametrize("config", SHAPES + VARIANTS + DROPPING, ids=str)
 def test_activation_bytes_are_about_what_autograd_keeps(config, batch_size):
-    measured = kept_for_the_way_back(VisionTransformer(config, seed=0).train(), random_images(config, batch_size))
+    measured = kept_bytes(VisionTransformer(config, seed=0).train(), random_images(config, batch_size))
     assert 0.7 < activation_bytes(config, batch_size) / measured < 1.3
 
 

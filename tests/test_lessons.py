@@ -14,6 +14,7 @@ from vitdemo.model import VisionTransformer
 from vitdemo.ui.lessons import limits
 from vitdemo.ui.lessons.order import ORDER
 from vitdemo.ui.lessons.parameters import nearest, problems
+from vitdemo.ui.lessons.side_by_side import ROWS
 from vitdemo.ui.lessons.source import pieces
 from vitdemo.ui.lessons.start import STEPS
 from vitdemo.ui.lessons.walks import LOOP, MODEL
@@ -118,12 +119,20 @@ def test_the_start_goes_through_its_steps():
 
 
 def test_numbers_of_the_comparison_are_those_of_the_models():
-    said = words_of(open_app("pages/parameters.py"))
-    assert "4,225 of 4,225 pairs" in said
-    assert "the decoder sees 21 of 36" in said
+    said = words_of(open_app("pages/parameters.py", row="Scope"))
+    assert "65 × 65 pairs (layer 1, head 1), of which 4,225 are above 0" in said
+    assert "21 of 36 pairs (head 1)" in said
     counted = sum(parameter.numel() for parameter in VisionTransformer(ModelConfig()).parameters())
-    assert f"Counted in a model that was just made: {counted:,} parameters" in said
+    assert f"| counted | {counted:,} | |" in said
     assert f"| **all** | **{counted:,}** | |" in said
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_each_row_of_table_1_has_something_to_see(row):
+    app = open_app("pages/parameters.py", row=row)
+    assert not app.warning
+    assert [heading.value for heading in app.subheader] == ["Vision Transformer", "Original Transformer"]
+    assert len(app.get("bidi_component")) == 2
 
 
 def test_more_images_are_trained_on_when_asked_for(monkeypatch):

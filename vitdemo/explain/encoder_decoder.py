@@ -40,21 +40,28 @@ def shifted(answer: Tensor) -> Tensor:
     return torch.cat([torch.full_like(answer[:, :1], START), answer[:, :-1]], dim=1)
 
 
-def learn_to_reverse(steps: int = STEPS, seed: int = 0) -> Reverser:
-    """Train one on random digits."""
+def learn_to_reverse(steps: int = STEPS, seed: int = 0) -> tuple[Reverser, list[float]]:
+    """Train one on random digits.
+
+    Returns:
+        it, and the share of digits that were right in each step, of BATCH sequences that it saw for the first time.
+    """
     with torch.random.fork_rng():  # nn.Transformer draws its weights from the generator of the whole process
         torch.manual_seed(seed)
         model = Reverser()
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.Adam(model.parameters(), LEARNING_RATE)
+    shares = []
     for _ in range(steps):
         digits = torch.randint(DIGITS, (BATCH, LENGTH), generator=generator)
         answer = digits.flip(1)
-        loss = F.cross_entropy(model(digits, shifted(answer)).flatten(0, 1), answer.flatten())
+        logits = model(digits, shifted(answer))
+        shares.append(float((logits.argmax(dim=-1) == answer).float().mean()))
+        loss = F.cross_entropy(logits.flatten(0, 1), answer.flatten())
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    return model.eval()
+    return model.eval(), shares
 
 
 @dataclass(frozen=True)

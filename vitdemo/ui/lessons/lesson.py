@@ -112,7 +112,7 @@ class Lesson:
         """
         name = self.choose("part", "Part", tuple(parts), next(iter(parts)), "Whose source is shown, piece by piece.")
         for says, code in pieces(*parts[name]):
-            words, source = st.columns([2, 3], vertical_alignment="center")
+            words, source = st.columns([2, 3])
             words.markdown(says.format(**(sizes or {})))
             source.code(code, language="python", wrap_lines=True)
 

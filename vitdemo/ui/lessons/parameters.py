@@ -1,16 +1,20 @@
-"""ViT and the original Transformer side by side, the parameters with a calculator, and the paper's own configuration."""
+"""The parameters of a ViT with a calculator, and the paper's own configuration."""
+
+from dataclasses import dataclass
 
 import streamlit as st
 
 from ...config import ConfigError, ModelConfig, divisors
 from ...costs import activation_bytes, operations, parameters
-from ...explain.encoder_decoder import LENGTH, Reverser
+from ...data import normalise
+from ...explain.counted import kept_bytes, multiply_adds
 from ...model import VisionTransformer
 from ...paper import MINIMAL_CPU
+from .example import first_pictures
 from .lesson import Lesson
-from .transformer import reverser
 
 BATCH = 128  # images of a step, for the memory
+MEASURED = 8  # of them, from which the rest is reckoned
 PATCHES, WIDTHS, DEPTHS, HEADS, RATIOS = (
     (2, 4, 8, 16),
     (32, 64, 128, 192, 256),
@@ -30,78 +34,23 @@ MEANS = {  # each parameter of section 1.4.3: what more of it does
 }
 
 
-def table_1(lesson: Lesson) -> None:
-    """Every row with something to see."""
-    st.header("Side by side: the annotation's Table 1")
-    vit, text = ModelConfig(), reverser()
-    names = {name.split(".")[0] for name, _ in text.named_parameters()}
-    pairs = vit.num_tokens**2
-    future = LENGTH * (LENGTH - 1) // 2
-    rows = (
-        (
-            "Input",
-            f"patches, {3 * vit.patch_size**2} numbers each, projected",
-            f"words or digits, looked up in a table of {text.embed.num_embeddings} rows",
-            "pages/image_to_tokens.py",
-        ),
-        (
-            "Length",
-            f"set by image and patch size: {vit.num_patches} and CLS",
-            f"that of the text: {LENGTH} digits here",
-            "pages/image_to_tokens.py",
-        ),
-        (
-            "Positions",
-            f"learnt, {vit.num_tokens} × {vit.embed_dim} numbers, in space",
-            "sines in the paper of 2017, learnt here; in a line",
-            "pages/image_to_tokens.py",
-        ),
-        (
-            "CLS",
-            "one learnt token, from which the class is read",
-            f"none in 2017 (the small one here has {', '.join(sorted(names))}); BERT added it for classification",
-            "pages/image_to_tokens.py",
-        ),
-        (
-            "Built in",
-            "little: patches, and that all places share their weights",
-            "the order of writing, by the mask",
-            "pages/transformer.py",
-        ),
-        (
-            "Data",
-            "much: it must learn what a convolution has built in",
-            "less for small tasks: a second for the digits",
-            "pages/train.py",
-        ),
-        (
-            "Scope",
-            f"every token sees every token: {pairs:,} of {pairs:,} pairs",
-            f"the same in the encoder; the decoder sees {LENGTH**2 - future} of {LENGTH**2}",
-            "pages/transformer.py",
-        ),
-    )
-    _, ours, theirs, _ = st.columns([1, 3, 3, 1.4])
-    ours.markdown("**Vision Transformer**")
-    theirs.markdown("**Original Transformer**")
-    for name, ours, theirs, script in rows:
-        first, second, third, fourth = st.columns([1, 3, 3, 1.4], vertical_alignment="center")
-        first.markdown(f"**{name}**")
-        second.markdown(ours)
-        third.markdown(theirs)
-        fourth.page_link(script, label="See it", icon=":material/visibility:")
-    st.caption(
-        "First the ViT, with the numbers of the listing, then the original Transformer, with those of the small one that turns "
-        "digits round."
-    )
-    lesson.predict(
-        "scope",
-        f"A decoder of {LENGTH} tokens may not look ahead. Which share of all pairs is left?",
-        {"under a half": 0.4, "a little over a half": 0.6, "all": 1.0},
-        lambda: (LENGTH**2 - future) / LENGTH**2,
-        "{}: half of the pairs, and the diagonal.",
-    )
-    lesson.code(Reverser, "`embed` is a table with a row for each digit; there is no CLS.")
+@dataclass(frozen=True)
+class Measured:
+    """In one pass of a new model."""
+
+    parameters: int
+    multiply_adds: int  # of an image
+    megabytes: float  # of a training step of BATCH images
+
+
+@st.cache_data(max_entries=256, show_spinner="Asking a model of these sizes …")
+def measured(config: ModelConfig) -> Measured:
+    """What it counts; the same for all visitors."""
+    model = VisionTransformer(config, seed=0)
+    images = normalise(first_pictures(MEASURED).images)
+    kept = kept_bytes(model.train(), images) * BATCH / MEASURED
+    counted = sum(parameter.numel() for parameter in model.parameters())
+    return Measured(counted, sum(multiply_adds(model.eval(), images).values()), kept / 2**20)
 
 
 def calculator(lesson: Lesson) -> None:
@@ -119,20 +68,25 @@ def calculator(lesson: Lesson) -> None:
     with columns[4]:
         ratio = lesson.choose("ratio", "MLP ratio", RATIOS, 4.0, MEANS["mlp_ratio"], draw=st.select_slider)
     config = ModelConfig(patch_size=patch, embed_dim=width, depth=depth, num_heads=heads, mlp_ratio=ratio)
-    counted = sum(parameter.numel() for parameter in VisionTransformer(config, seed=0).parameters())
-    left, right = st.columns(2)
-    for column, title, parts in (
-        (left, "Parameters", parameters(config)),
-        (right, "Multiply-adds an image", operations(config)),
+    found = measured(config)
+    tables = st.columns(3)
+    for column, title, parts, counted in (
+        (tables[0], "Parameters", parameters(config), found.parameters),
+        (tables[1], "Multiply-adds an image", operations(config), found.multiply_adds),
     ):
         total = sum(parts.values())
         rows = [f"| {title} | | |", "|---|---:|---:|"]
         rows += [f"| {part} | {count:,} | {count / total:.1%} |" for part, count in parts.items()]
-        column.markdown("\n".join([*rows, f"| **all** | **{total:,}** | |"]))
+        column.markdown("\n".join([*rows, f"| **all** | **{total:,}** | |", f"| counted | {counted:,} | |"]))
+    formula = activation_bytes(config, BATCH) / 2**20
+    rows = [f"| Activations of {BATCH} images | MB |", "|---|---:|"]
+    rows += [f"| by formula | {formula:,.0f} |", f"| measured | {found.megabytes:,.0f} |"]
+    tables[2].markdown("\n".join(rows))
     st.caption(
-        f"Worked out by formula. Counted in a model that was just made: {counted:,} parameters. Activations of a training "
-        "step of "
-        f"{BATCH} images: {activation_bytes(config, BATCH) / 2**20:,.0f} MB."
+        "The parts are worked out by formula. *Counted* and *measured* come from a model of these sizes that was just made and "
+        "asked: its parameters, the products of the tensors that met in it, and what PyTorch kept of a training step for the "
+        "way "
+        f"back ({MEASURED} images, times {BATCH // MEASURED})."
     )
     lesson.predict(
         "heads-cost",

@@ -25,9 +25,14 @@ FIRST = "3 1 4 1 5 9"
 
 
 @st.cache_resource(show_spinner="A small Transformer learns to turn digits round …")
-def reverser() -> Reverser:
-    """One for all visitors."""
+def learnt() -> tuple[Reverser, list[float]]:
+    """One for all visitors, and how it learnt."""
     return learn_to_reverse()
+
+
+def reverser() -> Reverser:
+    """The small Transformer, when it has learnt."""
+    return learnt()[0]
 
 
 def digits(lesson: Lesson) -> tuple[Looks, int] | None:
