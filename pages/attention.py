@@ -4,9 +4,10 @@ import streamlit as st
 
 from vitdemo.ui import address
 from vitdemo.ui.frame import frame
+from vitdemo.ui.large import title
 
 frame()
-st.title("Where does it look?")
+title("Where does it look?")
 st.write(
     "In each layer every token gathers information from all others; attention says from which, and how much. Choose a "
     "picture, a layer and a head, and see it. At first: last layer, mean of heads, CLS to patches, as in Figure 3 of "

@@ -5,10 +5,11 @@ import streamlit as st
 from vitdemo.ui import address, settings, train_page
 from vitdemo.ui.costs import show_costs, show_time
 from vitdemo.ui.frame import frame
+from vitdemo.ui.large import title
 from vitdemo.ui.loading import load_torch
 
 frame()
-st.title("Train a Vision Transformer")
+title("Train a Vision Transformer")
 st.write(
     "Set its shape, press Train, and see on real photographs (CIFAR-10: 32 × 32 pixels, ten classes) how it learns: "
     "every metric, epoch by epoch. It follows the paper *Annotation of Vision Transformer*, called the annotation here."

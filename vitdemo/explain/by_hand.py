@@ -10,6 +10,7 @@ from ..model import Attention, VisionTransformer
 from ..training import copy_of
 
 LARGEST = 1000.0  # number that a matrix may hold
+QUERIES = 500  # random ones, for what scaling does
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class Scaling:
     gradient: np.ndarray  # mean over rows of the size (Frobenius norm) of softmax's derivative
 
 
-def scaling(dims: tuple[int, ...], scaled: bool, tokens: int = 4, rows: int = 500, seed: int = 0) -> Scaling:
+def scaling(dims: tuple[int, ...], scaled: bool, tokens: int = 4, rows: int = QUERIES, seed: int = 0) -> Scaling:
     """Draw queries and keys with mean 0 and variance 1 (Vaswani et al. 2017, section 3.2.1, footnote 4).
 
     Args:

@@ -12,10 +12,11 @@ from ..model import VisionTransformer
 from ..training import EpochEnd, train
 
 Recipe = tuple[ModelConfig, TrainConfig]
-VALIDATION = 500  # images
-_PLAIN = (ModelConfig(depth=4), TrainConfig(train_images=300, epochs=20, batch_size=32, seed=0))
-_BY_HEART = replace(_PLAIN[1], epochs=36, learning_rate=2e-3, schedule="cosine", warmup_epochs=2.0)
-_LISTING = PRESETS["annotation"]
+_PLAIN = (ModelConfig(depth=4), TrainConfig(train_images=300, validation_images=500, epochs=20, batch_size=32))
+_BY_HEART = replace(
+    _PLAIN[1], validation_images=1000, epochs=36, learning_rate=2e-3, schedule="cosine", warmup_epochs=2.0
+)
+_LISTING = (PRESETS["annotation"][0], replace(PRESETS["annotation"][1], validation_images=500))
 CURE = {"augmentation": "flip", "jitter": 0.3, "erasing": 8, "cutmix": 0.3}
 
 
@@ -40,7 +41,7 @@ def train_each(recipes: dict[str, Recipe]) -> Iterator[tuple[str, EpochEnd]]:
         after each epoch the name, and what it reached.
     """
     for name, (model, recipe) in recipes.items():
-        data = load_cifar10(recipe.train_images, VALIDATION)
+        data = load_cifar10(recipe.train_images, recipe.validation_images)
         for event in train(VisionTransformer(model, seed=recipe.seed), data, recipe):
             if isinstance(event, EpochEnd):
                 yield name, event

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+LARGE = "large"  # known to every page: shown large, for a projector; in the session whether it is
 _PROBLEMS = "address_problems"
 
 
@@ -36,7 +37,7 @@ def note(problem: str) -> None:
 def check_names(known) -> None:
     """Note every parameter of the address that this page does not know."""
     for name in st.query_params:
-        if name not in known:
+        if name not in {*known, LARGE}:
             note(f"The address has {name[:40]!r}, which this page does not know: it is left out.")
 
 
@@ -48,8 +49,9 @@ def show_problems() -> None:
 
 
 def write(values: dict) -> None:
-    """Make the address say these parameters and no others."""
-    wanted = {name: _text(value) for name, value in values.items()}
+    """Make the address say these parameters, and whether the page is large, and no others."""
+    large = {LARGE: "yes"} if st.session_state.get(LARGE) else {}
+    wanted = {name: _text(value) for name, value in (values | large).items()}
     if st.query_params.to_dict() != wanted:
         st.query_params.from_dict(wanted)
 

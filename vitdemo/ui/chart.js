@@ -17,14 +17,24 @@ function loadPlotly(script) {
   return loading;
 }
 
-// The app's theme, light or dark, decides the colour of text.
-function themed(layout, element) {
+// The app's theme, light or dark, decides the colour of text; on a page shown large, letters and margins grow with it.
+function themed(layout, element, scale) {
   const style = getComputedStyle(element);
   const color = style.getPropertyValue("--st-text-color").trim() || style.color;
   const background = style.getPropertyValue("--st-background-color").trim() || "white";
-  const font = { color, family: style.fontFamily, size: 12 };
-  const hoverlabel = { bgcolor: background, bordercolor: color, font: { color, family: style.fontFamily } };
+  const font = { color, family: style.fontFamily, size: 12 * scale };
+  const hoverlabel = { bgcolor: background, bordercolor: color, font: { ...font, size: 13 * scale } };
   return { ...layout, font, hoverlabel, autosize: true };
+}
+
+// A figure's own sizes in pixels, times `scale`.
+function enlarge(layout, traces, scale) {
+  if (scale === 1) return;
+  layout.height *= scale;
+  for (const side of Object.keys(layout.margin)) layout.margin[side] *= scale;
+  for (const { font } of [...traces.map(({ textfont }) => ({ font: textfont })), ...(layout.annotations ?? [])]) {
+    if (font?.size) font.size *= scale;
+  }
 }
 
 // Whether longer curves are all that is new, and they fit between the axes as drawn.
@@ -81,6 +91,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const nodes = data.charts.map(({ figure, traces, alt }, index) => {
     const element = root.children[index];
     const { data: drawn, layout } = JSON.parse(figure);
+    enlarge(layout, drawn, data.scale);
     element.setAttribute("role", "img");
     element.setAttribute("aria-label", alt);
     element.style.height = `${layout.height}px`;
@@ -97,8 +108,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
     for (const { element, figure, traces, layout, values } of nodes) {
       while (element._dragging) await new Promise(requestAnimationFrame); // a zoom under way would be lost
       if (gone) return;
-      const look = themed(layout, element);
-      shown = look.font.color;
+      const look = themed(layout, element, data.scale);
+      shown = `${look.font.color} ${data.scale}`;
       if (element.figure !== figure || element.look !== shown || element.values !== values) {
         const longer = onlyLonger(element, figure, shown, traces);
         Object.assign(element, { figure, look: shown, values });
@@ -127,7 +138,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
 
   // A change of theme changes no data, so it is watched for.
   const watch = new MutationObserver(() => {
-    if (shown && themed(nodes[0].layout, root).font.color !== shown) draw();
+    const look = themed(nodes[0].layout, root, data.scale);
+    if (shown && `${look.font.color} ${data.scale}` !== shown) draw();
   });
   for (let node = root; node; node = node.parentElement) {
     watch.observe(node, { attributes: true, attributeFilter: ["style", "class"] });

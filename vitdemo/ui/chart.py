@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from ..figures.style import MARK
+from .large import scale
 
 # Registered for its files only: the browser fetches plotly.min.js, out of the plotly package, once and keeps it.
 _FILES = st.components.v1.declare_component("plotly_files", path=str(Path(plotly.__file__).parent / "package_data"))
@@ -66,10 +67,12 @@ def chart(
             on_click(point)
 
     # In a list or a mapping, Streamlit would look for a dataframe, and load pandas for it.
-    data = {"charts": ({"figure": figure.to_json(), "alt": alt},), "script": _SCRIPT, "clickable": on_click is not None}
+    charts = ({"figure": figure.to_json(), "alt": alt},)
+    data = {"charts": charts, "script": _SCRIPT, "clickable": on_click is not None, "scale": scale()}
     if tokens:
         data["tokens"] = (asdict(tokens) | {"color": MARK},)
-    _charts(key=key, data=data, height=figure.layout.height, on_clicked_change=clicked if on_click else lambda: None)
+    height = round(figure.layout.height * scale())
+    _charts(key=key, data=data, height=height, on_clicked_change=clicked if on_click else lambda: None)
 
 
 def forget_drawn() -> None:
@@ -90,4 +93,5 @@ def small_charts(charts: list[dict], key: str, live: bool) -> None:
         key: as above.
         live: they change again and again, so the browser is to draw them every few seconds only.
     """
-    _charts(key=key, data={"charts": tuple(charts), "script": _SCRIPT, "live": live}, on_clicked_change=lambda: None)
+    data = {"charts": tuple(charts), "script": _SCRIPT, "live": live, "scale": scale()}
+    _charts(key=key, data=data, on_clicked_change=lambda: None)

@@ -60,10 +60,9 @@ def shapes(lesson: Lesson) -> ModelConfig | None:
         rows.append(f"| `{step.name.replace('blocks[0].', '')}` | {shape} | {step.spread:.2f} | {words} |")
     st.markdown("\n".join(rows))
     st.caption(
-        f"{BATCH} test images through a new model of these sizes, with the random weights that a training begins with; from "
-        "`norm1` to `mlp.fc2` it is the first block. Spread is the standard deviation: each norm makes it 1. The attention's "
-        "mean "
-        f"is 1 / T = 1 / {config.num_tokens} in any model, since its rows sum to 1."
+        f"{BATCH} test images through a new model of these sizes, with the random weights that a training begins with; "
+        "from `norm1` to `mlp.fc2` it is the first block. Spread is the standard deviation: each norm makes it 1. The "
+        f"attention's mean is 1 / T = 1 / {config.num_tokens} in any model, since its rows sum to 1."
     )
     share = parameters(config)["encoder blocks"] / sum(parameters(config).values())
     attention, mlp = (
@@ -102,10 +101,9 @@ def residual_stream(lesson: Lesson) -> None:
         alt = f"In the last block attention adds {found.attention[-1]:.1f}, the MLP {found.mlp[-1]:.1f}."
         chart(two_lines(layers, lines, "block", "Euclidean norm", 260), key="added", alt=alt)
     st.caption(
-        f"Means over the tokens of {BATCH * 4} test images. From {found.tokens[0]:.1f} in front of the first block the tokens "
-        "grow "
-        f"to {found.tokens[-1]:.1f}. They are shorter than the sum of all that was added, as it does not all point the same "
-        "way."
+        f"Means over the tokens of {BATCH * 4} test images. From {found.tokens[0]:.1f} in front of the first block the "
+        f"tokens grow to {found.tokens[-1]:.1f}. They are shorter than the sum of all that was added, as it does not all "
+        "point the same way."
     )
 
 
@@ -114,10 +112,9 @@ def layer_norm(lesson: Lesson) -> None:
     st.header("What LayerNorm does")
     st.latex(r"\mathrm{LN}(x) = \gamma \odot \frac{x - \mu}{\sqrt{\sigma^2 + \varepsilon}} + \beta")
     st.markdown(
-        "Each token for itself: less the mean $\\mu$ of its numbers, divided by their spread $\\sigma$, then scaled and moved "
-        "by "
-        "learnt numbers $\\gamma$ and $\\beta$. However long a token has become on the stream, attention and MLP get one of "
-        "known size."
+        "Each token for itself: less the mean $\\mu$ of its numbers, divided by their spread $\\sigma$, then scaled and "
+        "moved by learnt numbers $\\gamma$ and $\\beta$. However long a token has become on the stream, attention and MLP "
+        "get one of known size."
     )
     run, _ = plain_vit()
     if lesson.predict(

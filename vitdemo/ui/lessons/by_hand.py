@@ -7,6 +7,7 @@ import torch
 from ...config import ConfigError, ModelConfig
 from ...data import normalise
 from ...explain.by_hand import (
+    QUERIES,
     attention_steps,
     divided_by,
     entropy,
@@ -28,7 +29,8 @@ START = {  # its matrices at first
     "K": "1 0 0\n0 1 0\n1 1 0\n0 0 2",
     "V": "1 0 0\n0 1 0\n0 0 1\n1 1 1",
 }
-DIVISORS = {"root": "√d_k", "none": "1 (no scaling)", "width": "√(4 d_k)"}
+TIMES = 4  # heads of the embedding that the third divisor stands for
+DIVISORS = {"root": "√d_k", "none": "1 (no scaling)", "width": f"√({TIMES} d_k)"}
 PAPER = (4, 512, 64)  # tokens, embedding, d_k of the annotation's sample calculation
 DIMS = (4, 8, 16, 32, 64, 128, 256, 512)
 WIDTH, HEADS = 12, (1, 2, 3, 4, 6)  # of the example on heads
@@ -59,7 +61,7 @@ def small_enough_to_read(lesson: Lesson) -> None:
         row = lesson.choose("row", "Asking token", range(1, T + 1), 1, "Its row is framed and worked out in words.") - 1
     with right:
         divisor = lesson.choose("divisor", "Divide by", tuple(DIVISORS), "root", _WHY_DIVIDE, format_func=DIVISORS.get)
-    by = {"root": D_K**0.5, "none": 1.0, "width": (4 * D_K) ** 0.5}[divisor]
+    by = {"root": D_K**0.5, "none": 1.0, "width": (TIMES * D_K) ** 0.5}[divisor]
     steps = attention_steps(q, k, v, by)
     for pair in _steps(steps, q, v, row, by):
         for column, (title, matrix, signed, words) in zip(st.columns(2), pair, strict=True):
@@ -80,7 +82,7 @@ def small_enough_to_read(lesson: Lesson) -> None:
 
 _WHY_DIVIDE = (
     "The formula divides by √d_k. Without it large d_k makes large scores. The paper's code divides by the square root of the "
-    "whole embedding's width instead: with 4 heads that is 4 d_k."
+    f"whole embedding's width instead: with {TIMES} heads that is {TIMES} d_k."
 )
 
 
@@ -127,25 +129,45 @@ def papers_shapes(lesson: Lesson) -> None:
     )
     generator = np.random.default_rng(0)
     x = generator.normal(size=(tokens, width))
-    q, k, v = (x @ generator.normal(scale=width**-0.5, size=(width, d_k)) for _ in range(3))
+    weights = [generator.normal(scale=width**-0.5, size=(width, d_k)) for _ in range(3)]
+    q, k, v = (x @ weight for weight in weights)
     steps = attention_steps(q, k, v, d_k**0.5)
-    for title, matrix in (("X", x), ("Q = X W_Q", q)):
-        st.markdown(f"**{title}**: {matrix.shape[0]} × {matrix.shape[1]}")
-        chart(
-            shades(matrix, 110), key=f"paper-{title}", alt=f"{title}, {matrix.shape[0]} by {matrix.shape[1]} numbers."
-        )
-    st.caption("One line a token; purple is negative, orange positive. K and V look alike.")
     left, right = st.columns(2)
     with left:
-        st.markdown("**Softmax of the scores, divided by √64**")
-        chart(numbers(steps.weights), key="paper-scaled", alt=f"Largest weight {steps.weights.max():.2f}.")
+        _shaded("X", x)
     with right:
-        st.markdown("**Softmax of the same scores, not divided**")
-        chart(numbers(softmax(steps.scores)), key="paper-raw", alt=f"Largest weight {softmax(steps.scores).max():.2f}.")
+        _shaded("W_Q", weights[0])
+    for column, name, matrix in zip(st.columns(3), ("Q = X W_Q", "K = X W_K", "V = X W_V"), (q, k, v), strict=True):
+        with column:
+            _shaded(name, matrix)
+    st.caption("One line a token (of W_Q, one a number of X); purple is negative, orange positive.")
+    raw = softmax(steps.scores)
+    parts = (
+        ("1. Scores: QKᵀ", steps.scores, True),
+        (f"2. Divided by √{d_k}", steps.scaled, True),
+        ("3. Softmax", steps.weights, False),
+        ("Softmax, not divided", raw, False),
+    )
+    for column, (title, matrix, signed) in zip(st.columns(4), parts, strict=True):
+        with column:
+            st.markdown(f"**{title}**")
+            chart(
+                numbers(matrix, signed=signed, decimals=1 if signed else 2),
+                key=f"paper-{title}",
+                alt=f"{title}: row 1 is {_listed(matrix[0])}.",
+            )
+    _shaded("4. Weighted sum: times V", steps.output)
     st.caption(
         f"The scores spread by {steps.scores.std():.1f} (standard deviation): a sum of {d_k} products of size 1 spreads by "
-        f"about √{d_k} = {d_k**0.5:.0f}. Undivided, softmax takes nearly all from one token."
+        f"about √{d_k} = {d_k**0.5:.0f}. Undivided, softmax takes nearly all from one token: a row's largest weight is "
+        f"{raw.max(axis=1).mean():.2f} on average, divided {steps.weights.max(axis=1).mean():.2f}."
     )
+
+
+def _shaded(name: str, matrix: np.ndarray) -> None:
+    rows, columns = matrix.shape
+    st.markdown(f"**{name}**: {rows} × {columns}")
+    chart(shades(matrix, 110), key=f"paper-{name}", alt=f"{name}, {rows} by {columns} numbers.")
 
 
 def without_scaling(lesson: Lesson) -> None:
@@ -153,10 +175,11 @@ def without_scaling(lesson: Lesson) -> None:
     st.header("What leaving the scaling out does")
     if not lesson.predict(
         "largest",
-        "Random queries and keys of 64 numbers, 4 tokens, no scaling. How much goes to the token that gets most, on average?",
+        f"Random queries and keys of {PAPER[2]} numbers, {PAPER[0]} tokens, no scaling. How much goes to the token that gets "
+        "most, on average?",
         {"40 %": 0.4, "60 %": 0.6, "95 %": 0.95},
-        lambda: scaling((64,), scaled=False).largest[0],
-        "Computed over 500 random queries: {}. Softmax has all but chosen one token.",
+        lambda: scaling((PAPER[2],), scaled=False).largest[0],
+        f"Computed over {QUERIES} random queries: {{}}. Softmax has all but chosen one token.",
     ):
         return
     divided, raw = scaling(DIMS, scaled=True), scaling(DIMS, scaled=False)
@@ -164,17 +187,18 @@ def without_scaling(lesson: Lesson) -> None:
     with left:
         st.markdown("**Largest weight of a row**")
         lines = {"divided by √d_k": divided.largest, "not divided": raw.largest}
-        alt = f"Largest weight at d_k 512: {divided.largest[-1]:.2f} divided, {raw.largest[-1]:.2f} not."
+        alt = f"Largest weight at d_k {DIMS[-1]}: {divided.largest[-1]:.2f} divided, {raw.largest[-1]:.2f} not."
         chart(two_lines(DIMS, lines, "d_k", "mean over rows", 260, logarithmic=True), key="largest", alt=alt)
     with right:
         st.markdown("**Size of softmax's gradient**")
         lines = {"divided by √d_k": divided.gradient, "not divided": raw.gradient}
-        alt = f"Gradient at d_k 512: {divided.gradient[-1]:.2f} divided, {raw.gradient[-1]:.3f} not."
+        alt = f"Gradient at d_k {DIMS[-1]}: {divided.gradient[-1]:.2f} divided, {raw.gradient[-1]:.3f} not."
         chart(two_lines(DIMS, lines, "d_k", "Frobenius norm", 260, logarithmic=True), key="gradient", alt=alt)
     st.caption(
-        "500 random queries, 4 random keys each. Divided, both stay as they are. Not divided, the gradient at d_k = "
-        f"{DIMS[-1]} is {divided.gradient[-1] / raw.gradient[-1]:.0f} times smaller: whatever the loss says, hardly anything "
-        "comes back through the softmax, and queries and keys stop learning (Vaswani et al. 2017, section 3.2.1)."
+        f"{QUERIES} random queries, {PAPER[0]} random keys each. Divided, both stay as they are. Not divided, the gradient "
+        f"at d_k = {DIMS[-1]} is {divided.gradient[-1] / raw.gradient[-1]:.0f} times smaller: whatever the loss says, "
+        "hardly anything comes back through the softmax, and queries and keys stop learning (Vaswani et al. 2017, section "
+        "3.2.1)."
     )
     lesson.code(scaling, "How the two charts come about.")
 
@@ -233,7 +257,7 @@ def two_divisors(lesson: Lesson) -> None:
         f"divide by $\\sqrt{{{trained.embed_dim}}}$ = {trained.embed_dim**0.5:.2f} instead?",
         {"nearly all": 0.9, "about half": 0.45, "chance (10 %)": 0.1},
         lambda: two_accuracies(run.id)["code"][0],
-        "Over 200 test images it names a share of {} rightly.",
+        f"Over {SAMPLE} test images it names a share of {{}} rightly.",
     ):
         found = two_accuracies(run.id)
         rows = ["| Divided by | Accuracy | Entropy of the last layer's attention |", "|---|---:|---:|"]

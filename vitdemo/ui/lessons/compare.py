@@ -8,6 +8,7 @@ from ...runs import epoch_record
 from ..chart import chart
 from ..question import question
 
+SHARE = 0.3  # an accuracy such as these trainings reach
 KEYS = ("accuracy", "loss")  # of METRICS, drawn for both
 
 
@@ -40,7 +41,12 @@ def compare(recipes: dict[str, Recipe], key: str, help: str) -> None:
                     f"After {len(events)} epochs: {train['accuracy']:.0%} of training, {test['accuracy']:.0%} of test images, "
                     f"a gap of {train['accuracy'] - test['accuracy']:.0%}. Loss {train['loss']:.2f} and {test['loss']:.2f}."
                 )
-        st.caption(":blue[●] solid: training images. :orange[◆] dashed: test images, which no model learns from.")
+        images = next(iter(recipes.values()))[1].validation_images
+        st.caption(
+            f":blue[●] solid: training images. :orange[◆] dashed: {images:,} test images, which no model learns from. With "
+            f"so many, an accuracy of {SHARE:.0%} is off by {(SHARE * (1 - SHARE) / images) ** 0.5:.1%} by chance (one "
+            "standard error), and another seed adds to that."
+        )
 
     total = sum(training.epochs for _, training in recipes.values())
     question((key,), total, lambda: train_each(recipes), f"Train both: {key}", "epochs", show, help)

@@ -42,7 +42,8 @@ def cut(lesson: Lesson) -> torch.Tensor:
     with left:
         st.latex(rf"N = \frac{{H W}}{{P^2}} = \frac{{{side} \times {side}}}{{{size}^2}} = {count}")
         st.markdown(
-            f"{count} patches of {size} × {size} pixels. Each becomes a vector of 3 × {size} × {size} = {3 * size**2} numbers "
+            f"{count} patches of {size} × {size} pixels. Each becomes a vector of {len(image)} × {size} × {size} = "
+            f"{len(image) * size**2} numbers "
             f"(red, green and blue), and each vector one **token**. With CLS, {count + 1} tokens look at each other: "
             f"{(count + 1) ** 2:,} pairs in every head. {size} must divide {side}: "
             f"{', '.join(map(str, divisors(side)))} do."
@@ -53,10 +54,10 @@ def cut(lesson: Lesson) -> torch.Tensor:
         st.caption(f"Test image {number}: {label}. White lines: where it is cut. Patches do not overlap.")
     lesson.predict(
         "half",
-        "Half the patch size, 2 px in place of 4 px: how many times as many pairs of tokens?",
+        f"Half the patch size, {SIZES[0]} px in place of {SIZES[1]} px: how many times as many pairs of tokens?",
         {"2 times": 2, "4 times": 4, "16 times": 16},
-        lambda: ModelConfig(patch_size=2).num_tokens ** 2 / ModelConfig(patch_size=4).num_tokens ** 2,
-        "{} times: four times the tokens, and each looks at four times as many. CLS makes it a little less than 16.",
+        lambda: ModelConfig(patch_size=SIZES[0]).num_tokens ** 2 / ModelConfig(patch_size=SIZES[1]).num_tokens ** 2,
+        "{} times: four times the tokens, and each looks at four times as many. CLS makes it a little less than their product.",
     )
     return image
 
@@ -103,10 +104,8 @@ def project(lesson: Lesson, image: torch.Tensor) -> None:
     st.markdown(
         f"The projection is one matrix $W$ of {config.embed_dim} × {rows.shape[-1]} and one vector $b$ for all patches: "
         f"token = $W$ patch + $b$. The code computes it as a **convolution** with {config.embed_dim} filters of {size} × "
-        f"{size} "
-        f"pixels that steps by {size}, so that no pixel is seen twice. For all {config.num_patches} patches of this picture "
-        "the "
-        f"two differ by at most {difference:.0e}, which is rounding."
+        f"{size} pixels that steps by {size}, so that no pixel is seen twice. For all {config.num_patches} patches of this "
+        f"picture the two differ by at most {difference:.0e}, which is rounding."
     )
     weight = model.patch_embed.proj.weight.detach().numpy()
     alt = f"{len(weight)} filters of {size} by {size} pixels."
@@ -129,10 +128,9 @@ def cls_token(lesson: Lesson, image: torch.Tensor) -> None:
         tokens, others = model.embed(normalise(torch.stack([image, other])))
     apart = float((tokens[0] - others[0]).abs().max())
     st.markdown(
-        f"Before the {model.config.num_patches} patches goes a token of learnt numbers, CLS. It has seen nothing: in front of "
-        "the "
-        f"first block it is the same for every picture (between this one and test image 1 it differs by {apart:g}). Block by "
-        "block it gathers from the patches, and after the last one the class is read from it alone."
+        f"Before the {model.config.num_patches} patches goes a token of learnt numbers, CLS. It has seen nothing: in front "
+        f"of the first block it is the same for every picture (between this one and test image 1 it differs by {apart:g}). "
+        "Block by block it gathers from the patches, and after the last one the class is read from it alone."
     )
     chart(
         shades(tokens.numpy(), 320),
@@ -141,8 +139,7 @@ def cls_token(lesson: Lesson, image: torch.Tensor) -> None:
     )
     st.caption(
         f"What goes into the first block: {len(tokens)} rows, one a token, CLS first, of {tokens.shape[1]} numbers each; "
-        "positions "
-        "are added."
+        "positions are added."
     )
     lesson.code(VisionTransformer.embed, "`cls_token` goes before the patches; `pos_embed` is added to each token.")
 
@@ -154,9 +151,8 @@ def positions(lesson: Lesson, image: torch.Tensor) -> None:
     config = model.config
     size, side = config.patch_size, config.image_size // config.patch_size
     st.markdown(
-        "Attention knows no order: it sees a set of tokens. So each place has learnt numbers of its own, which are added to "
-        "the "
-        "token there. Click a patch: which places have similar numbers?"
+        "Attention knows no order: it sees a set of tokens. So each place has learnt numbers of its own, which are added "
+        "to the token there. Click a patch: which places have similar numbers?"
     )
     st.session_state.setdefault("image_to_tokens-place", side * side // 2 + side // 2)
     place = min(st.session_state["image_to_tokens-place"], config.num_patches - 1)
@@ -224,8 +220,7 @@ def positions(lesson: Lesson, image: torch.Tensor) -> None:
         st.markdown("\n".join(rows))
         st.caption(
             f"Accuracy over {SAMPLE} test images. Without positions (each patch gets the mean of all) the order changes "
-            "nothing, "
-            "and much of what the model knew is gone: it had learnt with them."
+            "nothing, and much of what the model knew is gone: it had learnt with them."
         )
     lesson.code(without_positions, "How the positions are taken away: every patch gets the `mean` of all.")
 

@@ -7,6 +7,7 @@ import streamlit as st
 
 from .. import address
 from ..frame import frame
+from ..large import title
 from .order import ORDER
 from .source import pieces
 
@@ -27,10 +28,14 @@ class Lesson:
         self.place = ORDER[self.number]
         self.values = {}  # name -> value and default
         self.hidden = tuple(st.query_params.get(HIDE, "").split(",")) if HIDE in st.query_params else ()
-        st.title(self.place.title)
+        title(self.place.title)
         st.caption(f"Section {self.place.section} of the annotation · page {self.number + 1} of {len(ORDER)}")
         st.write(lead)
         self.problems = st.container()
+
+    def key(self, name: str) -> str:
+        """Of a control, in the session."""
+        return f"{self.place.name}-{name}"
 
     def choose(self, name: str, label: str, options, default, help: str, draw: Callable = st.segmented_control, **more):
         """A control whose value is in the address; drawn unless the address hides it.
@@ -44,7 +49,7 @@ class Lesson:
             draw: of Streamlit.
             more: for `draw`.
         """
-        key = f"{self.place.name}-{name}"
+        key = self.key(name)
         if key not in st.session_state:
             st.session_state[key] = address.read(name, options, default)
         if name not in self.hidden:
@@ -56,7 +61,7 @@ class Lesson:
 
     def write(self, name: str, label: str, default: str, help: str, height: int) -> str:
         """A field for text of several lines; in the address they are separated by semicolons."""
-        key = f"{self.place.name}-{name}"
+        key = self.key(name)
         if key not in st.session_state:
             st.session_state[key] = st.query_params.get(name, default).replace(";", "\n")[:1000]
         if name not in self.hidden:
@@ -79,7 +84,7 @@ class Lesson:
         """
         with st.container(border=True):
             st.markdown(f"**Predict first.** {question}")
-            key = f"{self.place.name}-{name}-answer"
+            key = self.key(f"{name}-answer")
             chosen = st.radio(question, answers, index=None, key=key, horizontal=True, label_visibility="collapsed")
             if chosen is None:
                 st.caption("Choose an answer, and it is computed.")

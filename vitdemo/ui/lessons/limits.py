@@ -3,10 +3,10 @@
 import numpy as np
 import streamlit as st
 
-from ...config import ModelConfig
+from ...config import PRESETS, ModelConfig
 from ...costs import parameters
 from ...explain.comparisons import CURE, PAIRS, train_each
-from ...explain.limits import HUNGRY, HUNGRY_EPOCHS, attention_costs, exponent, hunger
+from ...explain.limits import BATCH, HUNGRY, HUNGRY_TEST, KINDS, SEEN, attention_costs, exponent, hunger
 from ...figures.numbers import two_lines
 from ..chart import chart
 from ..question import question
@@ -27,7 +27,8 @@ def quadratic(lesson: Lesson) -> None:
     st.header("Twice the tokens, four times the pairs")
     if not lesson.predict(
         "pairs",
-        "Patches of 1 px in place of 2 px: four times the tokens. How many times the memory of the attention maps?",
+        f"Patches of {PATCHES[-1]} px in place of {PATCHES[-2]} px: four times the tokens. How many times the memory of the "
+        "attention maps?",
         {"4 times": 4, "16 times": 16, "64 times": 64},
         lambda: costs()[3].megabytes / costs()[2].megabytes,
         "{} times. Every token looks at every token: T² numbers in each head.",
@@ -52,10 +53,10 @@ def quadratic(lesson: Lesson) -> None:
     last = exponent(tokens[-2:], [cost.seconds for cost in found[-2:]])
     whole = exponent(tokens, [cost.seconds for cost in found])
     st.caption(
-        f"8 images, width {ModelConfig().embed_dim}, {ModelConfig().num_heads} heads, on this machine, just now. Dashed: what "
-        f"T² alone would give. The fitted power of the time is {whole:.2f} over all sizes and {last:.2f} between the two "
-        "largest: "
-        "with few tokens, the projections, which grow as T, and the start of each product weigh more."
+        f"{BATCH} images, width {ModelConfig().embed_dim}, {ModelConfig().num_heads} heads, on this machine, just now. "
+        f"Dashed: what T² alone would give. The fitted power of the time is {whole:.2f} over all sizes and {last:.2f} "
+        "between the two largest: with few tokens, the projections, which grow as T, and the start of each product weigh "
+        "more."
     )
     lesson.code(attention_costs, "How it is measured: in turns, the `median` of several passes.")
 
@@ -64,42 +65,45 @@ def data_hunger(lesson: Lesson) -> None:
     """Accuracy over training images."""
     st.header("Hungry for data")
     st.markdown(
-        "A convolution knows from the start that neighbours belong together. A ViT has to learn it, from images. Here a "
-        "hybrid is "
-        f"trained on {', '.join(f'{count:,}' for count in HUNGRY)} images, {HUNGRY_EPOCHS} epochs each, and asked about 1,000 "
-        "test "
-        "images."
+        "A convolution knows from the start that neighbours belong together. A plain ViT has to learn it, from images. Here "
+        f"both a plain ViT and a hybrid, whose tokens come from convolutions, are trained on {', '.join(map(_count, HUNGRY))} "
+        f"images, each time for as many steps ({SEEN:,} images seen, few of them again and again or many a few times), and "
+        f"asked about {HUNGRY_TEST:,} test images."
     )
 
     def show(answers: tuple) -> None:
-        counts, reached = zip(*answers, strict=True)
-        lines = {"hybrid": np.array(reached), "chance": np.full(len(counts), 0.1)}
-        alt = f"Accuracy from {reached[0]:.0%} with {counts[0]} images to {reached[-1]:.0%} with {counts[-1]:,}."
-        chart(two_lines(counts, lines, "training images", "accuracy", 280, logarithmic=True), key="hunger", alt=alt)
-        more = " It still rises at the right end." if len(reached) == len(HUNGRY) and reached[-1] > reached[-2] else ""
-        st.caption(f"One training a point, one seed.{more}")
+        counts = tuple(dict.fromkeys(images for _, images, _ in answers))
+        lines = {kind: np.array([reached for which, _, reached in answers if which == kind]) for kind in KINDS}
+        said = [f"{kind} {', '.join(f'{share:.0%}' for share in reached)}" for kind, reached in lines.items()]
+        figure = two_lines(counts, lines, "training images", "accuracy", 280, logarithmic=True)
+        chart(figure, key="hunger", alt=f"Accuracy with {', '.join(map(_count, counts))} images: {'; '.join(said)}.")
+        st.caption(f"One training a point, one seed; guessing would reach {1 / ModelConfig().num_classes:.0%}.")
 
     question(
         ("hunger",),
-        len(HUNGRY),
+        len(HUNGRY) * len(KINDS),
         hunger,
         "Train on ever more images",
         "trainings",
         show,
-        "Less than a minute on two cores.",
+        "A minute or two on two cores.",
     )
-    lesson.code(hunger, "The recipe is the preset `hybrid`, with other numbers of images.")
+    lesson.code(hunger, "The recipes are those of the presets in `KINDS`, with other numbers of images and epochs.")
+
+
+def _count(images: int) -> str:
+    return f"{images:,}"
 
 
 def learning_by_heart(lesson: Lesson) -> None:
     """Overfitting, shown and cured."""
     st.header("Learning by heart")
-    listing = sum(parameters(ModelConfig()).values())
+    listing, images = sum(parameters(ModelConfig()).values()), PRESETS["annotation"][1].train_images
     lesson.predict(
         "per-image",
-        "The paper's listing learns from 600 images. How many parameters has it for each of them?",
+        f"The paper's listing learns from {images} images. How many parameters has it for each of them?",
         {"6": 6, "60": 60, "600": 600},
-        lambda: listing / 600,
+        lambda: listing / images,
         f"{{}}: {listing:,} in all. Enough to remember each image instead of learning what a frog is.",
     )
     plain, _ = PAIRS["by heart"].values()
@@ -109,7 +113,7 @@ def learning_by_heart(lesson: Lesson) -> None:
         + ", ".join(f"`{name}` {value}" for name, value in CURE.items())
         + "). Nothing else differs."
     )
-    compare(PAIRS["by heart"], "by heart", "About half a minute on two cores.")
+    compare(PAIRS["by heart"], "by heart", "Less than a minute on two cores.")
     st.caption(
         "As they are: the loss of the training images goes to 0, that of the test images falls and then **rises**. The model "
         "is ever surer of what it has by heart, and wrong with others. Never twice the same: there is nothing to remember, the "

@@ -9,7 +9,7 @@ from ...costs import activation_bytes, operations, parameters
 from ...data import normalise
 from ...explain.counted import kept_bytes, multiply_adds
 from ...model import VisionTransformer
-from ...paper import MINIMAL_CPU
+from ...paper import IMAGE_SIZE, MINIMAL_CPU, VIT_BASE_WIDTH
 from .example import first_pictures
 from .lesson import Lesson
 
@@ -83,10 +83,9 @@ def calculator(lesson: Lesson) -> None:
     rows += [f"| by formula | {formula:,.0f} |", f"| measured | {found.megabytes:,.0f} |"]
     tables[2].markdown("\n".join(rows))
     st.caption(
-        "The parts are worked out by formula. *Counted* and *measured* come from a model of these sizes that was just made and "
-        "asked: its parameters, the products of the tensors that met in it, and what PyTorch kept of a training step for the "
-        "way "
-        f"back ({MEASURED} images, times {BATCH // MEASURED})."
+        "The parts are worked out by formula. *Counted* and *measured* come from a model of these sizes that was just "
+        "made and asked: its parameters, the products of the tensors that met in it, and what PyTorch kept of a training "
+        f"step for the way back ({MEASURED} images, times {BATCH // MEASURED})."
     )
     lesson.predict(
         "heads-cost",
@@ -112,8 +111,7 @@ def as_printed(lesson: Lesson) -> None:
     p = MINIMAL_CPU
     st.markdown(
         "Section 1.4.3 prints " + ", ".join(f"`{name}` {value}" for name, value in p.items()) + ", and as image size "
-        "“batch_size x "
-        "3 x 32 x 32”, which is the shape of a batch. Entered here as printed:"
+        f"“{IMAGE_SIZE}”, which is the shape of a batch. Entered here as printed:"
     )
     for wrong, why in problems():
         st.markdown(f":red[:material/block:] {wrong}")
@@ -121,13 +119,11 @@ def as_printed(lesson: Lesson) -> None:
     near = nearest()
     listing = ModelConfig()
     st.markdown(
-        f"The nearest that can be has patches of {near.patch_size} pixels (one for the whole image: its only company is CLS) "
-        "and "
-        f"{near.num_heads} heads: {sum(parameters(near).values()):,} parameters. The listing in the same paper has patches of "
-        f"{listing.patch_size}, width {listing.embed_dim}, {listing.depth} layers, {listing.num_heads} heads: "
-        f"{sum(parameters(listing).values()):,}. An MLP of {p['mlp_dim']:,} and {p['num_heads']} heads belong to ViT-Base, "
-        "whose "
-        "width is 768 (Dosovitskiy et al. 2021, Table 1)."
+        f"The nearest that can be has patches of {near.patch_size} pixels (one for the whole image: its only company is "
+        f"CLS) and {near.num_heads} heads: {sum(parameters(near).values()):,} parameters. The listing in the same paper "
+        f"has patches of {listing.patch_size}, width {listing.embed_dim}, {listing.depth} layers, {listing.num_heads} "
+        f"heads: {sum(parameters(listing).values()):,}. An MLP of {p['mlp_dim']:,} and {p['num_heads']} heads belong to "
+        f"ViT-Base, whose width is {VIT_BASE_WIDTH} (Dosovitskiy et al. 2021, Table 1)."
     )
     lesson.code(nearest, "`divisors` of the image's size, and the heads that divide the width.")
 

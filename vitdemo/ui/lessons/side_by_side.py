@@ -15,6 +15,7 @@ from ...figures.attention import matrix, overlay
 from ...figures.numbers import numbers, shades, two_lines
 from ...figures.pictures import patches
 from ...model import Trace, VisionTransformer
+from ...paper import JFT_IMAGES
 from ..chart import chart
 from .example import first_pictures, plain_vit
 from .image_to_tokens import shuffled
@@ -95,8 +96,7 @@ def _lookup(pair: Pair) -> None:
         "lookup",
         f"A table of {len(table)} rows of {table.shape[1]} numbers.",
         f"Words, here digits. Each of the {DIGITS} has a row of {WIDTH} learnt numbers in a table, and so has the sign to "
-        "begin "
-        f"with: {len(table)} rows. What is not in the table cannot be read.",
+        f"begin with: {len(table)} rows. What is not in the table cannot be read.",
     )
 
 
@@ -118,8 +118,7 @@ def _one_line(pair: Pair) -> None:
         "digits",
         f"The digits {' '.join(map(str, pair.digits))}.",
         f"As long as the text: {LENGTH} digits here. A sentence of twice the words has twice the tokens; shorter ones of a "
-        "batch "
-        "are filled up with a sign that all ignore.",
+        "batch are filled up with a sign that all ignore.",
     )
 
 
@@ -132,9 +131,8 @@ def _space(pair: Pair) -> None:
         overlay(pair.pixels, similar, c.patch_size, place, 1.0, unit="cosine similarity", signed=True, height=HEIGHT),
         "space",
         f"Similarity of the middle place with all others, {similar.min():.2f} to {np.sort(similar.ravel())[-2]:.2f}.",
-        f"Learnt: {c.num_tokens} × {c.embed_dim} numbers. Orange: places alike to the framed one. They have learnt that the "
-        "image "
-        "has rows and columns.",
+        f"Learnt: {c.num_tokens} × {c.embed_dim} numbers. Orange: places alike to the framed one. They have learnt that "
+        "the image has rows and columns.",
     )
 
 
@@ -146,9 +144,8 @@ def _line(pair: Pair) -> None:
         numbers(alike, signed=True),
         "line",
         f"Similarity of {LENGTH} places, neighbours {np.diag(alike, 1).mean():.2f} on average.",
-        f"Places in a line: {LENGTH} × {WIDTH} numbers, cosine similarity of each with each. Learnt here; the paper of 2017 "
-        "takes "
-        "sines of the place, which need no learning.",
+        f"Places in a line: {LENGTH} × {WIDTH} numbers, cosine similarity of each with each. Learnt here; the paper of "
+        "2017 takes sines of the place, which need no learning.",
     )
 
 
@@ -159,9 +156,8 @@ def _cls(pair: Pair) -> None:
         overlay(pair.pixels, grid, c.patch_size, None, 0.6, height=HEIGHT),
         "cls",
         f"What CLS takes from each patch in the last layer, up to {grid.max():.3f}.",
-        "A learnt token of its own gathers what it needs from the patches (here: in the last layer, mean of all heads), and "
-        "the "
-        "class is read from it alone.",
+        "A learnt token of its own gathers what it needs from the patches (here: in the last layer, mean of all heads), "
+        "and the class is read from it alone.",
     )
 
 
@@ -211,9 +207,9 @@ def _much_data(pair: Pair) -> None:
         two_lines(seen, {"test images": reached}, "images seen", "accuracy", HEIGHT, logarithmic=True, most=1.02),
         "much",
         f"Accuracy {reached[0]:.0%} after {seen[0]:,} images, {reached[-1]:.0%} after {seen[-1]:,}.",
-        f"Much. The model of this page has seen {run.training.train_images:,} photographs, {run.training.epochs} times each, "
-        "to "
-        f"name {reached[-1]:.0%} of others rightly. The larger ones of 2021 were trained on up to 300 million (JFT-300M).",
+        f"Much. The model of this page has seen {run.training.train_images:,} photographs, {run.training.epochs} times "
+        f"each, to name {reached[-1]:.0%} of others rightly. The larger ones of 2021 were trained on up to {JFT_IMAGES} "
+        "million (JFT-300M).",
     )
 
 
@@ -231,8 +227,8 @@ def _little_data(pair: Pair) -> None:
 
 
 def _spread(items) -> list:
-    """At most ten of them, ever further apart, with the last."""
-    places = np.unique(np.geomspace(1, len(items), 10).round().astype(int)) - 1
+    """At most seven of them, ever further apart, with the last."""
+    places = np.unique(np.geomspace(1, len(items), 7).round().astype(int)) - 1
     return [items[place] for place in places]
 
 

@@ -24,14 +24,15 @@ TABLE = "0.7 0.2 0.1\n0.4 0.5 0.1\n0.1 0.8 0.1\n0.2 0.5 0.3\n0.1 0.1 0.8\n0.5 0.
 COMPARED = {  # of PAIRS: label and what to look at
     "decay": (
         "Adam and AdamW",
-        "The listing as printed, and with one change. Adam adds the weight decay of 0.1 to the gradient (L2) and rescales the "
+        "The listing as printed, and with one change. Adam adds the weight decay of "
+        f"{PRESETS['annotation'][1].weight_decay:g} to "
+        "the gradient (L2) and rescales the "
         "sum; AdamW shrinks the weights apart from it (Loshchilov and Hutter 2019).",
     ),
     "dropout": (
         "Dropout",
-        "In each step a share of the numbers is zeroed at random, so that no part can rely on another. It slows the learning "
-        "by "
-        "heart.",
+        "In each step a share of the numbers is zeroed at random, so that no part can rely on another. It slows the "
+        "learning by heart.",
     ),
     "augmentation": (
         "Augmentation",
@@ -44,10 +45,10 @@ def loop(lesson: Lesson) -> None:
     """The loop and the evaluation, as they run."""
     st.header("The loop")
     st.markdown(
-        "For each batch: let the model answer, measure how wrong it is (**cross-entropy**), ask which way each weight makes it "
-        "less wrong (the **gradient**, by back-propagation), and move the weights a little that way (the **optimiser**). Once "
-        "all "
-        "images were seen, an **epoch** is over, and the model is asked about images that it does not learn from."
+        "For each batch: let the model answer, measure how wrong it is (**cross-entropy**), ask which way each weight "
+        "makes it less wrong (the **gradient**, by back-propagation), and move the weights a little that way (the "
+        "**optimiser**). Once all images were seen, an **epoch** is over, and the model is asked about images that it "
+        "does not learn from."
     )
     lesson.walk(LOOP)
 
@@ -56,9 +57,8 @@ def metrics(lesson: Lesson) -> None:
     """A small table of predictions that one can edit."""
     st.header("What each metric means")
     st.markdown(
-        f"{IMAGES} images, {CLASSES} classes. Each line: the probabilities that a model gives to the classes 0, 1 and 2 (they "
-        "are "
-        "divided by their sum). Change them, or what is right, and see what each metric makes of it."
+        f"{IMAGES} images, {CLASSES} classes. Each line: the probabilities that a model gives to the classes 0, 1 and 2 "
+        "(they are divided by their sum). Change them, or what is right, and see what each metric makes of it."
     )
     left, right = st.columns([2, 3])
     with left:
@@ -87,9 +87,8 @@ def metrics(lesson: Lesson) -> None:
         st.markdown("\n".join(rows))
     st.caption(
         f"Called: {', '.join(map(str, called))}; right: {', '.join(f'{label:.0f}' for label in labels)}. F1, precision, "
-        "recall and "
-        f"AUROC are means over the classes, each with the number of its images as weight. With {CLASSES} classes, top-5 counts "
-        "all: it is always 1."
+        f"recall and AUROC are means over the classes, each with the number of its images as weight. With {CLASSES} "
+        "classes, top-5 counts all: it is always 1."
     )
     lesson.predict(
         "recall",
@@ -116,7 +115,6 @@ def comparisons(lesson: Lesson) -> None:
     )
     st.markdown(COMPARED[name][1])
     compare(PAIRS[name], name, "Two short trainings, one after the other: half a minute or less on two cores.")
-    st.caption("One seed each, and few images: what differs by a few percent may be chance.")
 
 
 def papers_results(lesson: Lesson) -> None:
@@ -138,8 +136,9 @@ def papers_results(lesson: Lesson) -> None:
         )
         st.markdown(metrics_table(history[-1], paper=True))
         st.caption(
-            f"After epoch {len(history)}. Another order of images and other first weights give other numbers: see the spread "
-            "on *Train* by changing the seed."
+            f"After epoch {len(history)}. The listing adds its weight decay of {recipe.weight_decay:g} to the gradient "
+            "(L2), which holds it near chance here; *Adam and AdamW* above changes that one thing. Another seed, on the "
+            "page *Train*, gives other numbers."
         )
 
     question(

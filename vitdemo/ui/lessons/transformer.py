@@ -39,10 +39,9 @@ def digits(lesson: Lesson) -> tuple[Looks, int] | None:
     """A sequence to play with, and what the model writes. Returns how it looked, and the head to show, from 0."""
     st.header("A sequence in, a sequence out")
     st.markdown(
-        "The Transformer of 2017 translates: an **encoder** reads a sequence, a **decoder** writes another, one token after "
-        "the "
-        f"other. Here a small one, `torch.nn.Transformer` with one layer each, {HEADS} heads and {WIDTH} numbers a token, has "
-        f"learnt in {STEPS} steps, on this machine, to write {LENGTH} digits from the last to the first."
+        "The Transformer of 2017 translates: an **encoder** reads a sequence, a **decoder** writes another, one token "
+        f"after the other. Here a small one, `torch.nn.Transformer` with one layer each, {HEADS} heads and {WIDTH} numbers "
+        f"a token, has learnt in {STEPS} steps, on this machine, to write {LENGTH} digits from the last to the first."
     )
     left, right = st.columns(2)
     with left:
@@ -75,11 +74,9 @@ def encoder(lesson: Lesson, found: Looks, head: int) -> None:
         )
     with right:
         st.markdown(
-            "An encoder layer is attention, then a feed-forward network for each token alone, each with a residual connection "
-            "and "
-            "a normalisation. Row: the digit that asks. Column: the digit that it takes from. Rows sum to 1. A stack has "
-            "several "
-            "such layers, each with weights of its own."
+            "An encoder layer is attention, then a feed-forward network for each token alone, each with a residual "
+            "connection and a normalisation. Row: the digit that asks. Column: the digit that it takes from. Rows sum to "
+            "1. A stack has several such layers, each with weights of its own."
         )
         st.caption("This is the part that the Vision Transformer keeps: its tokens are patches in place of digits.")
     lesson.code(looks, "How the matrices of this page are taken out of torch's layers: `own` is the encoder's.")
@@ -144,11 +141,9 @@ def cross(lesson: Lesson, found: Looks, head: int) -> None:
             chart(numbers(found.cross[head]), key="cross", alt=f"Cross-attention, head {head + 1}.")
         with right:
             st.markdown(
-                "Row: the place that is written. Column: the digit that was read. The queries come from the decoder, the keys "
-                "and "
-                "values from the encoder. The bright diagonal from top right to bottom left **is** the task: nobody told it, "
-                "it "
-                "was the way to be right."
+                "Row: the place that is written. Column: the digit that was read. The queries come from the decoder, the "
+                "keys and values from the encoder. The bright diagonal from top right to bottom left **is** the task: "
+                "nobody told it, it was the way to be right."
             )
 
 

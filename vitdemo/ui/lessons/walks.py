@@ -50,7 +50,7 @@ MODEL = {
             ("class Attention", "Every token gathers from every other (section 1.3.3)."),
             (
                 "def __init__",
-                "One linear layer makes queries, keys and values at once: {D} numbers in, 3 × {D} out. `scale` is one over "
+                "One linear layer makes queries, keys and values at once: {D} numbers in, {three_D} out. `scale` is one over "
                 "the square root of d_k = {D} / {H} = {d_k}; the listing divides by the root of {D} instead.",
             ),
             (

@@ -1,0 +1,35 @@
+"""Any page shown large, for a projector, where the address or a switch beside the title asks for it."""
+
+import streamlit as st
+
+from . import address
+
+SCALE = 1.4
+_letters = st.components.v2.component(
+    "letters",
+    html="",
+    # Streamlit measures all in units of the root's letters.
+    js="""
+        export default function ({ data }) {
+            const root = document.documentElement;
+            root.style.fontSize = `${100 * data.scale}%`;
+            return () => { root.style.fontSize = ""; };
+        }
+    """,
+)
+
+
+def title(text: str) -> None:
+    """The page's title, and the switch."""
+    if address.LARGE not in st.session_state:
+        st.session_state[address.LARGE] = address.read(address.LARGE, ("yes",), "no") == "yes"
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.title(text)
+        help = f"Everything {SCALE:g} times as large, for a projector. It is in the address, too."
+        st.toggle("Large", key=address.LARGE, persist_state="session", help=help)
+        _letters(key="letters", data={"scale": scale()})
+
+
+def scale() -> float:
+    """How many times its size everything is shown."""
+    return SCALE if st.session_state.get(address.LARGE) else 1.0
