@@ -1,10 +1,11 @@
 """How soon the app is there, how soon it turns a page, and how much memory it holds.
 
-    python -m tests.benchmarks.start [--only start pages memory] [--rounds 5]
+    python -m tests.benchmarks.start [--only start pages lessons memory] [--rounds 5]
 
 start    from `streamlit run` to a slider that moves, in a Chromium that is open already: app.py and a page with nothing
          but one slider, in turns, each on a new server and for a new visitor.
 pages    from a click on Attention, and back on Train, to the new page's first chart, once both have been seen.
+lessons  from a click on the link to the next page of the annotation to all of its charts, in the second to fourth tour.
 memory   what the server holds after both pages were opened, and after each ten of fifty trainings in a row, small ones,
          each begun and watched from one open page; growth is from the tenth to the fiftieth.
 """
@@ -25,6 +26,7 @@ from playwright.sync_api import Browser, Page
 from tests.benchmarks.app_runs import address, app, chromium, is_in, report, run_parts
 from tests.benchmarks.visitors import Visitor
 from tests.e2e.server import PROJECT, Server
+from vitdemo.ui.lessons.order import ORDER
 
 BARE = 'import streamlit as st\n\nst.title("One slider")\nst.slider("Depth", 1, 12, 7)\n'
 CHANGES = 10  # of the page, there and back
@@ -46,6 +48,19 @@ FIRST_CHART = {
     "Attention": '[role=img][aria-label^="Attention of"] .main-svg',
     "Train": '[role=img][aria-label^="Accuracy by epoch"] .main-svg',
 }
+
+
+# Likewise to a page's title, its last link, and all of its charts.
+ALL_THERE = """([link, title, last]) => new Promise(resolve => {
+    const clicked = performance.now();
+    const there = () => document.querySelector("h1")?.textContent.includes(title)
+        && [...document.querySelectorAll("[data-testid=stMain] [data-testid=stPageLink]")].at(-1)?.textContent.includes(last)
+        && [...document.querySelectorAll(".charts > [role=img]")].every(chart => chart.querySelector(".main-svg"));
+    const look = () => there() ? resolve(performance.now() - clicked) : requestAnimationFrame(look);
+    link.click();
+    look();
+})"""
+TOURS = 3  # of the annotation, that count
 
 
 def seconds_to_slider(browser: Browser, script: Path, home: Path) -> float:
@@ -139,6 +154,31 @@ def pages(home: Path, _rounds: int) -> None:
         report(f"to the first chart of {name}, {CHANGES} times", said, "at most 500 ms", worst <= 500)
 
 
+def lessons(home: Path, _rounds: int) -> None:
+    """From page to page of the annotation, to its end."""
+    taken = {place: [] for place in (*ORDER[1:], ORDER[0])}
+    with app(home) as server, chromium() as browser:
+        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        page.set_default_timeout(120_000)
+        for tour in range(TOURS + 1):  # the first warms up
+            page.goto(f"{server.url}/{ORDER[0].name}")
+            page.get_by_role("heading", name=ORDER[0].title).wait_for()
+            for place, milliseconds in taken.items():
+                if place == ORDER[0]:  # back to it, from the second
+                    page.goto(f"{server.url}/{ORDER[1].name}")
+                link = page.get_by_test_id("stMain").get_by_role("link", name=place.title)
+                link.wait_for()
+                page.wait_for_timeout(2000)  # the rest of the page is drawn
+                last = ORDER[-2] if place == ORDER[-1] else ORDER[ORDER.index(place) + 1]  # where its last link leads
+                value = page.evaluate(ALL_THERE, [link.element_handle(), place.title, last.title])
+                if tour:
+                    milliseconds.append(value)
+    for place, milliseconds in taken.items():
+        worst = max(milliseconds)
+        said = f"{median(milliseconds):.0f} ms, worst {worst:.0f}"
+        report(f"all of {place.name}, {TOURS} times", said, "at most 500 ms", worst <= 500)
+
+
 def megabytes(server: Server, part: str = "VmRSS") -> float:
     """Memory that the server's process holds; RssFile is the part that is files of libraries, which others may share."""
     status = Path(f"/proc/{server.process.pid}/status").read_text()
@@ -177,4 +217,4 @@ def memory(home: Path, _rounds: int) -> None:
 
 
 if __name__ == "__main__":
-    run_parts(__doc__, (start, pages, memory), rounds=5)
+    run_parts(__doc__, (start, pages, lessons, memory), rounds=5)

@@ -129,18 +129,11 @@ def papers_shapes(lesson: Lesson) -> None:
     )
     generator = np.random.default_rng(0)
     x = generator.normal(size=(tokens, width))
-    weights = [generator.normal(scale=width**-0.5, size=(width, d_k)) for _ in range(3)]
-    q, k, v = (x @ weight for weight in weights)
+    q, k, v = (x @ generator.normal(scale=width**-0.5, size=(width, d_k)) for _ in range(3))
     steps = attention_steps(q, k, v, d_k**0.5)
-    left, right = st.columns(2)
-    with left:
-        _shaded("X", x)
-    with right:
-        _shaded("W_Q", weights[0])
-    for column, name, matrix in zip(st.columns(3), ("Q = X W_Q", "K = X W_K", "V = X W_V"), (q, k, v), strict=True):
-        with column:
-            _shaded(name, matrix)
-    st.caption("One line a token (of W_Q, one a number of X); purple is negative, orange positive.")
+    _shaded("X", x)
+    _shaded("Q, K and V, side by side", np.hstack([q, k, v]))
+    st.caption("One line a token; purple is negative, orange positive.")
     raw = softmax(steps.scores)
     parts = (
         ("1. Scores: QKᵀ", steps.scores, True),
