@@ -104,6 +104,19 @@ def test_an_address_that_asks_for_what_is_not_there():
     assert "'colour', which this page does not know" in app.warning[0].value
 
 
+@pytest.mark.parametrize("script", ["pages/train.py", "pages/attention.py", "pages/limits.py"])
+def test_each_page_can_be_shown_large(script):
+    app = open_app(script)
+    assert app.query_params.get("large") is None
+    by_label(app.toggle, "Large").set_value(True).run()
+    assert app.query_params["large"] == "yes"
+    app = open_app(script, large="yes")
+    assert not app.warning
+    assert by_label(app.toggle, "Large").value
+    app = open_app(script, large="very")
+    assert "large=very, which is not offered: use yes" in app.warning[0].value
+
+
 def test_the_papers_configuration_is_refused_for_two_reasons():
     assert [wrong.split(" ")[0] for wrong, _ in problems()] == ["patch_size", "num_heads"]
     near = nearest()

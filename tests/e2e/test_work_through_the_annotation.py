@@ -2,9 +2,12 @@
 
 import re
 
+import pytest
 from playwright.sync_api import expect
 
 from vitdemo.ui.lessons.order import ORDER
+
+LETTERS = "getComputedStyle(document.documentElement).fontSize"
 
 
 def test_one_goes_through_the_pages_in_their_order(server, page):
@@ -39,3 +42,38 @@ def test_a_teachers_address_hides_controls(server, page, chart):
     chart(page, "2. Divided: row 1 is 1.00, 0.00, 1.00, 2.00").wait_for()
     page.get_by_text("Asking token", exact=True).wait_for()
     assert page.get_by_text("Divide by", exact=True).count() == 0
+
+
+def test_the_live_picture_is_stepped_through(server, page, chart):
+    page.goto(f"{server.url}/start")
+    chart(page, "The picture cut into 64 patches").first.locator(".nsewdrag").click()
+    page.get_by_role("heading", name="2. Patches").wait_for()
+    page.wait_for_url(re.compile("step=Patches"))
+    page.get_by_role("button", name="Next: tokens").click()
+    page.get_by_role("heading", name="3. Tokens").wait_for()
+    page.get_by_role("link", name="Take this step apart").click()
+    page.get_by_role("heading", name="From image to tokens", exact=True).wait_for()
+
+
+def test_a_page_is_shown_large(server, page, chart):
+    page.goto(f"{server.url}/by_hand?large=yes")
+    chart(page, "1. Scores").first.wait_for()
+    page.get_by_test_id("stMain").get_by_role("link", name="From image to tokens").click()
+    cut = chart(page, "A cat cut into 64 patches")
+    cut.wait_for()
+    page.wait_for_url(re.compile("large=yes"))
+    assert page.evaluate(LETTERS) == "22.4px"
+    large = cut.bounding_box()["height"]
+    page.get_by_text("Large", exact=True).click()
+    page.wait_for_url(lambda address: "large" not in address)
+    page.wait_for_function(f"{LETTERS} == '16px'")
+    page.wait_for_timeout(500)
+    assert cut.bounding_box()["height"] * 1.4 == pytest.approx(large, abs=2)
+
+
+def test_the_papers_listing_runs_beside_its_results(server, page, chart):
+    page.goto(f"{server.url}/training")
+    page.get_by_role("button", name="Run the paper's listing").click()
+    chart(page, "Loss by epoch, after epoch 6").wait_for()
+    page.get_by_text("Paper, validation").wait_for()
+    page.get_by_text("After epoch 6.").wait_for()

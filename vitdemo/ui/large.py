@@ -26,8 +26,12 @@ def title(text: str) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.title(text)
         help = f"Everything {SCALE:g} times as large, for a projector. It is in the address, too."
-        st.toggle("Large", key=address.LARGE, persist_state="session", help=help)
-        _letters(key="letters", data={"scale": scale()})
+        st.toggle("Large", st.session_state[address.LARGE], key="large-switch", help=help, on_change=_switched)
+        _letters(key="letters", data={"scale": scale()}, width="content")
+
+
+def _switched() -> None:
+    st.session_state[address.LARGE] = st.session_state["large-switch"]  # the switch itself is another on each page
 
 
 def scale() -> float:

@@ -131,8 +131,8 @@ def papers_shapes(lesson: Lesson) -> None:
     x = generator.normal(size=(tokens, width))
     q, k, v = (x @ generator.normal(scale=width**-0.5, size=(width, d_k)) for _ in range(3))
     steps = attention_steps(q, k, v, d_k**0.5)
-    _shaded("X", x)
-    _shaded("Q, K and V, side by side", np.hstack([q, k, v]))
+    _shaded(f"X, {tokens} × {width}", x)
+    _shaded(f"Q, K and V, each {tokens} × {d_k}, side by side", np.hstack([q, k, v]))
     st.caption("One line a token; purple is negative, orange positive.")
     raw = softmax(steps.scores)
     parts = (
@@ -149,7 +149,7 @@ def papers_shapes(lesson: Lesson) -> None:
                 key=f"paper-{title}",
                 alt=f"{title}: row 1 is {_listed(matrix[0])}.",
             )
-    _shaded("4. Weighted sum: times V", steps.output)
+    _shaded(f"4. Weighted sum: times V, {tokens} × {d_k}", steps.output)
     st.caption(
         f"The scores spread by {steps.scores.std():.1f} (standard deviation): a sum of {d_k} products of size 1 spreads by "
         f"about √{d_k} = {d_k**0.5:.0f}. Undivided, softmax takes nearly all from one token: a row's largest weight is "
@@ -157,10 +157,9 @@ def papers_shapes(lesson: Lesson) -> None:
     )
 
 
-def _shaded(name: str, matrix: np.ndarray) -> None:
-    rows, columns = matrix.shape
-    st.markdown(f"**{name}**: {rows} × {columns}")
-    chart(shades(matrix, 110), key=f"paper-{name}", alt=f"{name}, {rows} by {columns} numbers.")
+def _shaded(title: str, matrix: np.ndarray) -> None:
+    st.markdown(f"**{title}**")
+    chart(shades(matrix, 110), key=f"paper-{title}", alt=f"{title}: from {matrix.min():.1f} to {matrix.max():.1f}.")
 
 
 def without_scaling(lesson: Lesson) -> None:
