@@ -5,7 +5,8 @@ import streamlit as st
 from vitdemo.ui.lessons.lesson import Lesson
 
 lesson = Lesson(
-    "pages/by_hand.py", "Attention lets each token gather from all others. Here it is worked out number by number."
+    "pages/by_hand.py",
+    "Attention lets each token gather from all tokens, itself included. Here it is worked out number by number.",
 )
 with st.spinner("Loading PyTorch, once after each start …"):
     from vitdemo.ui.lessons import by_hand

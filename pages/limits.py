@@ -5,7 +5,8 @@ import streamlit as st
 from vitdemo.ui.lessons.lesson import Lesson
 
 lesson = Lesson(
-    "pages/limits.py", "What a Vision Transformer costs, what it needs, and how it cheats: measured on this machine."
+    "pages/limits.py",
+    "What a Vision Transformer costs, what it needs, and how it learns by heart: measured on this machine.",
 )
 with st.spinner("Loading PyTorch, once after each start …"):
     from vitdemo.ui.lessons import limits

@@ -5,7 +5,7 @@ import streamlit as st
 from vitdemo.ui.lessons.lesson import Lesson
 
 lesson = Lesson(
-    "pages/parameters.py", "What the ViT changed, what each of its numbers costs, and which printed ones cannot be."
+    "pages/parameters.py", "What the ViT changed, what each setting costs, and which printed settings cannot work."
 )
 with st.spinner("Loading PyTorch, once after each start …"):
     from vitdemo.ui.lessons import parameters, side_by_side

@@ -5,7 +5,10 @@ import streamlit as st
 from vitdemo.ui.lessons.lesson import Lesson
 
 lesson = Lesson(
-    "pages/start.py", "A Vision Transformer names what a photograph shows. Here is one at work, step by step."
+    "pages/start.py",
+    "A Vision Transformer names what a photograph shows. Here is one at work, step by step. These eight "
+    "pages follow the "
+    "paper *Annotation of Vision Transformer*, here called the annotation or the paper; its printed code is the listing.",
 )
 with st.spinner("Loading PyTorch, once after each start …"):
     from vitdemo.ui.lessons import start

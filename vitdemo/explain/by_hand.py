@@ -69,7 +69,7 @@ class Scaling:
     dims: tuple[int, ...]
     spread: np.ndarray  # standard deviation of the scores; sqrt(d_k) is expected
     largest: np.ndarray  # mean over rows of the largest weight; 1 / T would be even, 1 is all on one token
-    gradient: np.ndarray  # mean over rows of the size (Frobenius norm) of softmax's derivative
+    gradient: np.ndarray  # median over rows of the size (Frobenius norm) of the weights' derivative by the query
 
 
 def scaling(dims: tuple[int, ...], scaled: bool, tokens: int = 4, rows: int = QUERIES, seed: int = 0) -> Scaling:
@@ -87,11 +87,13 @@ def scaling(dims: tuple[int, ...], scaled: bool, tokens: int = 4, rows: int = QU
     for d_k in dims:
         q, k = generator.normal(size=(rows, 1, d_k)), generator.normal(size=(rows, tokens, d_k))
         scores = (q * k).sum(axis=-1)  # (rows, tokens)
-        weights = softmax(scores / np.sqrt(d_k) if scaled else scores)
+        divisor = np.sqrt(d_k) if scaled else 1.0
+        weights = softmax(scores / divisor)
         spread.append(scores.std())
         largest.append(weights.max(axis=-1).mean())
         jacobian = weights[:, :, None] * (np.eye(tokens) - weights[:, None])  # d weights_i / d scores_j
-        gradient.append(np.linalg.norm(jacobian, axis=(1, 2)).mean())
+        by_query = jacobian @ k / divisor  # (rows, tokens, d_k)
+        gradient.append(np.median(np.linalg.norm(by_query, axis=(1, 2))))
     return Scaling(dims, np.array(spread), np.array(largest), np.array(gradient))
 
 

@@ -26,7 +26,7 @@ class Cost:
 
     tokens: int
     seconds: float  # for BATCH images, the median of several passes
-    megabytes: float  # of its attention maps, in 32-bit floats
+    megabytes: float  # that its attention maps take
 
 
 @torch.no_grad()
@@ -41,14 +41,15 @@ def attention_costs(config: ModelConfig, patch_sizes: tuple[int, ...], repeats: 
     module = Attention(config, torch.Generator())
     tokens = [replace(config, patch_size=size).num_tokens for size in patch_sizes]
     inputs = [torch.randn(BATCH, T, config.embed_dim) for T in tokens]
-    taken = [[] for _ in inputs]
+    taken, maps = [[] for _ in inputs], {}
     for _ in range(repeats + 1):
         for x, seconds in zip(inputs, taken, strict=True):
             started = time.perf_counter()
-            module(x)
+            _, attention = module(x)
             seconds.append(time.perf_counter() - started)
+            maps[x.shape[1]] = attention.untyped_storage().nbytes() / 1e6
     each = zip(tokens, taken, strict=True)  # the first pass of each warms up
-    return [Cost(T, median(seconds[1:]), 4 * BATCH * config.num_heads * T * T / 1e6) for T, seconds in each]
+    return [Cost(T, median(seconds[1:]), maps[T]) for T, seconds in each]
 
 
 def exponent(x: list[float], y: list[float]) -> float:
@@ -57,7 +58,7 @@ def exponent(x: list[float], y: list[float]) -> float:
 
 
 def hunger() -> Iterator[tuple[str, int, float]]:
-    """Train both kinds on ever more images, each time for as many steps.
+    """Train both kinds on ever more images, until each training has seen as many.
 
     Yields:
         which kind, on how many images, and its accuracy on HUNGRY_TEST others.

@@ -8,7 +8,9 @@ from .style import MARK, SEQUENTIAL, SIGNED, TRAIN, VALIDATION, axis, blank
 CELL = 40  # pixels a row
 
 
-def numbers(matrix: np.ndarray, row: int | None = None, signed: bool = False, decimals: int = 2) -> go.Figure:
+def numbers(
+    matrix: np.ndarray, row: int | None = None, signed: bool = False, decimals: int = 2, most: float | None = None
+) -> go.Figure:
     """A matrix with its numbers in it (minus infinity as such, without colour); one row may be framed.
 
     Args:
@@ -16,9 +18,10 @@ def numbers(matrix: np.ndarray, row: int | None = None, signed: bool = False, de
         row: to be framed.
         signed: the colours part at 0; else they run from 0 to the largest.
         decimals: of the numbers.
+        most: where the colours end; without, at the largest.
     """
     matrix = np.where(np.isneginf(matrix), np.nan, matrix)
-    most = float(np.nanmax(np.abs(matrix))) or 1.0
+    most = most or float(np.nanmax(np.abs(matrix))) or 1.0
     share = np.abs(matrix) / most
     dark_ink = share < 0.6 if signed else share > 0.6
     text = [
@@ -74,13 +77,15 @@ def two_lines(
     x_title: str,
     y_title: str,
     height: int,
-    logarithmic: bool = False,
+    logarithmic: str = "",
     most: float | None = None,
 ) -> go.Figure:
-    """Two lines by name; the upright axis ends at `most`, where figures are to be compared."""
+    """Two lines by name; axes in `logarithmic` ("x" or "xy") are so; the upright one ends at `most`, to compare figures."""
     up = axis(y_title, rangemode="tozero") if most is None else axis(y_title, range=[0, most])
+    if "y" in logarithmic:
+        up = axis(y_title, type="log", dtick=1)
     ticks = {"tickvals": x, "ticktext": [f"{value:,}" for value in x]} if len(x) <= 12 else {}
-    across = axis(x_title, type="log" if logarithmic else "linear", **ticks, showgrid=False)
+    across = axis(x_title, type="log" if "x" in logarithmic else "linear", **ticks, showgrid=False)
     legend = {"orientation": "h", "y": 1.2, "x": 0}
     figure = blank(height, top=8, x=across, y=up, showlegend=True, legend=legend)
     for (name, values), style in zip(lines.items(), (TRAIN, VALIDATION), strict=False):

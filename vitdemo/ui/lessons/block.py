@@ -15,10 +15,11 @@ from .example import SAMPLE, first_pictures, plain_vit
 from .lesson import Lesson
 from .walks import MODEL
 
+LENGTH = "length (root of the sum of squares)"  # what is drawn of tokens
 BATCH = 4  # pictures that flow through
 WIDTHS, DEPTHS, HEADS, PATCHES = (32, 64, 128, 192), range(1, 13), (1, 2, 4, 8), (2, 4, 8, 16)
 WHAT = {  # of each part: what it does
-    "images": "normalised pictures: B, channels, height, width",
+    "images": "normalised pictures: how many (the batch, B), channels, height, width",
     "patch_embed": "one token a patch",
     "embed": "CLS before them, positions added",
     "blocks[0].norm1": "each token to mean 0 and spread 1, then scaled",
@@ -56,13 +57,13 @@ def shapes(lesson: Lesson) -> ModelConfig | None:
     rows = ["| Part | Shape | Spread | What it is |", "|---|---|---:|---|"]
     for step in steps:
         words = WHAT.get(step.name, f"the stream after block {config.depth}")
-        shape = " × ".join(map(str, step.shape))
-        rows.append(f"| `{step.name.replace('blocks[0].', '')}` | {shape} | {step.spread:.2f} | {words} |")
+        shape = "×".join(map(str, step.shape))
+        rows.append(f"| `{step.name.replace('blocks[0].', '')}` | {shape} | {step.spread:.3f} | {words} |")
     st.markdown("\n".join(rows))
     st.caption(
         f"{BATCH} test images through a new model of these sizes, with the random weights that a training begins with; "
-        "from `norm1` to `mlp.fc2` it is the first block. Spread is the standard deviation: each norm makes it 1. The "
-        f"attention's mean is 1 / T = 1 / {config.num_tokens} in any model, since its rows sum to 1."
+        "from `norm1` to `mlp.fc2` it is the first block. Spread is the standard deviation: a new norm makes it 1 (its "
+        f"γ is 1, its β is 0). The attention's rows sum to 1, so its numbers are small: 1 / {config.num_tokens} on average."
     )
     share = parameters(config)["encoder blocks"] / sum(parameters(config).values())
     attention, mlp = (
@@ -71,10 +72,10 @@ def shapes(lesson: Lesson) -> ModelConfig | None:
     )
     lesson.predict(
         "mlp",
-        "How many times as many parameters as the attention of a block has its MLP?",
+        "How many times as many parameters does the MLP of a block have as its attention?",
         {"half as many": 0.5, "as many": 1.0, "twice as many": 2.0},
         lambda: mlp / attention,
-        f"{{}} times: {mlp:,} against {attention:,}. All blocks together hold {share:.0%} of this model's parameters.",
+        f"{{:.3g}} times: {mlp:,} against {attention:,}. All blocks together hold {share:.0%} of this model's parameters.",
     )
     return config
 
@@ -86,20 +87,21 @@ def residual_stream(lesson: Lesson) -> None:
     found = stream(model, normalise(first_pictures(BATCH * 4).images))
     st.markdown(
         "No block replaces the tokens: each half **adds** to them. What goes through from the embedding to the last norm is "
-        "called the residual stream. Here is how long the tokens are in the trained example, and how long what each half adds."
+        "called the residual stream. Here is how long the tokens of the trained example are (with its own sizes, not those of "
+        "the sliders), and the length of what each half adds."
     )
     layers = tuple(range(1, run.model.depth + 1))
     left, right = st.columns(2)
     with left:
         st.markdown("**Length of the tokens**")
-        lines = {"after the block": np.array(found.tokens[1:]), "before it": np.array(found.tokens[:-1])}
+        lines = {"mean of all tokens": np.array(found.tokens)}
         alt = f"Length of the tokens from {found.tokens[0]:.1f} to {found.tokens[-1]:.1f}."
-        chart(two_lines(layers, lines, "block", "Euclidean norm", 260), key="lengths", alt=alt)
+        chart(two_lines((0, *layers), lines, "after block (0: the embedding)", LENGTH, 260), key="lengths", alt=alt)
     with right:
         st.markdown("**Length of what is added**")
         lines = {"by attention": np.array(found.attention), "by the MLP": np.array(found.mlp)}
         alt = f"In the last block attention adds {found.attention[-1]:.1f}, the MLP {found.mlp[-1]:.1f}."
-        chart(two_lines(layers, lines, "block", "Euclidean norm", 260), key="added", alt=alt)
+        chart(two_lines(layers, lines, "block", LENGTH, 260), key="added", alt=alt)
     st.caption(
         f"Means over the tokens of {BATCH * 4} test images. From {found.tokens[0]:.1f} in front of the first block the "
         f"tokens grow to {found.tokens[-1]:.1f}. They are shorter than the sum of all that was added, as it does not all "
@@ -112,8 +114,9 @@ def layer_norm(lesson: Lesson) -> None:
     st.header("What LayerNorm does")
     st.latex(r"\mathrm{LN}(x) = \gamma \odot \frac{x - \mu}{\sqrt{\sigma^2 + \varepsilon}} + \beta")
     st.markdown(
-        "Each token for itself: less the mean $\\mu$ of its numbers, divided by their spread $\\sigma$, then scaled and "
-        "moved by learnt numbers $\\gamma$ and $\\beta$. However long a token has become on the stream, attention and MLP "
+        "For each token alone: subtract the mean $\\mu$ of its numbers, divide by their spread $\\sigma$, then scale and shift "
+        "each number ($\\odot$: number by number) by learnt $\\gamma$ and $\\beta$. The tiny $\\varepsilon$ keeps it from "
+        "dividing by 0. However long a token has become on the stream, attention and MLP "
         "get one of known size."
     )
     run, _ = plain_vit()
@@ -123,7 +126,7 @@ def layer_norm(lesson: Lesson) -> None:
         "tokens without their norm?",
         {"nearly as many": 0.8, "about half": 0.5, "about chance (10 %)": 0.1},
         lambda: accuracies(run.id)[1],
-        "A share of {}: its weights were learnt for tokens of a known size.",
+        "Now {:.0%}: its weights were learnt for tokens of a known size. The learnt γ and β are gone as well.",
     ):
         before, after = accuracies(run.id)
         st.markdown(f"With the norm **{before:.1%}**, without **{after:.1%}**.")
@@ -143,7 +146,7 @@ def whole_model(lesson: Lesson, config: ModelConfig) -> None:
     """The source, part by part, with the shapes of the sliders."""
     st.header("The whole model, part by part")
     st.markdown(
-        "This is the code that trained the example and that runs under every page here, read from the running program. It is "
+        "This is the code of the trained example and of every model on these pages, read from the running program. It is "
         "one file, `vitdemo/model.py`, and reads from top to bottom. The shapes are those of the sliders above."
     )
     sizes = {

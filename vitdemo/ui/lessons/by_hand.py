@@ -68,14 +68,15 @@ def small_enough_to_read(lesson: Lesson) -> None:
             with column:
                 st.markdown(f"**{title}**")
                 alt = f"{title}: row {row + 1} is {_listed(matrix[row])}."
-                chart(numbers(matrix, row, signed), key=f"hand-{title}", alt=alt)
+                chart(numbers(matrix, row, signed, most=_most(title)), key=f"hand-{title}", alt=alt)
                 st.caption(words)
     lesson.predict(
         "same-keys",
         "If all four keys were the same, how much would each token get?",
         {"0": 0.0, "1/4": 0.25, "1/2": 0.5, "1": 1.0},
         lambda: attention_steps(q, np.tile(k[:1], (T, 1)), v, by).weights[row, 0],
-        "With your Q and the first key four times, the first weight is {}: equal scores get equal shares, whatever the query.",
+        "With your Q and the first key four times, the first weight is {:.3g}: equal scores get equal shares, whatever the "
+        "query.",
     )
     lesson.code(attention_steps, "The same four lines of arithmetic as above, in NumPy.")
 
@@ -101,7 +102,7 @@ def _steps(steps, q: np.ndarray, v: np.ndarray, row: int, by: float) -> tuple:
                 steps.scores,
                 True,
                 f"Row {token}: query {token}, ({_listed(q[row])}), times each key, number by number, and added; each column "
-                "is a key. A large score: the two point the same way.",
+                "is a key. A large score: the two point the same way, or are long.",
             ),
             ("2. Divided", steps.scaled, True, f"Each score divided by {by:.3f}."),
         ),
@@ -110,7 +111,8 @@ def _steps(steps, q: np.ndarray, v: np.ndarray, row: int, by: float) -> tuple:
                 "3. Softmax",
                 steps.weights,
                 False,
-                f"e to the power of each number, divided by the sum of its row. Row {token}: {_listed(weights)}, together "
+                f"e to the power of each number, divided by the sum of these powers in the row. Row {token}: "
+                f"{_listed(weights)}, together "
                 f"{weights.sum():.2f}. This is the attention.",
             ),
             ("4. Weighted sum: times V", steps.output, True, f"Row {token}: {shares}."),
@@ -145,7 +147,7 @@ def papers_shapes(lesson: Lesson) -> None:
         with column:
             st.markdown(f"**{title}**")
             chart(
-                numbers(matrix, signed=signed, decimals=1 if signed else 2),
+                numbers(matrix, signed=signed, decimals=1 if signed else 2, most=_most(title)),
                 key=f"paper-{title}",
                 alt=f"{title}: row 1 is {_listed(matrix[0])}.",
             )
@@ -155,6 +157,10 @@ def papers_shapes(lesson: Lesson) -> None:
         f"about √{d_k} = {d_k**0.5:.0f}. Undivided, softmax takes nearly all from one token: a row's largest weight is "
         f"{raw.max(axis=1).mean():.2f} on average, divided {steps.weights.max(axis=1).mean():.2f}."
     )
+
+
+def _most(title: str) -> float | None:
+    return 1.0 if "Softmax" in title else None  # its weights are shares
 
 
 def _shaded(title: str, matrix: np.ndarray) -> None:
@@ -171,7 +177,7 @@ def without_scaling(lesson: Lesson) -> None:
         "most, on average?",
         {"40 %": 0.4, "60 %": 0.6, "95 %": 0.95},
         lambda: scaling((PAPER[2],), scaled=False).largest[0],
-        f"Computed over {QUERIES} random queries: {{}}. Softmax has all but chosen one token.",
+        f"Computed over {QUERIES} random queries: {{:.0%}}. Softmax has all but chosen one token.",
     ):
         return
     divided, raw = scaling(DIMS, scaled=True), scaling(DIMS, scaled=False)
@@ -180,17 +186,17 @@ def without_scaling(lesson: Lesson) -> None:
         st.markdown("**Largest weight of a row**")
         lines = {"divided by √d_k": divided.largest, "not divided": raw.largest}
         alt = f"Largest weight at d_k {DIMS[-1]}: {divided.largest[-1]:.2f} divided, {raw.largest[-1]:.2f} not."
-        chart(two_lines(DIMS, lines, "d_k", "mean over rows", 260, logarithmic=True), key="largest", alt=alt)
+        chart(two_lines(DIMS, lines, "d_k", "mean over rows", 260, logarithmic="x"), key="largest", alt=alt)
     with right:
-        st.markdown("**Size of softmax's gradient**")
+        st.markdown("**Gradient that reaches a query**")
         lines = {"divided by √d_k": divided.gradient, "not divided": raw.gradient}
         alt = f"Gradient at d_k {DIMS[-1]}: {divided.gradient[-1]:.2f} divided, {raw.gradient[-1]:.3f} not."
-        chart(two_lines(DIMS, lines, "d_k", "Frobenius norm", 260, logarithmic=True), key="gradient", alt=alt)
+        chart(two_lines(DIMS, lines, "d_k", "median over queries", 260, logarithmic="x"), key="gradient", alt=alt)
     st.caption(
-        f"{QUERIES} random queries, {PAPER[0]} random keys each. Divided, both stay as they are. Not divided, the gradient "
-        f"at d_k = {DIMS[-1]} is {divided.gradient[-1] / raw.gradient[-1]:.0f} times smaller: whatever the loss says, "
-        "hardly anything comes back through the softmax, and queries and keys stop learning (Vaswani et al. 2017, section "
-        "3.2.1)."
+        f"{QUERIES} random queries, {PAPER[0]} random keys each. Right: how much a query's weights change with its numbers "
+        "(size of the derivative). Divided, both hardly depend on d_k. Not divided, half of the queries have a gradient "
+        f"below {raw.gradient[-1]:.4f} at d_k = {DIMS[-1]}: softmax has chosen one token, whatever the loss says hardly "
+        "anything comes back, and such queries stop learning (Vaswani et al. 2017, section 3.2.1)."
     )
     lesson.code(scaling, "How the two charts come about.")
 
@@ -219,13 +225,13 @@ def heads(lesson: Lesson) -> None:
         with column:
             st.markdown(f"**Head {head + 1}**")
             chart(
-                numbers(weights[head]),
+                numbers(weights[head], most=1.0),
                 key=f"head-{head}",
                 alt=f"Weights of head {head + 1}: {_listed(weights[head][0])}, …",
             )
     st.caption(
         "One matrix of weights a head: the same tokens, other queries and keys, another pattern. Computed head by head, the "
-        f"joined result differs from the module of this app by at most {np.abs(whole - joined).max():.0e}."
+        f"joined result differs from the module of this app by at most {np.abs(whole - joined).max():.7f}, which is rounding."
     )
     lesson.code(Attention, "All heads at once: the split is a `reshape`, the join is one, too.")
 
@@ -239,17 +245,17 @@ def two_divisors(lesson: Lesson) -> None:
         f"embedding. With its {shape.embed_dim} numbers and {shape.num_heads} heads that is {shape.embed_dim**0.5:.2f} in "
         f"place of {shape.head_dim**0.5:.2f}: every score is $\\sqrt{{{shape.num_heads}}}$ = {shape.num_heads**0.5:.2f} times "
         "too small, and every attention flatter than meant. A model that is trained that way can learn larger weights to make "
-        "up for it. What does it cost one that was not?"
+        "up for it. What does the wrong divisor cost a model that was trained with the right one?"
     )
     run, _ = plain_vit()
     trained = run.model
     if lesson.predict(
         "divisor-accuracy",
-        f"The example model was trained with $\\sqrt{{d_k}}$ = {trained.head_dim**0.5:.2f}. What is left of its accuracy if we "
-        f"divide by $\\sqrt{{{trained.embed_dim}}}$ = {trained.embed_dim**0.5:.2f} instead?",
+        f"The example that ships with the app was trained with $\\sqrt{{d_k}}$ = {trained.head_dim**0.5:.2f}. What is left "
+        f"of its accuracy if we divide by $\\sqrt{{{trained.embed_dim}}}$ = {trained.embed_dim**0.5:.2f} instead?",
         {"nearly all": 0.9, "about half": 0.45, "chance (10 %)": 0.1},
         lambda: two_accuracies(run.id)["code"][0],
-        f"Over {SAMPLE} test images it names a share of {{}} rightly.",
+        f"It still names {{:.0%}} of {SAMPLE} test images rightly.",
     ):
         found = two_accuracies(run.id)
         rows = ["| Divided by | Accuracy | Entropy of the last layer's attention |", "|---|---:|---:|"]
@@ -262,7 +268,8 @@ def two_divisors(lesson: Lesson) -> None:
         ]
         st.markdown("\n".join(rows))
         st.caption(
-            f"Even attention over {trained.num_tokens} tokens would have {np.log2(trained.num_tokens):.2f} bits."
+            "Entropy says how evenly attention is spread: 0 bits is all on one token, "
+            f"{np.log2(trained.num_tokens):.2f} bits is even over all {trained.num_tokens}."
         )
     lesson.code(divided_by, "The same weights, another divisor.")
 

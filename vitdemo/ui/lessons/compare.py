@@ -49,4 +49,4 @@ def compare(recipes: dict[str, Recipe], key: str, help: str) -> None:
         )
 
     total = sum(training.epochs for _, training in recipes.values())
-    question((key,), total, lambda: train_each(recipes), f"Train both: {key}", "epochs", show, help)
+    question((key,), total, lambda: train_each(recipes), "Train both", "epochs", show, help)

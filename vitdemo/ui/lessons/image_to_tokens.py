@@ -57,7 +57,8 @@ def cut(lesson: Lesson) -> torch.Tensor:
         f"Half the patch size, {SIZES[0]} px in place of {SIZES[1]} px: how many times as many pairs of tokens?",
         {"2 times": 2, "4 times": 4, "16 times": 16},
         lambda: ModelConfig(patch_size=SIZES[0]).num_tokens ** 2 / ModelConfig(patch_size=SIZES[1]).num_tokens ** 2,
-        "{} times: four times the tokens, and each looks at four times as many. CLS makes it a little less than their product.",
+        "{:.3g} times: four times the tokens, and each looks at four times as many. CLS makes it a little less than their "
+        "product.",
     )
     return image
 
@@ -65,7 +66,7 @@ def cut(lesson: Lesson) -> torch.Tensor:
 def project(lesson: Lesson, image: torch.Tensor) -> None:
     """The convolution is a linear projection of flattened patches."""
     st.header("A patch becomes a token")
-    _, model = plain_vit()
+    run, model = plain_vit()
     config = model.config
     size, side = config.patch_size, config.image_size // config.patch_size
     images = normalise(image[None])
@@ -98,21 +99,27 @@ def project(lesson: Lesson, image: torch.Tensor) -> None:
             alt = f"{title}, from {numbers.min():.2f} to {numbers.max():.2f}."
             chart(shades(numbers[None].numpy(), 90), key=f"row-{title}", alt=alt)
         st.caption(
-            f"Purple is negative, orange positive. First the {size**2} red numbers row by row, then green, then blue; 0 is "
-            "medium grey."
+            f"Purple is negative, orange positive. First the {size**2} red numbers row by row, then green, then blue. White "
+            "is 0, in the flattened patch a medium brightness."
         )
     st.markdown(
         f"The projection is one matrix $W$ of {config.embed_dim} × {rows.shape[-1]} and one vector $b$ for all patches: "
         f"token = $W$ patch + $b$. The code computes it as a **convolution** with {config.embed_dim} filters of {size} × "
         f"{size} pixels that steps by {size}, so that no pixel is seen twice. For all {config.num_patches} patches of this "
-        f"picture the two differ by at most {difference:.0e}, which is rounding."
+        f"picture the two differ by at most {difference:.7f}, which is rounding."
     )
     weight = model.patch_embed.proj.weight.detach().numpy()
     alt = f"{len(weight)} filters of {size} by {size} pixels."
-    chart(filters(weight, 32, 190), key="filters", alt=alt)
+    chart(filters(weight, 16, 360), key="filters", alt=alt)
     st.caption(
         f"The {len(weight)} rows of the trained $W$ as small pictures: what each number of a token responds to. Some look for "
         "brightness or colour, some for edges and stripes. Grey is no weight; each has its own scale."
+        + (
+            f" The first {min(rows.shape[-1], len(weight))} did not start at random but as the main patterns of the training "
+            "patches; training changed them from there."
+            if run.training.first_filters == "whitened"
+            else ""
+        )
     )
     lesson.code(
         PatchEmbed, "`proj` is the convolution; `flatten` and `transpose` lay its results out as rows of tokens."
@@ -123,13 +130,13 @@ def cls_token(lesson: Lesson, image: torch.Tensor) -> None:
     """One more token, the same for all pictures."""
     st.header("One token more: CLS")
     _, model = plain_vit()
-    other = first_pictures(PICTURES).images[1]
+    other = image.flip(2)  # mirrored: another picture
     with torch.no_grad():
         tokens, others = model.embed(normalise(torch.stack([image, other])))
     apart = float((tokens[0] - others[0]).abs().max())
     st.markdown(
-        f"Before the {model.config.num_patches} patches goes a token of learnt numbers, CLS. It has seen nothing: in front "
-        f"of the first block it is the same for every picture (between this one and test image 1 it differs by {apart:g}). "
+        f"A token of learnt numbers, CLS, is put in front of the {model.config.num_patches} patches. It has seen nothing: "
+        f"before the first block it is the same for every picture (between this one and another it differs by {apart:g}). "
         "Block by block it gathers from the patches, and after the last one the class is read from it alone."
     )
     chart(
@@ -171,8 +178,9 @@ def positions(lesson: Lesson, image: torch.Tensor) -> None:
             on_click=clicked,
         )
         st.caption(
-            "Orange: alike. Purple: opposite. Nobody told the model which patches are neighbours; it learnt that near places "
-            "belong together (Dosovitskiy et al. 2021, Figure 7)."
+            "Orange: alike. Purple: opposite, once what all places have in common is taken away. Nobody told the model which "
+            "patches are neighbours; it learnt that near places "
+            "belong together (compare Dosovitskiy et al. 2021, Figure 7)."
         )
     with right:
         order = lesson.choose(
@@ -209,7 +217,7 @@ def positions(lesson: Lesson, image: torch.Tensor) -> None:
             "chance (10 %)": 0.1,
         },
         lambda: accuracies(run.id)["shuffled", True],
-        "A share of {}: colours and textures are still there, shapes are not.",
+        "{:.0%}: colours and textures are still there, shapes are not.",
     ):
         found = accuracies(run.id)
         rows = ["| Positions | Patches in order | Patches shuffled |", "|---|---:|---:|"]

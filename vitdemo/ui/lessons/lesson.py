@@ -80,21 +80,21 @@ class Lesson:
             question: whose answer is a number.
             answers: what can be chosen; the one nearest to the truth is right.
             truth: computes it, once somebody has committed to an answer.
-            why: the reason; `{}` stands for the computed number.
+            why: the reason; `{:.3g}`, or another format, stands for the computed number.
         """
         with st.container(border=True):
             st.markdown(f"**Predict first.** {question}")
             key = self.key(f"{name}-answer")
             chosen = st.radio(question, answers, index=None, key=key, horizontal=True, label_visibility="collapsed")
             if chosen is None:
-                st.caption("Choose an answer, and it is computed.")
+                st.caption("Choose an answer to see the computed one.")
                 return False
             found = truth()
             right = min(answers, key=lambda answer: abs(answers[answer] - found))
             verdict, icon = (
                 ("Right.", ":material/check_circle:") if chosen == right else ("Not quite.", ":material/cancel:")
             )
-            st.markdown(f"{icon} **{verdict}** {why.format(f'{found:.3g}')}")
+            st.markdown(f"{icon} **{verdict}** {why.format(found)}")
         return True
 
     def code(self, part, says: str) -> None:

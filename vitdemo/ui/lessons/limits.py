@@ -31,7 +31,7 @@ def quadratic(lesson: Lesson) -> None:
         "attention maps?",
         {"4 times": 4, "16 times": 16, "64 times": 64},
         lambda: costs()[3].megabytes / costs()[2].megabytes,
-        "{} times. Every token looks at every token: T² numbers in each head.",
+        "{:.3g} times. Every token looks at every token: T² numbers in each head.",
     ):
         return
     found = costs()
@@ -44,19 +44,19 @@ def quadratic(lesson: Lesson) -> None:
         with column:
             st.markdown(f"**{title}**")
             square = values[-1] * (np.array(tokens) / tokens[-1]) ** 2
-            name = "measured" if unit == "milliseconds" else "counted"
             chart(
-                two_lines(tokens, {name: values, "quadratic": square}, "tokens", unit, 280, logarithmic=True),
+                two_lines(tokens, {"measured": values, "quadratic": square}, "tokens", unit, 280, logarithmic="xy"),
                 key=title,
                 alt=f"{title}: {values[0]:.2f} to {values[-1]:.2f} {unit} for {tokens[0]} to {tokens[-1]} tokens.",
             )
     last = exponent(tokens[-2:], [cost.seconds for cost in found[-2:]])
     whole = exponent(tokens, [cost.seconds for cost in found])
     st.caption(
-        f"{BATCH} images, width {ModelConfig().embed_dim}, {ModelConfig().num_heads} heads, on this machine, just now. "
-        f"Dashed: what T² alone would give. The fitted power of the time is {whole:.2f} over all sizes and {last:.2f} "
-        "between the two largest: with few tokens, the projections, which grow as T, and the start of each product weigh "
-        "more."
+        f"{BATCH} images, width {ModelConfig().embed_dim}, {ModelConfig().num_heads} heads, measured once since the app "
+        "was started. Both axes are logarithmic: a power is a straight line, dashed the second one, T². The fitted power is "
+        f"{exponent(tokens, [cost.megabytes for cost in found]):.2f} for the memory; for the time {whole:.2f} over all sizes "
+        f"and {last:.2f} between the two largest. Below 2, the projections, which grow as T, and the start of each product "
+        "still weigh; above 2, the maps have outgrown the processor's fast memory, or others were at work."
     )
     lesson.code(attention_costs, "How it is measured: in turns, the `median` of several passes.")
 
@@ -67,15 +67,15 @@ def data_hunger(lesson: Lesson) -> None:
     st.markdown(
         "A convolution knows from the start that neighbours belong together. A plain ViT has to learn it, from images. Here "
         f"both a plain ViT and a hybrid, whose tokens come from convolutions, are trained on {', '.join(map(_count, HUNGRY))} "
-        f"images, each time for as many steps ({SEEN:,} images seen, few of them again and again or many a few times), and "
-        f"asked about {HUNGRY_TEST:,} test images."
+        f"images, until each has seen {SEEN:,} (few of them again and again, or many a few times), and asked about "
+        f"{HUNGRY_TEST:,} test images. The two also differ in size and recipe, so not all of a gap is due to the convolutions."
     )
 
     def show(answers: tuple) -> None:
         counts = tuple(dict.fromkeys(images for _, images, _ in answers))
         lines = {kind: np.array([reached for which, _, reached in answers if which == kind]) for kind in KINDS}
         said = [f"{kind} {', '.join(f'{share:.0%}' for share in reached)}" for kind, reached in lines.items()]
-        figure = two_lines(counts, lines, "training images", "accuracy", 280, logarithmic=True)
+        figure = two_lines(counts, lines, "training images", "accuracy", 280, logarithmic="x")
         chart(figure, key="hunger", alt=f"Accuracy with {', '.join(map(_count, counts))} images: {'; '.join(said)}.")
         st.caption(f"One training a point, one seed; guessing would reach {1 / ModelConfig().num_classes:.0%}.")
 
@@ -101,22 +101,23 @@ def learning_by_heart(lesson: Lesson) -> None:
     listing, images = sum(parameters(ModelConfig()).values()), PRESETS["annotation"][1].train_images
     lesson.predict(
         "per-image",
-        f"The paper's listing learns from {images} images. How many parameters has it for each of them?",
+        f"The paper's listing learns from {images} images. How many parameters does it have per image?",
         {"6": 6, "60": 60, "600": 600},
         lambda: listing / images,
-        f"{{}}: {listing:,} in all. Enough to remember each image instead of learning what a frog is.",
+        f"{{:.0f}}: {listing:,} in all. Enough to remember each image instead of learning what a frog is.",
     )
     plain, _ = PAIRS["by heart"].values()
     st.markdown(
         f"A plain ViT is trained twice on {plain[1].train_images} images for {plain[1].epochs} epochs: once on the images as "
-        "they are, once on images that are never twice the same ("
-        + ", ".join(f"`{name}` {value}" for name, value in CURE.items())
-        + "). Nothing else differs."
+        "they are, once on images that are never twice the same: mirrored at random, brightness, contrast and colour off by "
+        f"up to {CURE['jitter']:.0%}, a square of {CURE['erasing']} pixels blanked, and in {CURE['cutmix']:.0%} of the steps "
+        "a piece of another image pasted in. Nothing else differs."
     )
     compare(PAIRS["by heart"], "by heart", "Less than a minute on two cores.")
     st.caption(
-        "As they are: the loss of the training images goes to 0, that of the test images falls and then **rises**. The model "
-        "is ever surer of what it has by heart, and wrong with others. Never twice the same: there is nothing to remember, the "
-        "gap stays small, and the test images gain. What helps most is not here: more images."
+        "Look whether, on the images as they are, the test loss falls and then **rises** while the training loss goes to 0: "
+        "the model is ever surer of what it has by heart, and wrong with others. On changed images there is nothing to "
+        "remember. Their training accuracy is lower for another reason, too: they are harder, and a mixed one counts under its "
+        "own label alone. More images would help most."
     )
     lesson.code(train_each, "Two trainings; the second differs in what is named above.")

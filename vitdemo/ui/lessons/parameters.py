@@ -24,7 +24,7 @@ PATCHES, WIDTHS, DEPTHS, HEADS, RATIOS = (
 )
 MEANS = {  # each parameter of section 1.4.3: what more of it does
     "image_size": "Pixels a side. Twice as many: four times the patches.",
-    "patch_size": "Pixels a side of a patch. Half as many: four times the tokens, sixteen times the pairs.",
+    "patch_size": "Pixels a side of a patch. Half as large: four times the tokens, sixteen times the pairs.",
     "embed_dim": "Numbers in a token, D. Twice as many: about four times the parameters.",
     "depth": "Encoder blocks. Parameters and operations grow in proportion.",
     "num_heads": "Parts that attention is split into, each of D / heads numbers. Costs no parameters.",
@@ -72,7 +72,7 @@ def calculator(lesson: Lesson) -> None:
     tables = st.columns(3)
     for column, title, parts, counted in (
         (tables[0], "Parameters", parameters(config), found.parameters),
-        (tables[1], "Multiply-adds an image", operations(config), found.multiply_adds),
+        (tables[1], "Multiply-adds per image", operations(config), found.multiply_adds),
     ):
         total = sum(parts.values())
         rows = [f"| {title} | | |", "|---|---:|---:|"]
@@ -85,14 +85,14 @@ def calculator(lesson: Lesson) -> None:
     st.caption(
         "The parts are worked out by formula. *Counted* and *measured* come from a model of these sizes that was just "
         "made and asked: its parameters, the products of the tensors that met in it, and what PyTorch kept of a training "
-        f"step for the way back ({MEASURED} images, times {BATCH // MEASURED})."
+        f"step to compute the gradient ({MEASURED} images, times {BATCH // MEASURED})."
     )
     lesson.predict(
         "heads-cost",
         "Eight heads in place of one: how many times as many parameters?",
         {"as many": 1.0, "twice as many": 2.0, "eight times": 8.0},
         lambda: _size(num_heads=8) / _size(num_heads=1),
-        "{} times: the heads divide the width among them.",
+        "{:.3g} times, just as many: the heads divide the width among them.",
     )
     lesson.code(
         parameters, "`attention` and `mlp` are of one block; the sum is checked against the model by the tests."
@@ -110,8 +110,9 @@ def as_printed(lesson: Lesson) -> None:
     st.header("The paper's “minimal CPU” configuration")
     p = MINIMAL_CPU
     st.markdown(
-        "Section 1.4.3 prints " + ", ".join(f"`{name}` {value}" for name, value in p.items()) + ", and as image size "
-        f"“{IMAGE_SIZE}”, which is the shape of a batch. Entered here as printed:"
+        "Section 1.4.3 prints, in the names of this app, "
+        + ", ".join(f"`{name}` {value}" for name, value in p.items())
+        + f", and as image size “{IMAGE_SIZE}”, which is the shape of a batch. Entered here as printed:"
     )
     for wrong, why in problems():
         st.markdown(f":red[:material/block:] {wrong}")
@@ -119,11 +120,11 @@ def as_printed(lesson: Lesson) -> None:
     near = nearest()
     listing = ModelConfig()
     st.markdown(
-        f"The nearest that can be has patches of {near.patch_size} pixels (one for the whole image: its only company is "
-        f"CLS) and {near.num_heads} heads: {sum(parameters(near).values()):,} parameters. The listing in the same paper "
-        f"has patches of {listing.patch_size}, width {listing.embed_dim}, {listing.depth} layers, {listing.num_heads} "
-        f"heads: {sum(parameters(listing).values()):,}. An MLP of {p['mlp_dim']:,} and {p['num_heads']} heads belong to "
-        f"ViT-Base, whose width is {VIT_BASE_WIDTH} (Dosovitskiy et al. 2021, Table 1)."
+        f"The nearest that can be has {near.num_patches} patches of {near.patch_size} pixels and {near.num_heads} heads: "
+        f"{sum(parameters(near).values()):,} parameters. The listing in the same paper has patches of {listing.patch_size}, "
+        f"width {listing.embed_dim}, {listing.depth} layers, {listing.num_heads} heads: {sum(parameters(listing).values()):,}. "
+        f"{p['depth']} layers, {p['num_heads']} heads and an MLP of {p['mlp_dim']:,} belong to ViT-Base, whose width is "
+        f"{VIT_BASE_WIDTH} (Dosovitskiy et al. 2021, Table 1)."
     )
     lesson.code(nearest, "`divisors` of the image's size, and the heads that divide the width.")
 
@@ -131,8 +132,14 @@ def as_printed(lesson: Lesson) -> None:
 def problems() -> list[tuple[str, str]]:
     """What this app says of the printed values, each alone, and why."""
     p, found = MINIMAL_CPU, []
+    size = nearest().image_size // nearest().patch_size
     reasons = (
-        ({"patch_size": p["patch_size"]}, "A patch cannot be larger than the image that it is cut from."),
+        (
+            {"patch_size": p["patch_size"]},
+            "Read as pixels, a patch cannot be larger than the image that it is cut from. But the same section calls "
+            f"`patch_size` the number of patches, and {size} × {size} = {size**2}: those of {nearest().patch_size} pixels, "
+            "as in the listing.",
+        ),
         (
             {"embed_dim": p["embed_dim"], "num_heads": p["num_heads"]},
             f"Each head gets an equal part of the width, and {p['embed_dim']} / {p['num_heads']} is no whole number.",
@@ -147,9 +154,9 @@ def problems() -> list[tuple[str, str]]:
 
 
 def nearest() -> ModelConfig:
-    """The printed configuration with the nearest patch size and number of heads that fit."""
+    """The printed configuration with the nearest number of patches and of heads that fit."""
     p, image_size = MINIMAL_CPU, ModelConfig().image_size
-    patch_size = min(divisors(image_size), key=lambda size: abs(size - p["patch_size"]))
+    patch_size = min(divisors(image_size), key=lambda size: abs((image_size // size) ** 2 - p["patch_size"]))
     num_heads = min(divisors(p["embed_dim"]), key=lambda heads: abs(heads - p["num_heads"]))
     return ModelConfig(
         patch_size=patch_size,

@@ -57,10 +57,10 @@ def table_1(lesson: Lesson) -> None:
     future = LENGTH * (LENGTH - 1) // 2
     lesson.predict(
         "scope",
-        f"A decoder of {LENGTH} tokens may not look ahead. Which share of all pairs is left?",
+        f"A decoder of {LENGTH} tokens may not look ahead. What share of all pairs is left?",
         {"under a half": 0.4, "a little over a half": 0.6, "all": 1.0},
         lambda: (LENGTH**2 - future) / LENGTH**2,
-        "{}: half of the pairs, and the diagonal.",
+        "{:.0%}: the diagonal, and half of all other pairs.",
     )
 
 
@@ -182,9 +182,10 @@ def _no_order(pair: Pair) -> None:
         patches(other[0].permute(1, 2, 0).numpy(), pair.vit.config.patch_size, HEIGHT),
         "no-order",
         "The picture with its patches in another order.",
-        f"Little: inside a patch all is mixed, between patches nothing is near or far. Shuffle them, and with positions a "
-        f"probability moves by up to {changes[0]:.0%}; without positions by {changes[1]:.0e}, which is rounding. All that it "
-        "knows of space it has learnt. A convolution knows from the start who is beside whom.",
+        "Little: the cut into patches, and one matrix for all of them. Between patches nothing is near or far. Shuffle "
+        f"them, and with positions a probability moves by up to {changes[0]:.0%}; without positions by {changes[1]:.0e}, "
+        "which is rounding. Which patches are neighbours it had to learn. A convolution knows from the start who is "
+        "beside whom.",
     )
 
 
@@ -204,7 +205,7 @@ def _much_data(pair: Pair) -> None:
     reached = np.array([record["validation"]["accuracy"] for record in history])
     seen = tuple(record["epoch"] * run.training.train_images for record in history)
     _show(
-        two_lines(seen, {"test images": reached}, "images seen", "accuracy", HEIGHT, logarithmic=True, most=1.02),
+        two_lines(seen, {"test images": reached}, "images seen", "accuracy", HEIGHT, logarithmic="x", most=1.02),
         "much",
         f"Accuracy {reached[0]:.0%} after {seen[0]:,} images, {reached[-1]:.0%} after {seen[-1]:,}.",
         f"Much. The model of this page has seen {run.training.train_images:,} photographs, {run.training.epochs} times "
@@ -218,11 +219,11 @@ def _little_data(pair: Pair) -> None:
     steps = _spread(list(enumerate(shares, start=1)))
     seen, reached = tuple(step * BATCH for step, _ in steps), np.array([share for _, share in steps])
     _show(
-        two_lines(seen, {"digits": reached}, "sequences seen", "share right", HEIGHT, logarithmic=True, most=1.02),
+        two_lines(seen, {"digits": reached}, "sequences seen", "share right", HEIGHT, logarithmic="x", most=1.02),
         "little",
         f"Share of digits that are right: {reached[0]:.0%} at first, {reached[-1]:.0%} after {seen[-1]:,} sequences.",
         f"As much as the task asks for: to turn digits round, {seen[-1]:,} sequences (share of digits that are right). A "
-        "translator needs millions of sentences; the paper says that it *can* do with less.",
+        "translator needs millions of sentences; the annotation says that it *can* do with less.",
     )
 
 

@@ -1,7 +1,13 @@
 """The source of a running part, cut into pieces that are explained one by one."""
 
 import inspect
+import re
 from textwrap import dedent
+
+
+def short_source(part) -> str:
+    """The source of a class or function, each docstring cut to its first line."""
+    return re.sub(r'"""([^"\n]+)\n[^"]*"""', r'"""\1"""', dedent(inspect.getsource(part)))
 
 
 def pieces(part, notes: tuple[tuple[str, str], ...]) -> list[tuple[str, str]]:
@@ -18,7 +24,7 @@ def pieces(part, notes: tuple[tuple[str, str], ...]) -> list[tuple[str, str]]:
     Raises:
         ValueError: the source has no such line there.
     """
-    lines = dedent(inspect.getsource(part)).splitlines()
+    lines = short_source(part).splitlines()
     starts = [-1]
     for words, _ in notes:
         after = range(starts[-1] + 1, len(lines))

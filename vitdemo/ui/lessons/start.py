@@ -25,11 +25,11 @@ from .lesson import Lesson
 HEIGHT = 320
 CARD, CARD_HEIGHT = 170, 150  # pixels, of the small ones; two fit side by side on a telephone
 STEPS = {  # name: the page where it is taken apart
-    "Picture": "pages/image_to_tokens.py",
+    "Image": "pages/image_to_tokens.py",
     "Patches": "pages/image_to_tokens.py",
     "Tokens": "pages/image_to_tokens.py",
     "Blocks": "pages/block.py",
-    "Answer": "pages/attention.py",
+    "Class": "pages/attention.py",
 }
 
 
@@ -59,7 +59,7 @@ def live_picture(lesson: Lesson) -> None:
     """All steps small, one of them large."""
     first, second = st.columns(2)
     with first:
-        step = lesson.choose("step", "Step", tuple(STEPS), "Picture", "Go through them from left to right.")
+        step = lesson.choose("step", "Step", tuple(STEPS), "Image", "Go through them from left to right.")
     with second:
         number = lesson.choose("picture", "Picture", range(PICTURES), 0, "A test image.", draw=st.select_slider)
     split = first_pictures(PICTURES)
@@ -75,8 +75,8 @@ def live_picture(lesson: Lesson) -> None:
             with st.container(width=CARD):
                 st.caption(f"{place} · {name}")
                 figure, alt = figure_of(name, journey, CARD_HEIGHT)
-                figure.update_xaxes(visible=False).update_yaxes(visible=name == "Answer")
-                if name in ("Picture", "Patches"):
+                figure.update_xaxes(visible=False).update_yaxes(visible=name == "Class")
+                if name in ("Image", "Patches"):
                     clickable(figure, np.zeros((1, 1)), model.config.image_size, hoverinfo="none")
                 chart(figure, key=f"small-{name}", alt=alt, on_click=partial(_step_to, key, name))
     left, right = st.columns([3, 2])
@@ -99,14 +99,14 @@ def live_picture(lesson: Lesson) -> None:
         f"Patches of {model.config.patch_size} × {model.config.patch_size} pixels, and CLS: how many tokens is that?",
         {"17": 17, "65": 65, "1,025": 1025},
         lambda: trace.tokens[0].shape[1],
-        "{}, counted in the tensor.",
+        "{:.0f}, counted in the tensor.",
     )
     lesson.predict(
         "read",
         "From how many of these tokens is the answer read, after the last block?",
         {"1": 1, "all but CLS": model.config.num_patches, "all": model.config.num_tokens},
         lambda: float((reading_weights(model, trace) > 0).sum()),
-        "{}: CLS. What it knows of the picture, it has gathered by attention.",
+        "{:.0f}: CLS. What it knows of the picture, it has gathered by attention.",
     )
     lesson.code(VisionTransformer.forward, "The whole way in four lines: `embed`, each `block`, `classify`.")
 
@@ -118,7 +118,7 @@ def _step_to(key: str, step: str, point: dict) -> None:
 def figure_of(step: str, journey: Journey, height: int) -> tuple[go.Figure, str]:
     """What a step has made of the picture, and the same in words."""
     config = journey.model.config
-    if step == "Picture":
+    if step == "Image":
         return picture(journey.pixels, height), f"Test image {journey.number}: {CLASSES[journey.label]}."
     if step == "Patches":
         return patches(journey.pixels, config.patch_size, height), f"The picture cut into {config.num_patches} patches."
@@ -152,7 +152,7 @@ def _words(step: str, journey: Journey) -> str:
     config, label, best = journey.model.config, journey.label, journey.best
     side, share = config.image_size, journey.probabilities[best]
     return {
-        "Picture": f"Test image {journey.number} of CIFAR-10: {CLASSES[label]}, {side} × {side} pixels of red, green and blue, "
+        "Image": f"Test image {journey.number} of CIFAR-10: {CLASSES[label]}, {side} × {side} pixels of red, green and blue, "
         f"that is {3 * side**2:,} numbers. The model has never learnt from it.",
         "Patches": f"It is cut into {config.num_patches} patches of {config.patch_size} × {config.patch_size} pixels. To the "
         "model they are what words are to a translator.",
@@ -161,6 +161,6 @@ def _words(step: str, journey: Journey) -> str:
         "Blocks": f"{config.depth} blocks, one after the other. In each, the tokens gather from each other (**attention**), "
         "then each works on what it has (**MLP**). Small maps: what CLS looks at, layers down, heads across, bright is "
         "much. Lines: how long the tokens are after each block, and how much each half of it adds.",
-        "Answer": f"After the last block the class is read from CLS alone: {CLASSES[best]}, {share:.0%}"
+        "Class": f"After the last block the class is read from CLS alone: {CLASSES[best]}, {share:.0%}"
         + (", which is right." if best == label else f". It is a {CLASSES[label]}."),
     }[step]

@@ -41,7 +41,7 @@ def digits(lesson: Lesson) -> tuple[Looks, int] | None:
     st.markdown(
         "The Transformer of 2017 translates: an **encoder** reads a sequence, a **decoder** writes another, one token "
         f"after the other. Here a small one, `torch.nn.Transformer` with one layer each, {HEADS} heads and {WIDTH} numbers "
-        f"a token, has learnt in {STEPS} steps, on this machine, to write {LENGTH} digits from the last to the first."
+        f"a token, has learnt in {STEPS} steps, on this machine, to write {LENGTH} digits in reverse order."
     )
     left, right = st.columns(2)
     with left:
@@ -70,7 +70,9 @@ def encoder(lesson: Lesson, found: Looks, head: int) -> None:
     left, right = st.columns([3, 2])
     with left:
         chart(
-            numbers(found.encoder[head]), key="encoder", alt=f"Attention of the digits to each other, head {head + 1}."
+            numbers(found.encoder[head], most=1.0),
+            key="encoder",
+            alt=f"Attention of the digits to each other, head {head + 1}.",
         )
     with right:
         st.markdown(
@@ -86,8 +88,9 @@ def decoder(lesson: Lesson, found: Looks, head: int) -> None:
     """The mask, before and after the softmax."""
     st.header("The decoder: no look ahead")
     st.markdown(
-        "While it learns, the decoder sees the whole right answer at once, moved by one place. It would only have to look one "
-        "place ahead to copy. So every score of a place that is yet to come is set to minus infinity **before** the softmax: "
+        "While it learns, the decoder is given the whole right answer at once, moved one place to the right behind a sign to "
+        "begin with. Place 1 has to write what stands in place 2: it could simply look there and copy. So every score of a "
+        "later place is set to minus infinity **before** the softmax, which turns scores into shares (next page): "
         "$e^{-\\infty} = 0$."
     )
     if lesson.predict(
@@ -95,7 +98,7 @@ def decoder(lesson: Lesson, found: Looks, head: int) -> None:
         "In the second row of the masked attention, how many of the weights can be above 0?",
         {"1": 1, "2": 2, str(LENGTH): LENGTH},
         lambda: float((found.weights[head][1] > 0).sum()),
-        "Counted in the matrix: {}. The second token sees the first and itself.",
+        "Counted in the matrix: {:.0f}. The second token sees the first and itself.",
     ):
         parts = (
             (
@@ -116,7 +119,7 @@ def decoder(lesson: Lesson, found: Looks, head: int) -> None:
             with column:
                 st.markdown(f"**{title}**")
                 chart(
-                    numbers(matrix, signed=signed, decimals=1 + (not signed)),
+                    numbers(matrix, signed=signed, decimals=1 + (not signed), most=None if signed else 1.0),
                     key=title,
                     alt=f"{title}, {LENGTH} by {LENGTH}.",
                 )
@@ -134,16 +137,16 @@ def cross(lesson: Lesson, found: Looks, head: int) -> None:
         f"To write the first digit of its answer, which of the {LENGTH} digits that were read does it look at most?",
         {"the first": 1, "the third": 3, "the last": LENGTH},
         lambda: float(found.cross.mean(axis=0)[0].argmax() + 1),
-        "Number {}: that is the digit it has to write.",
+        "Number {:.0f}: that is the digit it has to write.",
     ):
         left, right = st.columns([3, 2])
         with left:
-            chart(numbers(found.cross[head]), key="cross", alt=f"Cross-attention, head {head + 1}.")
+            chart(numbers(found.cross[head], most=1.0), key="cross", alt=f"Cross-attention, head {head + 1}.")
         with right:
             st.markdown(
                 "Row: the place that is written. Column: the digit that was read. The queries come from the decoder, the "
                 "keys and values from the encoder. The bright diagonal from top right to bottom left **is** the task: "
-                "nobody told it, it was the way to be right."
+                "nobody told it to look there, it learnt to because that gives right answers."
             )
 
 
@@ -162,8 +165,8 @@ def why_no_decoder(lesson: Lesson) -> None:
     )
     lesson.predict(
         "size",
-        "How many times as many parameters as an encoder layer has a decoder layer of the same width?",
+        "How many times as many parameters does a decoder layer of this model have as an encoder layer?",
         {"as many": 1.0, "one and a half times": 1.5, "three times": 3.0},
         lambda: decoder_size / encoder_size,
-        f"{{}} times here: {decoder_size:,} against {encoder_size:,}. It has a second attention, to read the encoder.",
+        f"{{:.3g}} times: {decoder_size:,} against {encoder_size:,}. It has a second attention, to read the encoder.",
     )

@@ -47,7 +47,7 @@ MODEL = {
     "Attention": (
         Attention,
         (
-            ("class Attention", "Every token gathers from every other (section 1.3.3)."),
+            ("class Attention", "Every token gathers from every token, itself included (section 1.3.3)."),
             (
                 "def __init__",
                 "One linear layer makes queries, keys and values at once: {D} numbers in, {three_D} out. `scale` is one over "
@@ -63,7 +63,11 @@ MODEL = {
                 "Each query times each key, scaled; `softmax` makes each row sum to 1: {B} × {H} × {T} × {T}. `edit` lets "
                 "the Attention page switch heads off.",
             ),
-            ("x = self.attn_drop", "The weighted sum of the values, head by head: {B} × {H} × {T} × {d_k}."),
+            (
+                "x = self.attn_drop",
+                "`attn_drop` zeroes some weights while training, where the recipe asks for it, as the listing does. Then the "
+                "weighted sum of the values, head by head: {B} × {H} × {T} × {d_k}.",
+            ),
             (
                 "return self.proj",
                 "The heads are laid side by side again, {B} × {T} × {D}, and `proj` mixes them. The attention itself is "
@@ -127,44 +131,6 @@ MODEL = {
 }
 
 LOOP = {
-    "Training": (
-        train,
-        (
-            (
-                "def train",
-                "A generator: it yields what happens, and who asked draws it, or stops it by not asking on. It knows of no "
-                "page, so a test or a script trains the same way.",
-            ),
-            (
-                "if not len(data.train)",
-                "What cannot work is refused before it begins, in words that say what to change.",
-            ),
-            (
-                "learner = copy_of",
-                "The **optimiser** will move the weights. A training that was stopped goes on from its file: `done` epochs "
-                "are behind it.",
-            ),
-            ("for epoch in", "An **epoch** is all training images once, in a new random order, cut into batches."),
-            ("for group in", "The learning rate of this step. It may change over the training."),
-            (
-                "loss, outputs",
-                "The model answers, and the **gradient** is computed: see *One batch*. A loss that is no number any more ends "
-                "the training, with advice.",
-            ),
-            ("optimizer.step()", "Move every weight a little: see *Optimiser*."),
-            ("logits.append(outputs)", "Keep the answers for the metrics, and tell who watches: a `BatchEnd`."),
-            (
-                "train_metrics =",
-                "Every metric over all answers of the epoch at once. The listing updates its metrics batch by batch, which "
-                "comes to the same, except for the loss: it takes the mean over batches, the last of which is smaller.",
-            ),
-            ("enumerate(workers.predict", "Now the images that the model does not learn from, without a gradient."),
-            (
-                "validation_metrics = compute_metrics",
-                "The same metrics of these, and the epoch is over: an `EpochEnd`.",
-            ),
-        ),
-    ),
     "One batch": (
         Workers._part,
         (
@@ -187,18 +153,56 @@ LOOP = {
             ("return loss.item()", "The number, and the logits, cut off from the way back."),
         ),
     ),
+    "The loop": (
+        train,
+        (
+            (
+                "def train",
+                "A generator: after each step it reports what happened. Who called it can draw that, or stop the training "
+                "by asking for no more.",
+            ),
+            (
+                "if not len(data.train)",
+                "Settings that cannot work are refused first, with advice.",
+            ),
+            (
+                "learner = copy_of",
+                "The **optimiser** will move the weights. A training that was stopped goes on from its file: `done` epochs "
+                "are behind it.",
+            ),
+            ("for epoch in", "An **epoch** is all training images once, in a new random order, cut into batches."),
+            ("for group in", "The learning rate of this step. It may change over the training."),
+            (
+                "loss, outputs",
+                "The model answers, and the **gradient** is computed: see *One batch*. If the loss is no finite number "
+                "any more, the training ends, with advice.",
+            ),
+            ("optimizer.step()", "Move every weight a little: see *Optimiser*."),
+            ("logits.append(outputs)", "Keep the answers for the metrics, and report the step: a `BatchEnd`."),
+            (
+                "train_metrics =",
+                "Every metric over all answers of the epoch at once. The listing updates its metrics batch by batch, which "
+                "comes to the same, except for the loss: it takes the mean over batches, the last of which is smaller.",
+            ),
+            ("enumerate(workers.predict", "Now the images that the model does not learn from, without a gradient."),
+            (
+                "validation_metrics = compute_metrics",
+                "The same metrics of these, and the epoch is over: an `EpochEnd`.",
+            ),
+        ),
+    ),
     "Optimiser": (
         make_optimizer,
         (
             (
                 "def make_optimizer",
-                "Adam moves each weight by the running mean of its gradient, divided by the root of the running mean of "
-                "its square: all weights move at a like pace.",
+                "Adam divides the running mean of a weight's gradient by the root of the running mean of its square, and "
+                "multiplies by the learning rate (`lr`): all weights move by steps of similar size.",
             ),
             (
                 "weight_decay=",
                 "Weight decay pulls weights to 0. Coupled (Adam, L2) it joins the gradient and is divided along with it; "
-                "decoupled (AdamW) it stays apart, so that it pulls all weights alike.",
+                "decoupled (AdamW) it stays apart, and each step shrinks every weight by the same share.",
             ),
         ),
     ),
