@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from statistics import median
 
 import numpy as np
 import torch
@@ -25,7 +24,7 @@ class Cost:
     """Of one attention over so many tokens."""
 
     tokens: int
-    seconds: float  # for BATCH images, the median of several passes
+    seconds: float  # for BATCH images, the fastest of several passes
     megabytes: float  # that its attention maps take
 
 
@@ -48,8 +47,9 @@ def attention_costs(config: ModelConfig, patch_sizes: tuple[int, ...], repeats: 
             _, attention = module(x)
             seconds.append(time.perf_counter() - started)
             maps[x.shape[1]] = attention.untyped_storage().nbytes() / 1e6
+            del attention  # now, or the next pass would pay for it
     each = zip(tokens, taken, strict=True)  # the first pass of each warms up
-    return [Cost(T, median(seconds[1:]), maps[T]) for T, seconds in each]
+    return [Cost(T, min(seconds[1:]), maps[T]) for T, seconds in each]
 
 
 def exponent(x: list[float], y: list[float]) -> float:

@@ -25,9 +25,9 @@ def title(text: str) -> None:
         st.session_state[address.LARGE] = address.read(address.LARGE, ("yes",), "no") == "yes"
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.title(text)
+        _letters(key="letters", data={"scale": scale()}, width="content")
         help = f"Everything {SCALE:g} times as large, for a projector. It is in the address, too."
         st.toggle("Large", st.session_state[address.LARGE], key="large-switch", help=help, on_change=_switched)
-        _letters(key="letters", data={"scale": scale()}, width="content")
 
 
 def _switched() -> None:

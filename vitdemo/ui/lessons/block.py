@@ -57,7 +57,7 @@ def shapes(lesson: Lesson) -> ModelConfig | None:
     rows = ["| Part | Shape | Spread | What it is |", "|---|---|---:|---|"]
     for step in steps:
         words = WHAT.get(step.name, f"the stream after block {config.depth}")
-        shape = "×".join(map(str, step.shape))
+        shape = "×\u200b".join(map(str, step.shape))  # may break after a cross, on a telephone
         rows.append(f"| `{step.name.replace('blocks[0].', '')}` | {shape} | {step.spread:.3f} | {words} |")
     st.markdown("\n".join(rows))
     st.caption(

@@ -193,7 +193,7 @@ def without_scaling(lesson: Lesson) -> None:
         alt = f"Gradient at d_k {DIMS[-1]}: {divided.gradient[-1]:.2f} divided, {raw.gradient[-1]:.3f} not."
         chart(two_lines(DIMS, lines, "d_k", "median over queries", 260, logarithmic="x"), key="gradient", alt=alt)
     st.caption(
-        f"{QUERIES} random queries, {PAPER[0]} random keys each. Right: how much a query's weights change with its numbers "
+        f"{QUERIES} random queries, {PAPER[0]} random keys each. The gradient: how much a query's weights change with its numbers "
         "(size of the derivative). Divided, both hardly depend on d_k. Not divided, half of the queries have a gradient "
         f"below {raw.gradient[-1]:.4f} at d_k = {DIMS[-1]}: softmax has chosen one token, whatever the loss says hardly "
         "anything comes back, and such queries stop learning (Vaswani et al. 2017, section 3.2.1)."

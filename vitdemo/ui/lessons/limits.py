@@ -58,7 +58,7 @@ def quadratic(lesson: Lesson) -> None:
         f"and {last:.2f} between the two largest. Below 2, the projections, which grow as T, and the start of each product "
         "still weigh; above 2, the maps have outgrown the processor's fast memory, or others were at work."
     )
-    lesson.code(attention_costs, "How it is measured: in turns, the `median` of several passes.")
+    lesson.code(attention_costs, "How it is measured: in turns, the `min` of several passes.")
 
 
 def data_hunger(lesson: Lesson) -> None:
