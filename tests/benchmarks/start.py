@@ -5,7 +5,8 @@
 start    from `streamlit run` to a slider that moves, in a Chromium that is open already: app.py and a page with nothing
          but one slider, in turns, each on a new server and for a new visitor.
 pages    from a click on Attention, and back on Train, to the new page's first chart, once both have been seen.
-lessons  from a click on the link to the next page of the annotation to all of its charts, in the second to fourth tour.
+lessons  from a click on the link to the next page of the annotation to its end and all charts in sight, in the second to
+         fourth tour.
 memory   what the server holds after both pages were opened, and after each ten of fifty trainings in a row, small ones,
          each begun and watched from one open page; growth is from the tenth to the fiftieth.
 """
@@ -50,12 +51,13 @@ FIRST_CHART = {
 }
 
 
-# Likewise to a page's title, its last link, and all of its charts.
+# Likewise to a page's title, its last link, and all charts in sight.
 ALL_THERE = """([link, title, last]) => new Promise(resolve => {
     const clicked = performance.now();
     const there = () => document.querySelector("h1")?.textContent.includes(title)
         && [...document.querySelectorAll("[data-testid=stMain] [data-testid=stPageLink]")].at(-1)?.textContent.includes(last)
-        && [...document.querySelectorAll(".charts > [role=img]")].every(chart => chart.querySelector(".main-svg"));
+        && [...document.querySelectorAll(".charts > [role=img]")].every(
+            chart => chart.getBoundingClientRect().top > innerHeight || chart.querySelector(".main-svg"));
     const look = () => there() ? resolve(performance.now() - clicked) : requestAnimationFrame(look);
     link.click();
     look();

@@ -263,7 +263,11 @@ def test_the_first_address_of_a_new_server_has_its_frame(tmp_path, page):
 def test_nothing_is_wider_than_the_screen(server, page, path, size):
     page.set_viewport_size({"width": size[0], "height": size[1]})
     page.goto(server.url + path)
-    page.locator(".main-svg").first.wait_for()
+    charts = page.locator(".charts > [role=img]")
+    charts.first.wait_for()
+    for number in range(charts.count()):  # each is drawn when it comes into sight
+        charts.nth(number).scroll_into_view_if_needed()
+        charts.nth(number).locator(".main-svg").first.wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
     main = page.get_by_test_id("stMain")
     assert main.evaluate("element => element.scrollWidth - element.clientWidth") <= 0

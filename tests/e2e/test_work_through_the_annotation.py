@@ -77,3 +77,13 @@ def test_the_papers_listing_runs_beside_its_results(server, page, chart):
     chart(page, "Loss by epoch, after epoch 6").wait_for()
     page.get_by_text("Paper, validation").wait_for()
     page.get_by_text("After epoch 6.").wait_for()
+
+
+def test_no_page_is_wider_than_a_telephone(server, page):
+    page.set_viewport_size({"width": 390, "height": 844})
+    for place in ORDER:
+        page.goto(f"{server.url}/{place.name}")
+        last = ORDER[-2] if place == ORDER[-1] else ORDER[ORDER.index(place) + 1]
+        page.get_by_test_id("stMain").get_by_role("link", name=last.title).last.scroll_into_view_if_needed()
+        main = page.get_by_test_id("stMain")
+        assert main.evaluate("element => element.scrollWidth - element.clientWidth") <= 0, place.name

@@ -3,7 +3,7 @@
 import numpy as np
 import plotly.graph_objects as go
 
-from .style import MARK, SEQUENTIAL, SIGNED, TRAIN, VALIDATION, axis, blank
+from .style import MARK, NEUTRAL, SEQUENTIAL, SIGNED, TRAIN, VALIDATION, axis, blank
 
 CELL = 40  # pixels a row
 
@@ -59,16 +59,19 @@ def _ink(value: float, dark: bool, decimals: int) -> str:
     return f'<span style="color:{"black" if dark else "white"}">{round(value, decimals) + 0.0:.{decimals}f}</span>'
 
 
-def shades(matrix: np.ndarray, height: int) -> go.Figure:
-    """A matrix too large to read, as signed colours."""
+def shades(matrix: np.ndarray, height: int, cuts: int = 1) -> go.Figure:
+    """A matrix too large to read, as signed colours; lines between its columns cut it into so many equal parts."""
     most = float(np.abs(matrix).max()) or 1.0
     plain = {"showgrid": False, "fixedrange": True}
     down = axis(autorange="reversed", tickvals=[0, len(matrix) - 1], ticktext=[1, len(matrix)], **plain)
     across = axis(tickvals=[0, matrix.shape[1] - 1], ticktext=[1, matrix.shape[1]], **plain)
     hover = "row %{y}, column %{x}: %{z:.3f}<extra></extra>"
-    return blank(height, top=8, x=across, y=down).add_heatmap(
+    figure = blank(height, top=8, x=across, y=down).add_heatmap(
         z=matrix, zmin=-most, zmax=most, colorscale=SIGNED, showscale=False, hovertemplate=hover
     )
+    for part in range(1, cuts):
+        figure.add_vline(part * matrix.shape[1] / cuts - 0.5, line={"color": NEUTRAL, "width": 4})
+    return figure
 
 
 def two_lines(

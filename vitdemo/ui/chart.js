@@ -51,6 +51,22 @@ function lengthen(Plotly, element, traces) {
   Plotly.animate(element, { data }, atOnce).catch(() => {}); // of one that the next has overtaken
 }
 
+// When a chart comes near the part of the page that one sees: drawing takes 16 ms, and a page may have as many charts.
+function inSight(element) {
+  const { top, bottom, height } = element.getBoundingClientRect();
+  if (height && top < 1.5 * innerHeight && bottom > -0.5 * innerHeight) return null; // the observer would say so a frame later
+  return new Promise((resolve) => {
+    const look = (entries) => {
+      if (!entries.some(({ isIntersecting }) => isIntersecting)) return;
+      watch.disconnect();
+      resolve();
+    };
+    const root = element.closest("[data-testid=stMain]");
+    const watch = new IntersectionObserver(look, { root, rootMargin: "50% 0px" });
+    watch.observe(element);
+  });
+}
+
 // Charts whose places are tokens light up together: the patch under the mouse on the pictures, its row and column in the
 // matrix; in the matrix, the asking patch (solid) and the attended one (dotted) on the pictures.
 function lightUp(Plotly, element, { cls, side, patch_size, color }, place) {
@@ -105,7 +121,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
   let shown = "";
   const draw = async () => {
     const Plotly = await loadPlotly(data.script);
-    for (const { element, figure, traces, layout, values } of nodes) {
+    const near = nodes.map(({ element }) => inSight(element));
+    for (const [place, { element, figure, traces, layout, values }] of nodes.entries()) {
+      await near[place];
       while (element._dragging) await new Promise(requestAnimationFrame); // a zoom under way would be lost
       if (gone) return;
       const look = themed(layout, element, data.scale);

@@ -163,9 +163,11 @@ def _most(title: str) -> float | None:
     return 1.0 if "Softmax" in title else None  # its weights are shares
 
 
-def _shaded(title: str, matrix: np.ndarray) -> None:
+def _shaded(title: str, matrix: np.ndarray, cuts: int = 1) -> None:
     st.markdown(f"**{title}**")
-    chart(shades(matrix, 110), key=f"paper-{title}", alt=f"{title}: from {matrix.min():.1f} to {matrix.max():.1f}.")
+    chart(
+        shades(matrix, 110, cuts), key=f"paper-{title}", alt=f"{title}: from {matrix.min():.1f} to {matrix.max():.1f}."
+    )
 
 
 def without_scaling(lesson: Lesson) -> None:
@@ -193,7 +195,8 @@ def without_scaling(lesson: Lesson) -> None:
         alt = f"Gradient at d_k {DIMS[-1]}: {divided.gradient[-1]:.2f} divided, {raw.gradient[-1]:.3f} not."
         chart(two_lines(DIMS, lines, "d_k", "median over queries", 260, logarithmic="x"), key="gradient", alt=alt)
     st.caption(
-        f"{QUERIES} random queries, {PAPER[0]} random keys each. The gradient: how much a query's weights change with its numbers "
+        f"{QUERIES} random queries, {PAPER[0]} random keys each. The gradient: how much a query's weights change with its "
+        "numbers "
         "(size of the derivative). Divided, both hardly depend on d_k. Not divided, half of the queries have a gradient "
         f"below {raw.gradient[-1]:.4f} at d_k = {DIMS[-1]}: softmax has chosen one token, whatever the loss says hardly "
         "anything comes back, and such queries stop learning (Vaswani et al. 2017, section 3.2.1)."
@@ -215,20 +218,23 @@ def heads(lesson: Lesson) -> None:
             parameter.normal_(generator=generator, std=0.4)
         x = torch.randn(T, WIDTH, generator=generator)
         whole = module(x[None])[0][0].numpy()
+        q = module.qkv(x)[:, :WIDTH].numpy()
     weights, joined = heads_by_hand(module, x)
     st.markdown(
         f"{T} tokens of {WIDTH} numbers. $Q$, $K$ and $V$ of {T} × {WIDTH} are **split** into {count} parts of "
         f"$d_k$ = {WIDTH} / {count} = {config.head_dim} columns. Each part **attends** for itself. The {count} results are "
         f"**joined** to {T} × {WIDTH} again, and a last matrix mixes them."
     )
+    _shaded(f"Split: Q, {T} × {WIDTH}, in {count} times {config.head_dim} columns", q, cuts=count)
     for head, column in enumerate(st.columns(max(3, count))[:count]):
         with column:
-            st.markdown(f"**Head {head + 1}**")
+            st.markdown(f"**Attend: head {head + 1}**")
             chart(
                 numbers(weights[head], most=1.0),
                 key=f"head-{head}",
                 alt=f"Weights of head {head + 1}: {_listed(weights[head][0])}, …",
             )
+    _shaded(f"Join, and mix: {T} × {WIDTH}", joined)
     st.caption(
         "One matrix of weights a head: the same tokens, other queries and keys, another pattern. Computed head by head, the "
         f"joined result differs from the module of this app by at most {np.abs(whole - joined).max():.7f}, which is rounding."

@@ -22,7 +22,7 @@ PATCHES, WIDTHS, DEPTHS, HEADS, RATIOS = (
     (1, 2, 4, 8),
     (1.0, 2.0, 4.0),
 )
-MEANS = {  # each parameter of section 1.4.3: what more of it does
+MEANS = {  # each parameter of section 1.4.3, in the names of this app: what it is, and what more of it does
     "image_size": "Pixels a side. Twice as many: four times the patches.",
     "patch_size": "Pixels a side of a patch. Half as large: four times the tokens, sixteen times the pairs.",
     "embed_dim": "Numbers in a token, D. Twice as many: about four times the parameters.",
@@ -30,7 +30,12 @@ MEANS = {  # each parameter of section 1.4.3: what more of it does
     "num_heads": "Parts that attention is split into, each of D / heads numbers. Costs no parameters.",
     "mlp_ratio": "Hidden width of the MLP in units of D; the annotation's `mlp_dim` is D times this.",
     "num_classes": "Outputs of the head.",
+    "cls_token": "The learnt token before the patches, from which the class is read: D numbers.",
+    "pos_embed": "The learnt numbers of each place: D for each token. More tokens, more of them.",
     "dropout": "Share of numbers that is zeroed at random in training, against learning by heart.",
+    "learning_rate": "How far each step of the training goes. Too small: it takes long. Too large: it never settles.",
+    "batch_size": "Images in one step. More: a steadier gradient, fewer steps in an epoch, and more memory.",
+    "epochs": "How many times every training image is seen.",
 }
 
 
@@ -92,7 +97,7 @@ def calculator(lesson: Lesson) -> None:
         "Eight heads in place of one: how many times as many parameters?",
         {"as many": 1.0, "twice as many": 2.0, "eight times": 8.0},
         lambda: _size(num_heads=8) / _size(num_heads=1),
-        "{:.3g} times, just as many: the heads divide the width among them.",
+        "Just as many ({:.3g} times): the heads divide the width among them.",
     )
     lesson.code(
         parameters, "`attention` and `mlp` are of one block; the sum is checked against the model by the tests."
