@@ -347,9 +347,10 @@ def test_the_papers_values_stand_beside_the_annotation_preset_only(saved_run):
 
     save_run(listing, VisionTransformer(model, seed=0))
     app = open_app(run=listing.id)
-    head, loss, accuracy, *_ = table(app)
-    assert head[3:] == ["Paper, train", "Paper, validation"]
-    assert (loss[3:], accuracy[3:]) == (["2.0789", "2.1240"], ["0.2027", "0.2051"])
+    for part, loss, accuracy in (("Train", "2.0789", "0.2027"), ("Validation", "2.1240", "0.2051")):
+        head, first, second, *_ = table(app, part)
+        assert head == [part, "Here", "Paper"]
+        assert (first[0], first[2], second[0], second[2]) == ("Loss", loss, "Accuracy", accuracy)
 
 
 def test_what_can_be_kept_holds_every_number(saved_run):

@@ -76,7 +76,7 @@ def test_the_papers_listing_runs_beside_its_results(server, page, chart):
     page.goto(f"{server.url}/training")
     page.get_by_role("button", name="Run the paper's listing").click()
     chart(page, "Loss by epoch, after epoch 6").wait_for()
-    page.get_by_text("Paper, validation").wait_for()
+    page.get_by_role("columnheader", name="Paper").last.wait_for()
     page.get_by_text("After epoch 6.").wait_for()
 
 

@@ -86,7 +86,7 @@ def _table(run: Run) -> None:
     st.header("After the last epoch")
     last = run.history[-1]
     paper = (run.model, replace(run.training, seed=0)) == PRESETS["annotation"]
-    st.markdown(metrics_table(last, paper))
+    show_metrics(last, paper)
     note = " The paper's values are those of the annotation's Table 2 (section 1.5.4)." if paper else ""
     st.caption(
         "AUROC, F1, precision and recall are computed for each class and averaged with the number of its images as "
@@ -94,15 +94,23 @@ def _table(run: Run) -> None:
     )
 
 
-def metrics_table(last: dict, paper: bool) -> str:
-    """An epoch's metrics in Markdown, beside the paper's if asked for.
+def show_metrics(last: dict, paper: bool) -> None:
+    """An epoch's metrics; if asked for in two tables, each beside what the paper printed."""
+    ours = {"Train": last["train"], "Validation": last["validation"]}
+    if not paper:
+        st.markdown(_metrics("Metric", ours))
+        return
+    with st.container(horizontal=True):  # one below the other where there is no room
+        for place, (part, values) in enumerate(ours.items()):
+            printed = {key: pair[place] for key, pair in TABLE_2.items()}
+            st.markdown(_metrics(part, {"Here": values, "Paper": printed}), width="content")
 
-    Not for st.dataframe: it loads pandas and pyarrow, 60 MB that nothing else here needs.
-    """
-    head = ["Train", "Validation", *(["Paper, train", "Paper, validation"] if paper else [])]
-    rows = [["Metric", *head], ["---", *["---:"] * len(head)]]
+
+def _metrics(title: str, columns: dict[str, dict]) -> str:
+    """In Markdown. Not for st.dataframe: it loads pandas and pyarrow, 60 MB that nothing else here needs."""
+    rows = [[title, *columns], ["---", *["---:"] * len(columns)]]
     for key, (name, _) in METRICS.items():
-        values = [last["train"][key], last["validation"][key], *(TABLE_2[key] if paper else [])]
+        values = [column[key] for column in columns.values()]
         rows.append([name, *("none" if value is None else f"{value:.4f}" for value in values)])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 

@@ -12,7 +12,7 @@ from ...paper import TABLE_2
 from ...runs import epoch_record
 from ..live import curves
 from ..question import question
-from ..results import metrics_table
+from ..results import show_metrics
 from .compare import compare
 from .lesson import Lesson
 from .walks import LOOP
@@ -136,7 +136,7 @@ def papers_results(lesson: Lesson) -> None:
             ":blue[●] solid: training. :orange[◆] dashed: validation. Open marks: the paper's end values, from Table 2; of its "
             "Figure 4 no other number can be read."
         )
-        st.markdown(metrics_table(history[-1], paper=True))
+        show_metrics(history[-1], paper=True)
         st.caption(
             f"After epoch {len(history)}. The listing adds {recipe.weight_decay:g} times each weight to its gradient (L2), "
             "which holds it near chance here; *Adam and AdamW* above changes that one thing. Another seed, on the page "
