@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..optimizer import Adam
+
 LENGTH = 6  # digits
 DIGITS = 10
 START = DIGITS  # the token that the decoder begins with
@@ -50,7 +52,7 @@ def learn_to_reverse(steps: int = STEPS, seed: int = 0) -> tuple[Reverser, list[
         torch.manual_seed(seed)
         model = Reverser()
     generator = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.Adam(model.parameters(), LEARNING_RATE)
+    optimizer = Adam(model.parameters(), LEARNING_RATE)
     shares = []
     for _ in range(steps):
         digits = torch.randint(DIGITS, (BATCH, LENGTH), generator=generator)
@@ -58,7 +60,7 @@ def learn_to_reverse(steps: int = STEPS, seed: int = 0) -> tuple[Reverser, list[
         logits = model(digits, shifted(answer))
         shares.append(float((logits.argmax(dim=-1) == answer).float().mean()))
         loss = F.cross_entropy(logits.flatten(0, 1), answer.flatten())
-        optimizer.zero_grad()
+        model.zero_grad()
         loss.backward()
         optimizer.step()
     return model.eval(), shares

@@ -37,9 +37,10 @@ def compare(recipes: dict[str, Recipe], key: str, help: str) -> None:
                         figure.update_yaxes(range=[0, 1.05 * worst])
                     alt = f"{name}, {metric}: {train[metric]:.2f} in training, {test[metric]:.2f} on test images."
                     chart(figure, key=f"{key}-{name}-{metric}", alt=alt)
+                gap = round(100 * (train["accuracy"] - test["accuracy"]))
                 st.caption(
                     f"After {len(events)} epochs: {train['accuracy']:.0%} of training, {test['accuracy']:.0%} of test images, "
-                    f"a gap of {train['accuracy'] - test['accuracy']:.0%}. Loss {train['loss']:.2f} and {test['loss']:.2f}."
+                    f"a gap of {gap} points. Loss {train['loss']:.2f} and {test['loss']:.2f}."
                 )
         images = next(iter(recipes.values()))[1].validation_images
         st.caption(

@@ -183,9 +183,9 @@ def _no_order(pair: Pair) -> None:
         "no-order",
         "The picture with its patches in another order.",
         "Little: the cut into patches, and one matrix for all of them. Between patches nothing is near or far. Shuffle "
-        f"them, and with positions a probability moves by up to {changes[0]:.0%}; without positions by {changes[1]:.0e}, "
-        "which is rounding. Which patches are neighbours it had to learn. A convolution knows from the start who is "
-        "beside whom.",
+        f"them, and with positions a probability moves by up to {100 * changes[0]:.0f} percentage points; without "
+        f"positions by {changes[1]:.7f}, which is rounding. Which patches are neighbours it had to learn. A convolution "
+        "knows from the start who is beside whom.",
     )
 
 
