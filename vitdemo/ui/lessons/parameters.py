@@ -136,13 +136,13 @@ def as_printed(lesson: Lesson) -> None:
 
 def problems() -> list[tuple[str, str]]:
     """What this app says of the printed values, each alone, and why."""
-    p, found = MINIMAL_CPU, []
-    size = nearest().image_size // nearest().patch_size
+    p, found, near = MINIMAL_CPU, [], nearest()
+    side = near.image_size // near.patch_size
     reasons = (
         (
             {"patch_size": p["patch_size"]},
             "Read as pixels, a patch cannot be larger than the image that it is cut from. But the same section calls "
-            f"`patch_size` the number of patches, and {size} × {size} = {size**2}: those of {nearest().patch_size} pixels, "
+            f"`patch_size` the number of patches, and {side} × {side} = {side**2}: those of {near.patch_size} pixels, "
             "as in the listing.",
         ),
         (

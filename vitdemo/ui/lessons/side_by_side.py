@@ -194,8 +194,8 @@ def _mask(pair: Pair) -> None:
         numbers(pair.looks.masked[0], signed=True, decimals=1),
         "mask",
         "Scores of the first head, minus infinity above the diagonal.",
-        "That text is a sequence: the mask of the decoder lets nobody look ahead (minus infinity above the diagonal). Its "
-        "encoder has no such order either: there, too, it comes by the positions.",
+        "That text is a sequence: the mask of the decoder lets nobody look ahead (minus infinity above the diagonal). In its "
+        "encoder nothing is built in: there the order comes by the positions alone.",
     )
 
 
