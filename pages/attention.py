@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from vitdemo.ui import address
+from vitdemo.ui import url_state
 from vitdemo.ui.frame import frame
-from vitdemo.ui.large import title
+from vitdemo.ui.presentation import title
 
 frame()
 title("Where does it look?")
@@ -15,8 +15,19 @@ st.write(
 )
 with st.spinner("Loading PyTorch, once after each start …"):
     from vitdemo.config import ConfigError
-    from vitdemo.ui.attention import beside, follow, growth, heads, intervene, judge, keep, pretrained, see, state
-    from vitdemo.ui.attention.answer import show_answer
+    from vitdemo.ui.attention import (
+        ablation,
+        attention_maps,
+        attribution,
+        export,
+        faithfulness,
+        heads,
+        missing_weights,
+        side_by_side,
+        snapshots,
+        state,
+    )
+    from vitdemo.ui.attention.prediction import show_answer
     from vitdemo.ui.chart import forget_drawn
     from vitdemo.ui.picture_picker import ask, choose_picture
     from vitdemo.ui.run_picker import model_of, pick_run
@@ -29,11 +40,11 @@ if snapshot is None:
     st.page_link("pages/train.py", label="Go to Train", icon=":material/model_training:")
     st.stop()
 run = snapshot.run
-address.check_names(state.names(run))
+url_state.check_names(state.names(run))
 if run.pretrained and not run.weights.is_file():
     with right:
-        pretrained.offer_weights(run)
-    address.write({"run": run.id})
+        missing_weights.offer_weights(run)
+    url_state.write({"run": run.id})
     st.stop()
 try:
     model = model_of(run)
@@ -49,25 +60,25 @@ with left:
 with right:
     problems = st.container()
     chosen = state.choose()
-    view = see.choose_view(run.model, state.CONTROLS[chosen])
+    view = attention_maps.choose_view(run.model, state.CONTROLS[chosen])
     if chosen == "see":
-        see.show(run.model, picture, trace, view)
-        beside.show(run, model, picture, view)
+        attention_maps.show(run.model, picture, trace, view)
+        side_by_side.show(run, model, picture, view)
     if chosen in ("follow", "judge"):
-        class_, asked = follow.choose(probabilities, run.classes, view)
-        case = follow.case_of(run, model, picture, class_)
+        class_, asked = attribution.choose(probabilities, run.classes, view)
+        case = attribution.case_of(run, model, picture, class_)
     if chosen == "follow":
-        follow.show(case, picture, view, asked)
+        attribution.show(case, picture, view, asked)
     if chosen == "judge":
-        judge.show(run, case, asked)
+        faithfulness.show(run, case, asked)
     if chosen == "intervene":
-        intervene.show(run, model, picture, probabilities, view)
+        ablation.show(run, model, picture, probabilities, view)
     if chosen == "growth":
-        growth.show(run, picture, view)
+        snapshots.show(run, picture, view)
     if chosen == "heads":
         heads.show(run, model, view)
-    answer = follow.case_of(run, model, picture, int(probabilities.argmax()))
-    keep.show(run, answer, picture, trace, chosen, view)
+    answer = attribution.case_of(run, model, picture, int(probabilities.argmax()))
+    export.show(run, answer, picture, trace, chosen, view)
 with problems:
-    address.show_problems()
-address.write(state.address_values(run))
+    url_state.show_problems()
+url_state.write(state.address_values(run))

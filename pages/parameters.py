@@ -8,9 +8,9 @@ lesson = Lesson(
     "pages/parameters.py", "What the ViT changed, what each setting costs, and which printed settings cannot work."
 )
 with st.spinner("Loading PyTorch, once after each start …"):
-    from vitdemo.ui.lessons import parameters, side_by_side
+    from vitdemo.ui.lessons import parameters, table_1
 
-side_by_side.table_1(lesson)
+table_1.table_1(lesson)
 parameters.calculator(lesson)
 parameters.as_printed(lesson)
 lesson.end()

@@ -2,11 +2,12 @@
 
 import streamlit as st
 
-from vitdemo.ui import address, settings, train_page
-from vitdemo.ui.costs import show_costs, show_time
+from vitdemo.ui import url_state
 from vitdemo.ui.frame import frame
-from vitdemo.ui.large import title
 from vitdemo.ui.loading import load_torch
+from vitdemo.ui.presentation import title
+from vitdemo.ui.train import actions, settings
+from vitdemo.ui.train.estimates import show_costs, show_time
 
 frame()
 title("Train a Vision Transformer")
@@ -14,21 +15,21 @@ st.write(
     "Set its shape, press Train, and see on real photographs (CIFAR-10: 32 × 32 pixels, ten classes) how it learns: "
     "every metric, epoch by epoch. It follows the paper *Annotation of Vision Transformer*, called the annotation here."
 )
-address.check_names({"run", "preset", *settings.CONTROLS})
+url_state.check_names({"run", "preset", *settings.CONTROLS})
 settings.start()
 left, right = st.columns([1, 2], gap="medium")
 with left:
     settings.draw_presets()
     settings.draw_front()
     model, training = settings.chosen()
-    stoppable = train_page.buttons(model, training)
+    stoppable = actions.buttons(model, training)
     show_costs(model)
     estimate = st.container()
     groups = st.container()
     fetch = st.container()
     example = st.container()
 with right.container():
-    train_page.why_at_chance(model, training)
+    actions.why_at_chance(model, training)
 
 with right:
     load_torch()  # what is drawn above does not need it
@@ -36,26 +37,26 @@ with groups:
     st.markdown("**More settings**")
     settings.draw_groups()
 with right:
-    from vitdemo.ui.live import show_run
     from vitdemo.ui.run_picker import ACTIVE, pick_run
+    from vitdemo.ui.train.live import show_run
 
     snapshot = pick_run("Run")
 if snapshot and stoppable != (snapshot.run.state in ACTIVE):
     st.rerun()  # it ended since the buttons were drawn
 with right.container():
-    address.show_problems()
+    url_state.show_problems()
 with right:
     if snapshot:
         show_run(snapshot)
-address.write(settings.address_values() | ({"run": snapshot.run.id} if snapshot else {}))
+url_state.write(settings.address_values() | ({"run": snapshot.run.id} if snapshot else {}))
 with estimate:
     show_time(model, training)
 with example:
-    train_page.patch_picture(model)
+    actions.patch_picture(model)
 with fetch:
-    train_page.full_set()
+    actions.full_set()
 if snapshot and snapshot.run.state not in ACTIVE:
-    from vitdemo.ui.results import show_results
+    from vitdemo.ui.train.results import show_results
 
     with right:
         show_results(snapshot.run)

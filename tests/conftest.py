@@ -4,12 +4,17 @@ import vitdemo  # noqa: F401  before torch: it says how torch's threads wait
 
 # isort: split
 from dataclasses import replace
+from functools import lru_cache
 
 import pytest
 import torch
 from open_app import trained_run
 
 from vitdemo.config import ModelConfig, TrainConfig
+from vitdemo.data.cifar10 import load_cifar10, normalise
+from vitdemo.files import SHIPPED
+from vitdemo.model import VisionTransformer
+from vitdemo.runs.checkpoint import load_checkpoint
 
 
 @pytest.fixture(autouse=True)
@@ -47,3 +52,42 @@ def saved_run(tiny, short):
 def run_without_cls(request, tiny, short):
     """The same without CLS."""
     return trained_run(replace(tiny, pooling=request.param), short)
+
+
+@torch.no_grad()
+def uneven(config: ModelConfig, seed: int = 0) -> VisionTransformer:
+    """A model whose weights are large enough for its attention to be uneven."""
+    model = VisionTransformer(config, seed=seed).eval()
+    generator = torch.Generator().manual_seed(seed + 1)
+    for parameter in model.parameters():
+        parameter.add_(torch.randn(parameter.shape, generator=generator), alpha=0.3)
+    return model
+
+
+@pytest.fixture(params=["cls", "mean", "attention"])
+def random_model(request):
+    """Four patches, two layers of two heads, for each kind of pooling."""
+    return uneven(ModelConfig(patch_size=16, embed_dim=8, depth=2, num_heads=2, mlp_ratio=1.0, pooling=request.param))
+
+
+@lru_cache
+def _shipped():
+    return load_checkpoint(SHIPPED / "vit.safetensors")[0]
+
+
+@pytest.fixture
+def trained_model():
+    """The plain ViT that ships: 64 patches and CLS, six layers of four heads."""
+    return _shipped()
+
+
+@pytest.fixture
+def pictures():
+    """The first three test images, normalised."""
+    return normalise(load_cifar10(1, 3).validation.images)
+
+
+@pytest.fixture
+def labels():
+    """What they show."""
+    return load_cifar10(1, 3).validation.labels

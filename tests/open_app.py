@@ -5,9 +5,9 @@ from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
 
-from vitdemo.data import load_cifar10
-from vitdemo.runs import epoch_record, new_run, save_run
-from vitdemo.training import EpochEnd, train
+from vitdemo.data.cifar10 import load_cifar10
+from vitdemo.runs.run import epoch_record, new_run, save_run
+from vitdemo.training.loop import EpochEnd, train
 
 APP = str(Path(__file__).parents[1] / "app.py")
 

@@ -1,4 +1,4 @@
-"""Arrows point one way: pages -> ui -> jobs, explain, figures -> training, runs -> model, data, metrics -> config."""
+"""Imports point one way: ui -> background, explain, lessons, figures -> runs -> training -> data, model -> config."""
 
 import ast
 from pathlib import Path
@@ -10,23 +10,13 @@ import vitdemo
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "vitdemo"
 LAYERS = [  # from the lowest; a module imports from its own layer and from those below
-    {"config", "costs", "cores", "memory", "paper", "paths", "cifar10"},
-    {"model", "data", "metrics", "pictures", "augmentation", "precision"},
-    {
-        "training",
-        "optimizer",
-        "parallel",
-        "whitening",
-        "resume",
-        "checkpoint",
-        "snapshots",
-        "pretrained",
-        "runs",
-        "card",
-    },
-    {"jobs", "tasks", "fetch", "speed", "explain", "figures", "__main__"},
+    {"config", "files", "machine"},
+    {"costs", "data", "model"},
+    {"training"},
+    {"runs"},
+    {"background", "explain", "lessons", "figures"},
     {"ui"},
-    {""},  # vitdemo/__init__.py, which loads each name when it is first used
+    {"__main__", ""},  # the shell, and vitdemo/__init__.py, which loads each name when it is first used
 ]
 HEIGHT = {part: height for height, layer in enumerate(LAYERS) for part in layer}
 
@@ -53,10 +43,10 @@ def imports_of(path, top_only=False):
 
 
 def part_of(module):
-    """`vitdemo.ui.live` -> ui, `vitdemo.train` -> training; None for a module that is not of the package."""
+    """`vitdemo.ui.chart` -> ui, `vitdemo.train` -> training; None for a module that is not of the package."""
     top, *rest = module.split(".")
     part = rest[0] if rest else ""
-    return vitdemo._HOMES.get(part, part) if top == "vitdemo" else None
+    return vitdemo._HOMES.get(part, part).split(".")[0] if top == "vitdemo" else None
 
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -69,11 +59,19 @@ def test_imports_are_found_however_they_are_written(tmp_path, monkeypatch):
     path = tmp_path / "vitdemo" / "ui" / "live.py"
     path.parent.mkdir(parents=True)
     path.write_text(
-        "import os.path, vitdemo.jobs as j\nfrom ..config import LIMITS\nfrom .. import runs\nfrom . import settings\n"
-        "from vitdemo import model\nfrom vitdemo.data import normalise\ndef f():\n    import streamlit as st\n"
+        "import os.path, vitdemo.background.tasks as t\n"
+        "from ..config import LIMITS\nfrom ..runs import run\nfrom . import url\n"
+        "from vitdemo import model\nfrom vitdemo.data.cifar10 import normalise\ndef f():\n    import streamlit as st\n"
     )
-    expected = {"os.path", "vitdemo.jobs", "vitdemo.config", "vitdemo.runs", "vitdemo.ui.settings", "vitdemo.model"}
-    assert imports_of(path) == expected | {"vitdemo.data", "streamlit"}
+    expected = {
+        "os.path",
+        "vitdemo.background.tasks",
+        "vitdemo.config",
+        "vitdemo.runs",
+        "vitdemo.ui.url",
+        "vitdemo.model",
+    }
+    assert imports_of(path) == expected | {"vitdemo.data.cifar10", "streamlit"}
     assert "streamlit" not in imports_of(path, top_only=True)
 
 
@@ -115,8 +113,9 @@ def test_nothing_imports_a_page(path):
 
 
 def test_the_public_names_of_the_design():
-    names = "ModelConfig TrainConfig PRESETS VisionTransformer Trace ConfigError load_cifar10 train Run"
-    assert {*names.split(), "save_checkpoint", "load_checkpoint"} <= set(vitdemo.__all__)
+    names = "ModelConfig TrainConfig PRESETS VisionTransformer Trace ConfigError load_cifar10 train evaluate Run"
+    names += " save_checkpoint load_checkpoint Data Split TrainingQueue list_runs load_run load_weights"
+    assert set(names.split()) <= set(vitdemo.__all__)
     assert all(hasattr(vitdemo, name) for name in vitdemo.__all__)
 
 

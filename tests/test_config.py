@@ -293,7 +293,7 @@ def test_the_recommended_preset_has_the_shape_of_the_listing():
     assert {name: ours[name] for name in shape} == {name: listing[name] for name in shape}
 
 
-@pytest.mark.parametrize("module", ["vitdemo", "vitdemo.config", "vitdemo.costs", "vitdemo.paths", "vitdemo.__main__"])
+@pytest.mark.parametrize("module", ["vitdemo", "vitdemo.config", "vitdemo.costs", "vitdemo.files", "vitdemo.__main__"])
 def test_a_page_can_read_its_limits_without_waiting_for_torch(module):
     code = f"import sys, {module}; print(*{{'torch', 'torchvision', 'numpy', 'PIL'}} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -8,7 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from vitdemo.config import POOLINGS, STEMS, ConfigError, ModelConfig
 from vitdemo.costs import MEMORY_LIMIT, activation_bytes, check_memory, operations, parameters
-from vitdemo.explain.counted import kept_bytes, multiply_adds
+from vitdemo.lessons.measured_costs import kept_bytes, multiply_adds
 from vitdemo.model import VisionTransformer
 
 SHAPES = [

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 
-import vitdemo.training
+import vitdemo.training.loop
 from vitdemo.__main__ import configs, main, parser
-from vitdemo.checkpoint import load_checkpoint, save_checkpoint
 from vitdemo.config import PRESETS, ModelConfig
 from vitdemo.model import VisionTransformer
-from vitdemo.runs import list_runs, load_run, load_weights, moments, new_run, save_run
-from vitdemo.training import BatchEnd, EpochEnd, train
+from vitdemo.runs.checkpoint import load_checkpoint, save_checkpoint
+from vitdemo.runs.run import list_runs, load_run, load_weights, moments, new_run, save_run
+from vitdemo.training.loop import BatchEnd, EpochEnd, train
 
 ROOT = Path(__file__).parents[1]
 SHAPE = ["--patch-size=16", "--embed-dim=8", "--depth=1", "--num-heads=2", "--mlp-ratio=1"]
@@ -217,7 +217,7 @@ def interrupt(monkeypatch, epoch, kind):
                 raise KeyboardInterrupt
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(vitdemo.training, "train", interrupted)
+    monkeypatch.setattr(vitdemo.training.loop, "train", interrupted)
 
 
 def numbers_of(run):
@@ -269,7 +269,7 @@ def test_a_run_goes_on_and_has_each_epoch_once(monkeypatch, tmp_path, epoch, kin
 
 KILLED = """
 import os, sys
-import vitdemo.training as training
+import vitdemo.training.loop as training
 train = training.train
 def killed(*arguments):
     for event in train(*arguments):
@@ -310,7 +310,7 @@ def test_a_run_goes_on_with_as_many_threads_unless_told_otherwise(monkeypatch, g
     with monkeypatch.context() as patched:
         interrupt(patched, 2, BatchEnd)
         main([*TINY, "--threads=2"])
-    monkeypatch.setattr("vitdemo.cores.available_cores", lambda: 7)
+    monkeypatch.setattr("vitdemo.machine.available_cores", lambda: 7)
     (run,) = list_runs()
     main(["train", "--resume", run.id, *given])
     assert load_run(run.id).threads == torch.get_num_threads() == used

@@ -81,14 +81,14 @@ def run_train(options: argparse.Namespace) -> None:
     import torch
     from tqdm import tqdm
 
-    from .card import long_card
-    from .checkpoint import load_checkpoint, save_checkpoint
-    from .cores import available_cores
-    from .data import download_full_set, load_cifar10
+    from .data.cifar10 import download_full_set, load_cifar10
+    from .machine import available_cores
     from .model import VisionTransformer
-    from .runs import epoch_record, load_run, new_run, save_run
-    from .snapshots import save_snapshot, snapshot_steps
-    from .training import BatchEnd, EpochEnd, train
+    from .runs.checkpoint import load_checkpoint, save_checkpoint
+    from .runs.model_card import long_card
+    from .runs.run import epoch_record, load_run, new_run, save_run
+    from .runs.snapshots import save_snapshot, snapshot_steps
+    from .training.loop import BatchEnd, EpochEnd, train
 
     if options.full:
         download_full_set()
@@ -148,9 +148,9 @@ def run_train(options: argparse.Namespace) -> None:
 
 def run_evaluate(options: argparse.Namespace) -> None:
     """Print, and write if asked, every metric of a checkpoint on the first test images."""
-    from .checkpoint import load_checkpoint
-    from .data import download_full_set, load_cifar10
-    from .training import evaluate
+    from .data.cifar10 import download_full_set, load_cifar10
+    from .runs.checkpoint import load_checkpoint
+    from .training.loop import evaluate
 
     model, _ = load_checkpoint(options.checkpoint)
     if options.full:

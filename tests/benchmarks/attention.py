@@ -20,14 +20,14 @@ from tests.benchmarks.app_runs import app, report, run_parts
 from tests.benchmarks.visitors import Visitor
 from tests.test_model import timm_twin
 from vitdemo import load_checkpoint, load_cifar10
-from vitdemo.checkpoint import SHIPPED
-from vitdemo.cores import available_cores
-from vitdemo.data import normalise
+from vitdemo.data.cifar10 import normalise
 from vitdemo.explain.attention import all_grids
 from vitdemo.explain.faithfulness import gaps_over
 from vitdemo.explain.methods import METHODS
 from vitdemo.figures.attention import thumbnails
-from vitdemo.ui.attention.judge import SAMPLE, SAMPLE_POINTS
+from vitdemo.files import SHIPPED
+from vitdemo.machine import available_cores
+from vitdemo.ui.attention.faithfulness import SAMPLE, SAMPLE_POINTS
 from vitdemo.ui.attention.state import VIEWS
 
 CLICK, THUMBNAILS, FAITHFULNESS = 0.150, 0.500, 20.0  # seconds, wanted

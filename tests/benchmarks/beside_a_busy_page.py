@@ -13,8 +13,8 @@ import time
 import torch
 
 from vitdemo import ModelConfig, TrainConfig, VisionTransformer, load_cifar10, train
-from vitdemo.jobs import SWITCH_INTERVAL
-from vitdemo.training import BatchEnd
+from vitdemo.background.training_queue import SWITCH_INTERVAL
+from vitdemo.training.loop import BatchEnd
 
 SECONDS = 6.0
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torchmetrics import classification as tm
 
-from vitdemo.data import Data, Split
+from vitdemo.data.cifar10 import Data, Split
 
 BATCH = 128
 

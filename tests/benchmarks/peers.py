@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vitdemo.data import Split, normalise
+from vitdemo.data.cifar10 import Split, normalise
 
 WIDTH, DEPTH, PATCH, MLP = 64, 7, 4, 256
 PRECISIONS = (torch.float32, torch.bfloat16)

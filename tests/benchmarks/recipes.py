@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import mean
 
 from vitdemo import PRESETS, VisionTransformer, load_cifar10, train
-from vitdemo.training import evaluate
+from vitdemo.training.loop import evaluate
 
 SEEDS = (0, 1, 2)
 PAPERS_BUDGET = {"epochs": 6, "warmup_epochs": 1.0}

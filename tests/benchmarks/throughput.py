@@ -24,9 +24,9 @@ import torch  # before vitdemo: so libgomp keeps its own spin count, as it is fo
 from tests.benchmarks import listing, peers
 from vitdemo import PRESETS, ModelConfig, TrainConfig, VisionTransformer, load_cifar10, train
 from vitdemo.costs import operations
-from vitdemo.data import Data
-from vitdemo.paths import full_set_on_disk
-from vitdemo.training import BatchEnd, EpochEnd
+from vitdemo.data.cifar10 import Data
+from vitdemo.files import full_set_on_disk
+from vitdemo.training.loop import BatchEnd, EpochEnd
 
 BATCH = 128
 DROPS = (0.5, 0.0)

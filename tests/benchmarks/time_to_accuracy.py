@@ -19,8 +19,8 @@ import torch  # before vitdemo: so libgomp keeps its own spin count, as it is fo
 
 from tests.benchmarks import peers
 from vitdemo import PRESETS, VisionTransformer, load_cifar10, train
-from vitdemo.data import Data
-from vitdemo.training import BatchEnd, EpochEnd
+from vitdemo.data.cifar10 import Data
+from vitdemo.training.loop import BatchEnd, EpochEnd
 
 WANTED = 0.5
 BATCH, HEADS = 128, 8

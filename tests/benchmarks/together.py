@@ -42,7 +42,7 @@ from tests.benchmarks.app_runs import (
 from tests.benchmarks.visitors import Visitor
 from tests.e2e.server import PROJECT, Server
 from vitdemo import PRESETS
-from vitdemo.jobs import TrainingQueue
+from vitdemo.background.training_queue import TrainingQueue
 
 RECIPE = {"train_images": 2000, "epochs": 10, "validation_images": 200, "warmup_epochs": 1.0}  # over `recommended`
 CROWDED = RECIPE | {"epochs": 20}  # opening twenty pages takes the first few

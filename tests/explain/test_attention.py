@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from vitdemo.config import ConfigError, ModelConfig
-from vitdemo.data import load_cifar10, normalise
+from vitdemo.data.cifar10 import load_cifar10, normalise
 from vitdemo.explain.attention import all_grids, attention_grid, attention_matrix, has_cls, min_max, token_name
 from vitdemo.model import Trace, VisionTransformer
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from vitdemo.explain.covering import cover
 from vitdemo.explain.faithfulness import area, curves, gaps_over, order_of, random_orders, verdict
 from vitdemo.explain.methods import by_occlusion, by_relevance
+from vitdemo.explain.occlusion import cover
 
 
 class CountsBright:

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from vitdemo.data import load_cifar10, normalise
+from vitdemo.data.cifar10 import load_cifar10, normalise
+from vitdemo.explain.ablation import heads_off
 from vitdemo.explain.importance import accuracy_and_loss, gradient_importance, removals
-from vitdemo.explain.interventions import heads_off
 
 
 @torch.no_grad()

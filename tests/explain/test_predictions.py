@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
-from vitdemo.data import load_cifar10, normalise
+from vitdemo.data.cifar10 import load_cifar10, normalise
 from vitdemo.explain.predictions import class_probabilities, confusion_matrix, surest
 from vitdemo.model import VisionTransformer
 

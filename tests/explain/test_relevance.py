@@ -5,7 +5,7 @@ import pytest
 import torch
 from test_model import timm_twin
 
-from vitdemo.explain.interventions import edges_off
+from vitdemo.explain.ablation import edges_off
 from vitdemo.explain.relevance import relevance
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..model import VisionTransformer
-from .covering import probabilities_covered
+from .occlusion import probabilities_covered
 
 Explain = Callable[[VisionTransformer, Tensor, Tensor], Tensor]  # model, pictures, classes -> (B, n, n)
 CHANCE = "chance"

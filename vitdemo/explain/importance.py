@@ -7,8 +7,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..model import Edit, VisionTransformer
-from .covering import BATCH
-from .interventions import heads_off
+from .ablation import heads_off
+from .occlusion import BATCH
 
 
 @torch.no_grad()

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from ..model import Trace, VisionTransformer
-from .covering import occlusion
+from .occlusion import occlusion
 from .relevance import relevance
 from .rollout import rollout
 

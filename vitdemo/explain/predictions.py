@@ -3,9 +3,9 @@
 import numpy as np
 import torch
 
-from ..data import Split
+from ..data.cifar10 import Split
 from ..model import VisionTransformer
-from ..training import predict
+from ..training.loop import predict
 
 
 def class_probabilities(model: VisionTransformer, split: Split) -> np.ndarray:

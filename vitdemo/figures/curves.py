@@ -2,7 +2,7 @@
 
 import plotly.graph_objects as go
 
-from ..metrics import METRICS
+from ..training.metrics import METRICS
 from .style import TRAIN, VALIDATION, axis, blank
 
 PARTS = (("train", "Training", TRAIN), ("validation", "Validation", VALIDATION))

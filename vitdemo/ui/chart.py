@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from ..figures.style import MARK
-from .large import scale
+from .presentation import scale
 
 # Registered for its files only: the browser fetches plotly.min.js, out of the plotly package, once and keeps it.
 _FILES = st.components.v1.declare_component("plotly_files", path=str(Path(plotly.__file__).parent / "package_data"))

@@ -10,14 +10,14 @@ import torch
 from PIL import Image
 
 from ..config import ConfigError
-from ..data import CLASSES, Split, normalise
+from ..data.cifar10 import CLASSES, Split, normalise
+from ..data.uploads import FORMATS, read_picture, to_model_input
 from ..figures.pictures import CELL, sheet
 from ..model import Trace, VisionTransformer
-from ..pictures import FORMATS, read_picture, to_model_input
-from ..pretrained import cut_out
-from ..runs import Run
+from ..runs.pretrained import cut_out
+from ..runs.run import Run
 from .chart import chart
-from .results import probabilities_of, validation_split
+from .train.results import probabilities_of, validation_split
 
 SHEET_COLUMNS, SHEET_ROWS = 6, 5
 ANSWERS = ("all", "right", "wrong")

@@ -5,9 +5,9 @@ import time
 import streamlit as st
 import torch
 
-from ..jobs import QUEUE, Snapshot
-from ..runs import Run, list_runs, load_weights, pretrained_runs, shipped_runs
-from . import address
+from ..background.training_queue import QUEUE, Snapshot
+from ..runs.run import Run, list_runs, load_weights, pretrained_runs, shipped_runs
+from . import url_state
 
 ACTIVE = ("waiting", "running")
 
@@ -36,7 +36,7 @@ def pick_run(label: str, to_ask: bool = False) -> Snapshot | None:
     }
     asked = st.session_state.get("run") or st.query_params.get("run")
     if asked and asked not in known:
-        address.note(f"There is no run {asked[:40]} here to show: choose one from the list.")
+        url_state.note(f"There is no run {asked[:40]} here to show: choose one from the list.")
     if not offered:
         return None
     shown = asked if asked in offered else default_run(offered)

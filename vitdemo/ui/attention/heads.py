@@ -9,10 +9,10 @@ from ...config import ModelConfig
 from ...explain.heads import HeadCharacter, distances, head_character
 from ...figures.heads import by_layer, head_at
 from ...model import VisionTransformer
-from ...runs import Run
+from ...runs.run import Run
 from ..chart import chart
+from .attention_maps import View
 from .sample import pictures_of, sample
-from .see import View
 from .state import CHARACTERS, offered
 
 SAMPLE = 100  # pictures

@@ -5,11 +5,11 @@ import torch
 
 from ...config import ModelConfig
 from ...costs import operations
-from ...data import normalise
+from ...data.cifar10 import normalise
 from ...model import VisionTransformer
-from ...pretrained import cut_out
-from ...runs import Run
-from ..results import images_shown, validation_split
+from ...runs.pretrained import cut_out
+from ...runs.run import Run
+from ..train.results import images_shown, validation_split
 
 ENOUGH = 150e9  # multiply-adds that a question may take to go once through its pictures
 FEWEST = 4

@@ -3,13 +3,13 @@
 import streamlit as st
 
 from ...config import ModelConfig
-from ...data import CLASSES
+from ...data.cifar10 import CLASSES
 from ...explain.attention import token_name
 from ...explain.rollout import FUSIONS
-from ...runs import Run, moments
-from .. import address
+from ...runs.run import Run, moments
+from .. import url_state
 from ..picture_picker import ANSWERS
-from ..results import images_shown
+from ..train.results import images_shown
 
 DISCARDS = (0.0, 0.5, 0.8, 0.9, 0.95)
 WINDOWS = (1, 3)
@@ -88,7 +88,7 @@ def start(run: Run) -> None:
         settle(name, options, default)
     for name, options in several(run).items():
         if name not in state:
-            state[name] = address.read_several(name, options)
+            state[name] = url_state.read_several(name, options)
         state[name] = tuple(value for value in state[name] if value in options)
 
 
@@ -96,7 +96,7 @@ def settle(name: str, options, default) -> None:
     """Give a control its first value, from the address where it has one; or the default, if its own no longer fits."""
     state = st.session_state
     if name not in state:
-        state[name] = address.read(name, options, default)
+        state[name] = url_state.read(name, options, default)
     elif state[name] not in options:
         state[name] = default  # the model was changed for one of another shape
 

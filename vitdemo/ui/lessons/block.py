@@ -5,10 +5,10 @@ import streamlit as st
 
 from ...config import ConfigError, ModelConfig
 from ...costs import parameters
-from ...data import normalise
-from ...explain.flow import flow, stream, without_norm1
+from ...data.cifar10 import normalise
 from ...explain.importance import accuracy_and_loss
 from ...figures.numbers import two_lines
+from ...lessons.activations import flow, stream, without_norm1
 from ...model import VisionTransformer
 from ..chart import chart
 from .example import SAMPLE, first_pictures, plain_vit

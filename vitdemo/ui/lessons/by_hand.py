@@ -5,8 +5,10 @@ import streamlit as st
 import torch
 
 from ...config import ConfigError, ModelConfig
-from ...data import normalise
-from ...explain.by_hand import (
+from ...data.cifar10 import normalise
+from ...explain.importance import accuracy_and_loss
+from ...figures.numbers import numbers, shades, two_lines
+from ...lessons.attention_by_hand import (
     QUERIES,
     attention_steps,
     divided_by,
@@ -16,8 +18,6 @@ from ...explain.by_hand import (
     scaling,
     softmax,
 )
-from ...explain.importance import accuracy_and_loss
-from ...figures.numbers import numbers, shades, two_lines
 from ...model import Attention
 from ..chart import chart
 from .example import SAMPLE, first_pictures, plain_vit

@@ -1,8 +1,8 @@
 """The trained model that the pages of the annotation ask, and a few pictures."""
 
-from ...data import Split, load_cifar10
+from ...data.cifar10 import Split, load_cifar10
 from ...model import VisionTransformer
-from ...runs import Run, shipped_runs
+from ...runs.run import Run, shipped_runs
 from ..run_picker import model_of
 
 PICTURES = 30  # to choose from

@@ -5,19 +5,13 @@ import streamlit as st
 import torch
 
 from ...config import ModelConfig, divisors
-from ...data import CLASSES, normalise
+from ...data.cifar10 import CLASSES, normalise
 from ...explain.importance import accuracy_and_loss
-from ...explain.tokens import (
-    flatten_patches,
-    position_similarity,
-    project_by_hand,
-    shuffle_patches,
-    without_positions,
-)
 from ...figures.attention import overlay, picture_with_patch
 from ...figures.numbers import shades
 from ...figures.pictures import filters, patches
 from ...figures.predictions import top_classes
+from ...lessons.tokens import flatten_patches, position_similarity, project_by_hand, shuffle_patches, without_positions
 from ...model import PatchEmbed, VisionTransformer
 from ..chart import chart
 from .example import PICTURES, SAMPLE, first_pictures, plain_vit

@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from .. import address
+from .. import url_state
 from ..frame import frame
-from ..large import title
+from ..presentation import title
 from .order import ORDER
 from .source import pieces
 
@@ -51,7 +51,7 @@ class Lesson:
         """
         key = self.key(name)
         if key not in st.session_state:
-            st.session_state[key] = address.read(name, options, default)
+            st.session_state[key] = url_state.read(name, options, default)
         if name not in self.hidden:
             if draw is st.segmented_control:
                 more |= {"required": True}
@@ -123,11 +123,11 @@ class Lesson:
 
     def end(self) -> None:
         """The address, what is wrong in it, and the pages before and after."""
-        address.check_names({*self.values, HIDE})
+        url_state.check_names({*self.values, HIDE})
         with self.problems:
-            address.show_problems()
+            url_state.show_problems()
         values = {name: value for name, (value, default) in self.values.items() if value != default}
-        address.write(values | ({HIDE: self.hidden} if self.hidden else {}))
+        url_state.write(values | ({HIDE: self.hidden} if self.hidden else {}))
         before, after = st.columns(2)
         if self.number:
             place = ORDER[self.number - 1]

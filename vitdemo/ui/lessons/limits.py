@@ -5,13 +5,13 @@ import streamlit as st
 
 from ...config import PRESETS, ModelConfig
 from ...costs import parameters
-from ...explain.comparisons import CURE, PAIRS, train_each
-from ...explain.limits import BATCH, HUNGRY, HUNGRY_TEST, KINDS, SEEN, attention_costs, exponent, hunger
 from ...figures.numbers import two_lines
+from ...lessons.comparisons import CURE, PAIRS, train_each
+from ...lessons.scaling import BATCH, HUNGRY, HUNGRY_TEST, KINDS, SEEN, attention_costs, exponent, hunger
 from ..chart import chart
-from ..question import question
-from .compare import compare
+from ..task_panel import question
 from .lesson import Lesson
+from .two_runs import compare
 
 PATCHES = (8, 4, 2, 1)
 

@@ -6,10 +6,10 @@ import streamlit as st
 
 from ...config import ConfigError, ModelConfig, divisors
 from ...costs import activation_bytes, operations, parameters
-from ...data import normalise
-from ...explain.counted import kept_bytes, multiply_adds
+from ...data.cifar10 import normalise
+from ...lessons.measured_costs import kept_bytes, multiply_adds
+from ...lessons.paper import IMAGE_SIZE, MINIMAL_CPU, VIT_BASE_WIDTH
 from ...model import VisionTransformer
-from ...paper import IMAGE_SIZE, MINIMAL_CPU, VIT_BASE_WIDTH
 from .example import first_pictures
 from .lesson import Lesson
 

@@ -9,14 +9,14 @@ import plotly.graph_objects as go
 import streamlit as st
 import torch
 
-from ...data import CLASSES, normalise
+from ...data.cifar10 import CLASSES, normalise
 from ...explain.attention import all_grids
-from ...explain.flow import stream
 from ...explain.methods import reading_weights
 from ...figures.attention import thumbnails
 from ...figures.numbers import shades, two_lines
 from ...figures.pictures import clickable, patches, picture
 from ...figures.predictions import top_classes
+from ...lessons.activations import stream
 from ...model import Trace, VisionTransformer
 from ..chart import chart
 from .example import PICTURES, first_pictures, plain_vit

@@ -5,16 +5,16 @@ import streamlit as st
 import torch
 
 from ...config import PRESETS, ConfigError
-from ...explain.by_hand import read_matrix
-from ...explain.comparisons import PAIRS, listing, metrics_of, nearest_count
-from ...metrics import METRICS, compute_metrics
-from ...paper import TABLE_2
-from ...runs import epoch_record
-from ..live import curves
-from ..question import question
-from ..results import show_metrics
-from .compare import compare
+from ...lessons.attention_by_hand import read_matrix
+from ...lessons.comparisons import PAIRS, listing, metrics_of, nearest_count
+from ...lessons.paper import TABLE_2
+from ...runs.run import epoch_record
+from ...training.metrics import METRICS, compute_metrics
+from ..task_panel import question
+from ..train.live import curves
+from ..train.results import show_metrics
 from .lesson import Lesson
+from .two_runs import compare
 from .walks import LOOP
 
 CLASSES = 3  # of the small table

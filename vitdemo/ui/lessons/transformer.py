@@ -4,8 +4,9 @@ import numpy as np
 import streamlit as st
 
 from ...config import ConfigError
-from ...explain.by_hand import read_matrix
-from ...explain.encoder_decoder import (
+from ...figures.numbers import numbers
+from ...lessons.attention_by_hand import read_matrix
+from ...lessons.encoder_decoder import (
     DIGITS,
     HEADS,
     LENGTH,
@@ -17,7 +18,6 @@ from ...explain.encoder_decoder import (
     looks,
     scores_of,
 )
-from ...figures.numbers import numbers
 from ..chart import chart
 from .lesson import Lesson
 

@@ -4,9 +4,9 @@ In the words `{B}`, `{T}` and the like stand for the sizes of the model on the p
 """
 
 from ...model import Attention, Block, Mlp, PatchEmbed, VisionTransformer
-from ...optimizer import learning_rate, make_optimizer
-from ...parallel import Workers
-from ...training import predict, train
+from ...training.loop import predict, train
+from ...training.optimizer import learning_rate, make_optimizer
+from ...training.replicas import Workers
 
 MODEL = {
     "Patches": (

@@ -1,0 +1,114 @@
+"""Questions in the background: they go on to the end, can be stopped, and fail alone."""
+
+import threading
+import time
+
+import pytest
+import torch
+
+from vitdemo.background import tasks
+from vitdemo.background.training_queue import QUEUE
+
+TIMEOUT = 30  # seconds
+
+
+@pytest.fixture(autouse=True)
+def no_tasks(monkeypatch):
+    monkeypatch.setattr(tasks, "_tasks", type(tasks._tasks)())
+
+
+def ended(key):
+    end = time.monotonic() + TIMEOUT
+    while tasks.task(key).state == "running" and time.monotonic() < end:
+        time.sleep(0.01)
+    return tasks.task(key)
+
+
+def test_nobody_asked():
+    assert tasks.task("nothing") is None
+    tasks.stop("nothing")
+
+
+@pytest.mark.parametrize(("busy", "threads"), [(True, 1), (False, QUEUE.cores)])
+def test_a_question_is_answered_step_by_step_and_leaves_a_training_its_cores(monkeypatch, busy, threads):
+    monkeypatch.setattr(QUEUE, "busy", lambda: busy)
+    seen = []
+
+    def steps():
+        seen.append(torch.get_num_threads())
+        for number in range(3):
+            seen.append(len(tasks.task("count").answers))
+            yield number
+
+    tasks.begin("count", 3, steps)
+    assert ended("count") == tasks.Task(3, (0, 1, 2), "done")
+    assert seen == [threads, 0, 1, 2]
+
+
+def test_an_answered_question_is_not_asked_again():
+    asked = []
+    for _ in range(2):
+        tasks.begin("once", 1, lambda: asked.append(1) or iter([7]))
+        ended("once")
+    assert asked == [1]
+
+
+def test_a_stopped_question_keeps_what_it_has_and_can_be_asked_again():
+    go_on, at_second = threading.Event(), threading.Event()
+
+    def steps():
+        yield "first"
+        at_second.set()
+        go_on.wait(TIMEOUT)
+        yield "second"
+        pytest.fail("was not stopped")
+
+    tasks.begin("long", 3, steps)
+    assert at_second.wait(TIMEOUT)
+    tasks.stop("long")
+    go_on.set()
+    assert tasks.task("long") == tasks.Task(3, ("first",), "stopped")
+    tasks.begin("long", 1, lambda: iter(["again"]))
+    assert ended("long") == tasks.Task(1, ("again",), "done")
+
+
+def test_the_first_asking_does_not_answer_the_second():
+    go_on, waits, over = threading.Event(), threading.Event(), threading.Event()
+
+    def slow():
+        waits.set()
+        go_on.wait(TIMEOUT)
+        try:
+            yield "late"
+            yield "later"
+        finally:
+            over.set()
+
+    tasks.begin("same", 2, slow)
+    assert waits.wait(TIMEOUT)
+    tasks.stop("same")
+    hold = threading.Event()
+    tasks.begin("same", 1, lambda: iter([hold.wait(TIMEOUT)]))
+    go_on.set()
+    assert over.wait(TIMEOUT)
+    assert tasks.task("same") == tasks.Task(1)
+    hold.set()
+    assert ended("same") == tasks.Task(1, (True,), "done")
+
+
+def test_a_failure_is_said_and_printed(capfd):
+    def steps():
+        yield 1
+        raise ValueError("no such picture")
+
+    tasks.begin("bad", 2, steps)
+    assert ended("bad") == tasks.Task(2, (1,), "failed")
+    assert "no such picture" in capfd.readouterr().err
+
+
+def test_old_questions_are_forgotten():
+    for number in range(tasks.KEPT + 2):
+        tasks.begin(number, 1, lambda: iter([0]))
+        ended(number)
+    assert [tasks.task(number) for number in (0, 1)] == [None, None]
+    assert tasks.task(2).state == "done"

@@ -1,0 +1,505 @@
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from vitdemo.background import training_queue
+from vitdemo.background.training_queue import TrainingQueue
+from vitdemo.config import ConfigError, ModelConfig, TrainConfig
+from vitdemo.data.cifar10 import load_cifar10
+from vitdemo.model import VisionTransformer
+from vitdemo.runs.run import epoch_record, list_runs, load_run, load_weights
+from vitdemo.training.loop import BatchEnd, EpochEnd, train
+
+TIMEOUT = 60  # seconds after which a test that waits has failed
+DIVERGING = TrainConfig(
+    epochs=60, batch_size=8, train_images=20, validation_images=10, learning_rate=10.0, weight_decay=10.0
+)
+
+
+@pytest.fixture(autouse=True)
+def switch_interval():
+    """A training sets it for the whole process."""
+    before = sys.getswitchinterval()
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.fixture
+def queue():
+    """A queue of two cores; nothing of it runs on into the next test."""
+    queue = TrainingQueue(cores=2)
+    yield queue
+    for snapshot in queue.list():
+        queue.stop(snapshot.run.id)
+        ended(queue, snapshot.run.id)
+
+
+@pytest.fixture
+def hold(queue):
+    """Takes every core of the queue until it is set: what is submitted meanwhile waits."""
+    released = threading.Event()
+    assert queue.when_idle(lambda: released.wait(TIMEOUT))
+    yield released
+    released.set()
+
+
+@pytest.fixture
+def watched(monkeypatch):
+    """Calls each function that is put into it after every event of every training."""
+    functions = []
+
+    def train_watched(model, data, config):
+        for event in train(model, data, config):
+            yield event
+            for function in functions:
+                function(event)
+
+    monkeypatch.setattr(training_queue, "train", train_watched)
+    return functions
+
+
+def ended(queue, run_id):
+    snapshot = queue.wait(run_id, TIMEOUT)
+    assert snapshot.run.state in ("finished", "stopped", "failed")
+    return snapshot
+
+
+def alone(model_config, config, threads=1):
+    """The metrics of every epoch of the same training without a queue."""
+    torch.set_num_threads(threads)
+    model = VisionTransformer(model_config, seed=config.seed)
+    data = load_cifar10(config.train_images, config.validation_images, config.validation_from)
+    records = [epoch_record(event) for event in train(model, data, config) if isinstance(event, EpochEnd)]
+    torch.set_num_threads(1)
+    return metrics_of(records)
+
+
+def metrics_of(history):
+    return [(record["epoch"], record["train"], record["validation"]) for record in history]
+
+
+def weights_are(model, expected):
+    return all(torch.equal(a, b) for a, b in zip(model.parameters(), expected.parameters(), strict=True))
+
+
+# From start to end
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_training_gives_the_numbers_of_train(tiny, short, threads):
+    queue = TrainingQueue(cores=threads)
+    snapshot = ended(queue, queue.submit(tiny, short))
+    assert snapshot.run.state == "finished"
+    assert snapshot.run.threads == threads
+    assert metrics_of(snapshot.run.history) == alone(tiny, short, threads)
+
+
+def test_what_is_left_on_disk(queue, tiny, short):
+    run = ended(queue, queue.submit(tiny, short)).run
+    assert load_run(run.id) == run
+    torch.set_num_threads(run.threads)
+    expected = VisionTransformer(tiny, seed=short.seed)
+    list(train(expected, load_cifar10(20, 10), short))
+    assert weights_are(load_weights(run), expected)
+
+
+def test_snapshots_tell_how_far_a_training_is(queue, tiny, short, watched):
+    told = []
+    watched.append(lambda event: told.append((event, queue.list()[0])))
+    last = ended(queue, queue.submit(tiny, short))
+    assert len(told) == 2 * (3 + 1 + 1)
+    for event, snapshot in told:
+        assert snapshot.run.state == "running"
+        assert snapshot.run.threads == 2
+        assert snapshot.epoch == event.epoch
+        assert snapshot.seconds_left >= 0
+        assert len(snapshot.run.history) == event.epoch - (not isinstance(event, EpochEnd))
+        if not isinstance(event, EpochEnd):
+            assert (snapshot.batch, snapshot.batches) == (event.batch, event.batches)
+            assert snapshot.phase == ("training" if isinstance(event, BatchEnd) else "validation")
+        if isinstance(event, BatchEnd):
+            assert snapshot.images_per_second == event.images_per_second > 0
+    progress = [snapshot.progress for _, snapshot in told]
+    assert progress == sorted(progress)
+    assert 0 < progress[0] < 0.2
+    assert told[4][1].progress == pytest.approx(0.5)  # the end of the first of two epochs
+    assert (last.progress, last.seconds_left, last.run.state) == (pytest.approx(1.0), None, "finished")
+
+
+def test_a_snapshot_does_not_change_later(queue, tiny, short, watched):
+    told = []
+    watched.append(lambda event: told.append(queue.list()[0]))
+    ended(queue, queue.submit(tiny, short))
+    assert [snapshot.batch for snapshot in told[:3]] == [1, 2, 3]
+    assert told[0].run.history == ()
+
+
+def test_an_unknown_run_has_no_snapshot(queue):
+    assert queue.snapshot("20260131-120000-0a1b2c") is None
+    assert queue.list() == []
+    queue.stop("20260131-120000-0a1b2c")
+
+
+def test_a_training_lets_other_threads_in_often(queue, tiny, short):
+    ended(queue, queue.submit(tiny, short))
+    assert sys.getswitchinterval() == pytest.approx(training_queue.SWITCH_INTERVAL)
+    assert training_queue.SWITCH_INTERVAL < 0.001
+
+
+# Waiting
+
+
+def test_places_in_the_queue(queue, hold, tiny, short):
+    ids = [queue.submit(tiny, short) for _ in range(4)]
+    assert [queue.snapshot(run_id).place for run_id in ids] == [1, 2, 3, 4]
+    assert {queue.snapshot(run_id).run.state for run_id in ids} == {"waiting"}
+    assert [snapshot.run.id for snapshot in queue.list()] == ids[::-1]
+
+    queue.stop(ids[1])
+    assert [queue.snapshot(run_id).place for run_id in ids] == [1, 0, 2, 3]
+    assert queue.snapshot(ids[1]).run.state == "stopped"
+
+    hold.set()
+    assert [ended(queue, run_id).run.state for run_id in ids] == ["finished", "stopped", "finished", "finished"]
+    assert [queue.snapshot(run_id).place for run_id in ids] == [0, 0, 0, 0]
+    assert {run.id for run in list_runs()} == {ids[0], ids[2], ids[3]}
+
+
+def test_a_queue_is_busy_while_a_training_runs_or_waits(queue, tiny, short, watched):
+    told, released = [], threading.Event()
+    watched.append(lambda event: told.append(queue.busy()))
+    queue.when_idle(lambda: released.wait(TIMEOUT))
+    assert not queue.busy()
+    run_id = queue.submit(tiny, short)
+    assert queue.snapshot(run_id).place == 1
+    assert queue.busy()
+    released.set()
+    ended(queue, run_id)
+    assert told
+    assert all(told)
+    assert not queue.busy()
+
+
+def test_who_came_first_begins_first(tiny, short, watched):
+    queue = TrainingQueue(cores=1)
+    told, released = [], threading.Event()
+    queue.when_idle(lambda: released.wait(TIMEOUT))
+    ids = [queue.submit(tiny, replace(short, seed=seed)) for seed in range(4)]
+    watched.append(lambda event: told.append([queue.snapshot(run_id).run.state for run_id in ids]))
+    released.set()
+    for run_id in ids:
+        ended(queue, run_id)
+    assert len(told) == 4 * 2 * (3 + 1 + 1)
+    for states in told:
+        at = states.index("running")
+        assert states == ["finished"] * at + ["running"] + ["waiting"] * (3 - at)
+
+
+def test_a_full_queue(queue, hold, tiny, short, monkeypatch):
+    monkeypatch.setattr(training_queue, "MAX_WAITING", 2)
+    ids = [queue.submit(tiny, short) for _ in range(2)]
+    with pytest.raises(ConfigError, match="2 trainings are waiting already: try again when some have ended"):
+        queue.submit(tiny, short)
+    assert len(queue.list()) == 2
+    queue.stop(ids[0])
+    ids.append(queue.submit(tiny, short))
+    hold.set()
+    assert [ended(queue, run_id).run.state for run_id in ids[1:]] == ["finished", "finished"]
+
+
+# Sharing the machine
+
+
+@pytest.mark.parametrize("cores", [1, 2, 3])
+def test_threads_in_use_never_exceed_the_cores(cores, tiny, short, watched):
+    queue = TrainingQueue(cores=cores)
+    released = threading.Event()
+    queue.when_idle(lambda: released.wait(TIMEOUT))
+    assert queue.threads_in_use() == cores
+    used, running = [], {}
+
+    def look(event):
+        running[threading.get_ident()] = torch.get_num_threads()
+        used.append((queue.threads_in_use(), sum(list(running.values()))))
+        if isinstance(event, EpochEnd):  # after which it may go on with others
+            del running[threading.get_ident()]
+
+    watched.append(look)
+    ids = [queue.submit(tiny, replace(short, seed=seed)) for seed in range(6)]
+    released.set()
+    runs = [ended(queue, run_id).run for run_id in ids]
+    assert {run.state for run in runs} == {"finished"}
+    assert all(1 <= run.threads <= cores for run in runs)
+    assert len(used) == 6 * 2 * (3 + 1 + 1)
+    assert max(counted for counted, _ in used) == cores
+    assert max(real for _, real in used) <= cores
+    assert queue.threads_in_use() == 0
+
+
+@pytest.mark.parametrize(("waiting", "threads"), [(1, [2]), (2, [1, 1]), (3, [1, 1])])
+def test_who_waits_alone_takes_all_cores_and_more_share_them(queue, hold, tiny, short, waiting, threads):
+    one_epoch = replace(short, epochs=1)
+    ids = [queue.submit(tiny, replace(one_epoch, seed=seed)) for seed in range(waiting)]
+    hold.set()
+    assert [ended(queue, run_id).run.threads for run_id in ids][: len(threads)] == threads
+
+
+def test_a_training_shares_its_cores_after_the_epoch_in_which_another_came_and_takes_them_back(queue, tiny, watched):
+    recipe = TrainConfig(epochs=6, batch_size=16, train_images=32, validation_images=10)
+    first, second, seen = queue.submit(tiny, recipe), [], []
+
+    def come_and_go(event):
+        snapshots = queue.list()
+        if not second and event.epoch == 2 and isinstance(event, BatchEnd):
+            second.append(queue.submit(tiny, replace(recipe, epochs=500)))
+            assert queue.snapshot(second[0]).place == 1
+        elif event.epoch == 4 and snapshots[-1].epoch == 4 and len(second) == 1:
+            queue.stop(second[0])
+            second.append("stopped")
+            queue.wait(second[0], TIMEOUT)
+        seen.append((snapshots[-1].epoch, snapshots[-1].run.threads))
+
+    def of_the_first(event):
+        if threading.current_thread().name == f"training-{first}":
+            come_and_go(event)
+
+    watched.append(of_the_first)
+    ended(queue, first)
+    used = {epoch: {threads for at, threads in seen if at == epoch} for epoch in range(1, 7)}
+    assert used[1] == {2}
+    assert used[3] == {1}
+    assert used[6] == {2}
+    assert queue.snapshot(second[0]).run.state == "stopped"
+    assert metrics_of(queue.snapshot(first).run.history) == alone(tiny, recipe)
+
+
+def test_two_trainings_side_by_side_give_the_numbers_of_each_alone(queue, hold, watched):
+    model = ModelConfig(patch_size=8, embed_dim=16, depth=2, num_heads=2, dropout=0.2, attention_dropout=0.1)
+    recipe = TrainConfig(epochs=2, batch_size=8, train_images=40, validation_images=20, augmentation="flip_and_shift")
+    recipes = [replace(recipe, seed=seed) for seed in (1, 2)]
+    step = threading.Barrier(2, timeout=TIMEOUT)
+    watched.append(lambda event: step.wait())  # in step: neither is ever alone
+    ids = [queue.submit(model, recipe) for recipe in recipes]
+    hold.set()
+    runs = [ended(queue, run_id).run for run_id in ids]
+    assert [run.threads for run in runs] == [1, 1]
+    for run, recipe in zip(runs, recipes, strict=True):
+        assert metrics_of(run.history) == alone(model, recipe)
+
+
+# Stopping
+
+
+def test_a_stop_takes_effect_after_the_batch(queue, tiny, watched):
+    events = []
+
+    def stop_after_the_third(event):
+        events.append(event)
+        if len(events) == 3:
+            queue.stop(queue.list()[0].run.id)  # the fourth step is about to begin
+
+    watched.append(stop_after_the_third)
+    config = TrainConfig(epochs=3, batch_size=4, train_images=200, validation_images=10, seed=1)
+    snapshot = ended(queue, queue.submit(tiny, config))
+    run = snapshot.run
+    assert len(events) == 3
+    assert (snapshot.batch, run.state, run.history, snapshot.seconds_left) == (4, "stopped", (), None)
+    assert load_run(run.id) == run
+
+    torch.set_num_threads(run.threads)
+    expected = VisionTransformer(tiny, seed=1)
+    steps = train(expected, load_cifar10(200, 10), config)
+    for _ in range(4):
+        next(steps)
+    assert weights_are(load_weights(run), expected)
+
+
+def test_a_stop_in_a_later_epoch_keeps_the_epochs_before(tiny, watched):
+    queue = TrainingQueue(cores=1)
+
+    def stop_in_the_second_epoch(event):
+        if event.epoch == 2:
+            queue.stop(queue.list()[0].run.id)
+
+    watched.append(stop_in_the_second_epoch)
+    config = TrainConfig(epochs=4, batch_size=8, train_images=40, validation_images=10)
+    run = ended(queue, queue.submit(tiny, config)).run
+    assert run.state == "stopped"
+    assert metrics_of(run.history) == alone(tiny, config)[:1]
+    assert load_run(run.id) == run
+
+
+def test_a_stop_during_validation(queue, tiny, short, watched):
+    told = []
+
+    def stop_in_validation(event):
+        told.append(event)
+        if not isinstance(event, BatchEnd):
+            queue.stop(queue.list()[0].run.id)
+
+    watched.append(stop_in_validation)
+    run = ended(queue, queue.submit(tiny, replace(short, validation_images=300))).run
+    assert (run.state, run.history, len(told)) == ("stopped", (), 4)
+    assert load_weights(run).config == tiny
+
+
+def test_a_stop_after_the_last_epoch_changes_nothing(queue, tiny, short):
+    run_id = queue.submit(tiny, short)
+    ended(queue, run_id)
+    queue.stop(run_id)
+    assert queue.snapshot(run_id).run.state == "finished"
+
+
+def test_a_stop_of_one_leaves_the_others_alone(queue, hold, tiny, short, watched):
+    ids = [queue.submit(tiny, short) for _ in range(2)]
+    watched.append(lambda event: queue.stop(ids[0]))
+    hold.set()
+    assert ended(queue, ids[0]).run.state == "stopped"
+    assert metrics_of(ended(queue, ids[1]).run.history) == alone(tiny, short)
+
+
+def test_waiting_ends_at_its_timeout(queue, hold, tiny, short):
+    assert queue.wait(queue.submit(tiny, short), timeout=0.01).run.state == "waiting"
+
+
+# What goes wrong
+
+
+def test_a_training_that_diverges_fails_with_its_message_and_keeps_its_history(queue, tiny, short):
+    snapshot = ended(queue, queue.submit(tiny, DIVERGING))
+    run = snapshot.run
+    assert (run.state, snapshot.seconds_left) == ("failed", None)
+    assert "The loss is no longer a finite number at step" in run.message
+    assert 0 < len(run.history) < DIVERGING.epochs
+    assert load_run(run.id) == run
+    assert load_weights(run).config == tiny
+    assert ended(queue, queue.submit(tiny, short)).run.state == "finished"
+
+
+def test_an_error_that_nobody_expected_fails_the_run_and_frees_its_cores(queue, tiny, short, monkeypatch, capsys):
+    def broken(model, data, config):
+        raise ZeroDivisionError("by hand")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training_queue, "train", broken)
+        run = ended(queue, queue.submit(tiny, short)).run
+    assert (run.state, run.message) == ("failed", "The training broke off: by hand")
+    assert load_run(run.id) == run
+    assert "ZeroDivisionError" in capsys.readouterr().err  # the log of the app says where
+    assert queue.threads_in_use() == 0
+    assert ended(queue, queue.submit(tiny, short)).run.state == "finished"
+
+
+@pytest.mark.parametrize(
+    ("model", "training", "message"),
+    [
+        (ModelConfig(), TrainConfig(train_images=6000), "5,000 ship with the project"),
+        (ModelConfig(), TrainConfig(train_images=5000, validation_from="train"), "5,000 ship with the project"),
+        (ModelConfig(patch_size=1, num_heads=64), TrainConfig(batch_size=1024), "GiB of memory"),
+    ],
+)
+def test_what_cannot_run_is_refused_at_once_and_the_queue_goes_on(queue, tiny, short, model, training, message):
+    with pytest.raises(ConfigError, match=message):
+        queue.submit(model, training)
+    assert queue.list() == []
+    assert list_runs() == []
+    assert ended(queue, queue.submit(tiny, short)).run.state == "finished"
+
+
+# When nothing runs
+
+
+def test_a_short_task_gets_all_cores_and_frees_them(queue, tiny, short):
+    threads, done = [], threading.Event()
+
+    def task():
+        threads.append((torch.get_num_threads(), queue.threads_in_use()))
+        done.set()
+
+    assert queue.when_idle(task)
+    assert done.wait(TIMEOUT)
+    assert threads == [(2, 2)]
+    assert ended(queue, queue.submit(tiny, short)).run.threads == 2
+
+
+def test_a_short_task_is_refused_while_something_runs_or_waits(queue, hold, tiny, short, watched):
+    called = []
+    assert not queue.when_idle(lambda: called.append("beside another task"))
+    watched.append(lambda event: called.append(queue.when_idle(lambda: called.append("beside a training"))))
+    run_id = queue.submit(tiny, short)
+    assert not queue.when_idle(lambda: called.append("before who waits"))
+    hold.set()
+    ended(queue, run_id)
+    assert set(called) == {False}
+
+
+def test_a_short_task_that_fails_frees_the_cores(queue, tiny, short, monkeypatch):
+    failures = []
+    monkeypatch.setattr(threading, "excepthook", lambda failure: failures.append(failure.exc_type))
+    assert queue.when_idle(lambda: 1 / 0)
+    assert ended(queue, queue.submit(tiny, short)).run.state == "finished"
+    assert failures == [ZeroDivisionError]
+
+
+# The process
+
+
+def test_after_a_restart_the_runs_are_on_the_list(queue, tiny, short):
+    runs = [ended(queue, queue.submit(tiny, replace(short, seed=seed))).run for seed in range(2)]
+    again = TrainingQueue(cores=2)
+    assert again.list() == []
+    assert again.snapshot(runs[0].id) is None
+    assert sorted(list_runs(), key=lambda run: run.training.seed) == runs
+
+
+def test_the_queue_takes_the_cores_there_are(monkeypatch):
+    monkeypatch.setattr(training_queue, "available_cores", lambda: 5)
+    assert TrainingQueue().cores == 5
+    assert TrainingQueue(cores=3).cores == 3
+
+
+def test_trainings_need_no_streamlit_and_no_plotly():
+    modules = "vitdemo.background.training_queue, vitdemo.background.throughput"
+    code = f"import sys, {modules}; print(*{{'streamlit', 'plotly'}} & set(sys.modules))"
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
+def test_the_list_can_be_read_while_somebody_submits(queue, hold, tiny, short, monkeypatch):
+    queue.submit(tiny, short)
+    snapshot = queue.snapshot
+    submitted = []
+
+    def submit_meanwhile(run_id):
+        if not submitted:
+            submitted.append(queue.submit(tiny, short))
+        return snapshot(run_id)
+
+    queue.submit(tiny, short)
+    monkeypatch.setattr(queue, "snapshot", submit_meanwhile)
+    assert len(queue.list()) >= 2
+
+
+def test_who_waits_for_a_run_is_told_when_it_leaves_the_queue(queue, hold, tiny, short):
+    run_id = queue.submit(tiny, short)
+    told = []
+    waiting = threading.Thread(target=lambda: told.append(queue.wait(run_id, TIMEOUT)))
+    waiting.start()
+    while not queue._finished._waiters:  # until it waits
+        time.sleep(0.001)
+    queue.stop(run_id)
+    waiting.join(5)
+    assert [snapshot.run.state for snapshot in told] == ["stopped"]
+
+
+@pytest.mark.parametrize("change", [{"image_size": 64}, {"in_channels": 1}, {"num_classes": 5}], ids=str)
+def test_a_model_that_does_not_fit_the_images_is_refused_at_once(queue, tiny, short, change):
+    with pytest.raises(ConfigError):
+        queue.submit(replace(tiny, **change), short)

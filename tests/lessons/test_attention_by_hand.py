@@ -1,0 +1,128 @@
+"""Attention by hand against plain loops, torch's own, and the module of the model."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from vitdemo.config import ConfigError, ModelConfig
+from vitdemo.lessons.attention_by_hand import (
+    attention_steps,
+    divided_by,
+    entropy,
+    heads_by_hand,
+    read_matrix,
+    scaling,
+    softmax,
+)
+from vitdemo.model import Attention
+
+RNG = np.random.default_rng(0)
+
+
+def by_loops(q, k, v, divisor):
+    """The formula of section 1.3.3, one number at a time."""
+    tokens = len(q)
+    output = np.zeros((tokens, v.shape[1]))
+    for i in range(tokens):
+        powers = [math.exp(sum(a * b for a, b in zip(q[i], k[j], strict=True)) / divisor) for j in range(tokens)]
+        for j in range(tokens):
+            output[i] += powers[j] / sum(powers) * v[j]
+    return output
+
+
+@pytest.mark.parametrize(("tokens", "d_k", "d_v"), [(4, 3, 3), (1, 5, 2), (7, 64, 64)])
+def test_the_steps_give_what_loops_and_torch_give(tokens, d_k, d_v):
+    q, k, v = RNG.normal(size=(tokens, d_k)), RNG.normal(size=(tokens, d_k)), RNG.normal(size=(tokens, d_v))
+    steps = attention_steps(q, k, v, d_k**0.5)
+    np.testing.assert_allclose(steps.output, by_loops(q, k, v, d_k**0.5), atol=1e-12)
+    theirs = torch.nn.functional.scaled_dot_product_attention(*map(torch.from_numpy, (q, k, v)))
+    np.testing.assert_allclose(steps.output, theirs, atol=1e-12)
+    np.testing.assert_allclose(steps.weights.sum(axis=1), 1)
+    np.testing.assert_allclose(steps.scaled * d_k**0.5, steps.scores)
+
+
+def test_worked_by_hand():
+    """Two tokens, one number each: scores 0 and ln 3 give a quarter and three quarters."""
+    steps = attention_steps(np.array([[1.0], [0.0]]), np.array([[0.0], [math.log(3)]]), np.array([[4.0], [8.0]]), 1.0)
+    np.testing.assert_allclose(steps.weights, [[0.25, 0.75], [0.5, 0.5]])
+    np.testing.assert_allclose(steps.output, [[7.0], [6.0]])
+
+
+def test_softmax_of_large_numbers_does_not_overflow():
+    np.testing.assert_allclose(softmax(np.array([[1000.0, 0.0]])), [[1.0, 0.0]], atol=1e-12)
+
+
+def test_a_matrix_is_read_from_lines_or_semicolons():
+    expected = [[1, 0, -0.5], [2, 3, 4]]
+    for text in ("1 0 -0.5\n2 3 4", "1 0 -0.5; 2 3 4", " 1, 0, -0.5 \n\n 2,3,4\n"):
+        np.testing.assert_array_equal(read_matrix(text, 2, 3), expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("1 2\n3 4\n5 6", "Write 2 lines of 2 numbers"),
+        ("1 2\n3", "Write 2 lines of 2 numbers"),
+        ("", "Write 2 lines of 2 numbers"),
+        ("1 2\n3 x", "must be a number"),
+        ("1 2\n3 nan", "from -1000 to 1000"),
+        ("1 2\n3 1e9", "from -1000 to 1000"),
+    ],
+)
+def test_what_is_no_matrix_is_said(text, said):
+    with pytest.raises(ConfigError, match=said):
+        read_matrix(text, 2, 2)
+
+
+def test_scores_spread_by_the_root_of_d_k_and_scaling_undoes_it():
+    dims = (4, 64, 512)
+    raw, scaled = scaling(dims, scaled=False), scaling(dims, scaled=True)
+    np.testing.assert_allclose(raw.spread, np.sqrt(dims), rtol=0.1)
+    np.testing.assert_array_equal(raw.spread, scaled.spread)
+    assert np.ptp(scaled.largest) < 0.05
+    assert raw.largest[-1] > 0.9
+    assert raw.gradient[-1] < scaled.gradient[-1] / 100
+    assert np.ptp(scaled.gradient) < 0.1
+
+
+def test_the_gradient_is_torchs():
+    """One row: the size of torch's Jacobian."""
+    found = scaling((8,), scaled=True, rows=1, seed=3).gradient[0]
+    generator = np.random.default_rng(3)
+    q, k = generator.normal(size=(1, 1, 8)), generator.normal(size=(1, 4, 8))
+    keys = torch.from_numpy(k[0])
+    jacobian = torch.autograd.functional.jacobian(
+        lambda query: (keys @ query / 8**0.5).softmax(dim=0), torch.from_numpy(q[0, 0])
+    )
+    assert found == pytest.approx(float(jacobian.norm()))
+
+
+@pytest.mark.parametrize("heads", [1, 2, 3, 6])
+@pytest.mark.parametrize("scale", ["head_dim", "embed_dim"])
+def test_heads_by_hand_are_those_of_the_module(heads, scale):
+    config = ModelConfig(embed_dim=12, num_heads=heads, attention_scale=scale)
+    torch.manual_seed(0)
+    module, x = Attention(config, torch.Generator()), torch.randn(5, 12)
+    weights, joined = heads_by_hand(module, x)
+    with torch.no_grad():
+        expected, attention = module(x[None])
+    np.testing.assert_allclose(joined, expected[0], atol=1e-5)
+    np.testing.assert_allclose(weights, attention[0], atol=1e-6)
+
+
+def test_another_divisor_changes_a_copy_alone(trained_model, pictures):
+    with torch.no_grad():
+        before = trained_model(pictures)
+        own = trained_model.config.head_dim**0.5
+        torch.testing.assert_close(divided_by(trained_model, own)(pictures), before)
+        flat = divided_by(trained_model, 1e6).trace(pictures)[1].attention[0]
+        assert (divided_by(trained_model, 2 * own)(pictures) - before).abs().max() > 0.1
+        torch.testing.assert_close(trained_model(pictures), before)
+    torch.testing.assert_close(flat, torch.full_like(flat, 1 / 65), atol=1e-4, rtol=0)
+
+
+def test_entropy_in_bits():
+    assert entropy(torch.full((2, 3, 8), 1 / 8)) == pytest.approx(3)
+    assert entropy(torch.eye(4)) == pytest.approx(0)

@@ -1,0 +1,66 @@
+from dataclasses import replace
+
+import pytest
+import torch
+
+from vitdemo.__main__ import configs, parser
+from vitdemo.config import PRESETS, ModelConfig, TrainConfig
+from vitdemo.data import cifar10
+from vitdemo.data.cifar10 import CLASSES, load_cifar10
+from vitdemo.model import VisionTransformer
+from vitdemo.runs import model_card
+from vitdemo.runs.model_card import command, long_card, processor
+from vitdemo.runs.run import card_of, new_run
+from vitdemo.training.loop import evaluate, predict
+from vitdemo.training.metrics import METRICS
+
+OTHER = (
+    ModelConfig(patch_size=8, embed_dim=48, num_heads=3, stem="conv", pooling="attention", drop_path=0.125),
+    TrainConfig(
+        epochs=7, optimizer="adam", learning_rate=3e-7, mixup=0.5, precision="bfloat16", validation_from="train"
+    ),
+)
+
+
+@pytest.mark.parametrize("pair", [*PRESETS.values(), OTHER], ids=[*PRESETS, "other"])
+def test_the_command_repeats_the_run(pair):
+    words = command(new_run(*pair)).split()
+    assert words[:3] == ["python", "-m", "vitdemo"]
+    assert configs(parser().parse_args(words[3:])) == pair
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_the_command_begins_with_the_nearest_preset(name):
+    model, training = PRESETS[name]
+    assert command(new_run(model, training)) == f"python -m vitdemo train --preset {name}"
+    changed = command(new_run(model, replace(training, seed=3)))
+    assert changed == f"python -m vitdemo train --preset {name} --seed 3"
+
+
+@pytest.mark.parametrize("source", ["test", "train"])
+def test_the_card_says_how_good_the_model_is(tiny, short, source, monkeypatch):
+    monkeypatch.setattr(model_card, "SAMPLE", {"train": 5000, "test": 30})
+    training = replace(short, validation_images=100, validation_from=source)
+    run, model = replace(new_run(tiny, training), threads=2), VisionTransformer(tiny, seed=0)
+    checked = load_cifar10(training.train_images, 100, source).validation
+    written = long_card(run, model)
+    assert {name: written[name] for name in card_of(run)} == card_of(run)
+    assert written["command"] == command(run)
+    assert written["machine"].endswith(", 2 threads")
+
+    test, sample = written["test"], written["sample"]
+    assert (test["images"], sample["images"]) == (100, 30)
+    assert {name: test[name] for name in METRICS} == pytest.approx(evaluate(model, checked), abs=1e-6)
+    assert {name: sample[name] for name in METRICS} == pytest.approx(evaluate(model, checked[:30]), abs=1e-6)
+    called = torch.cat(list(predict(model, checked))).argmax(dim=1)
+    for k, name in enumerate(CLASSES):
+        assert test["by_class"][name] == pytest.approx((called[checked.labels == k] == k).float().mean().item())
+
+
+def test_fewer_images_than_ship_are_all_of_them(tiny, short):
+    written = long_card(new_run(tiny, short), VisionTransformer(tiny, seed=0))
+    assert written["sample"]["images"] == written["test"]["images"] == short.validation_images < cifar10.SAMPLE["test"]
+
+
+def test_the_processor_has_a_name():
+    assert processor().strip()

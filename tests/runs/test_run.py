@@ -1,0 +1,395 @@
+import json
+import math
+import multiprocessing
+import random
+import time
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+import torch
+
+from vitdemo.config import ConfigError, ModelConfig, TrainConfig
+from vitdemo.model import VisionTransformer
+from vitdemo.runs.checkpoint import load_checkpoint, save_checkpoint
+from vitdemo.runs.run import (
+    ID,
+    MOMENTS,
+    Run,
+    card_of,
+    epoch_record,
+    list_runs,
+    load_run,
+    load_weights,
+    moment_epochs,
+    moments,
+    new_run,
+    save_run,
+    shipped_runs,
+)
+from vitdemo.training.loop import EpochEnd
+
+METRICS = {"loss": 2.25, "accuracy": 0.125, "auroc": 0.5, "f1": 0.1, "precision": 0.2, "recall": 0.125}
+METRICS |= {"top1": 0.125, "top5": 0.625}
+
+
+def record_of(epoch, **changes):
+    return epoch_record(EpochEnd(epoch, METRICS | changes, METRICS, 1.5, 640.0))
+
+
+def run_at(stamp, tiny, short, **changes):
+    return replace(Run(f"20260131-{stamp}-0a1b2c", tiny, short, "finished"), **changes)
+
+
+def message_of(function, *arguments):
+    with pytest.raises(ConfigError) as caught:
+        function(*arguments)
+    return str(caught.value)
+
+
+def test_a_run_comes_back_as_it_was(tiny, short):
+    run = replace(new_run(tiny, short), state="finished", threads=2, history=(record_of(1), record_of(2)))
+    save_run(run)
+    assert load_run(run.id) == run
+    assert list_runs() == [run]
+
+
+def test_a_failed_run_keeps_its_message(tiny, short):
+    run = replace(new_run(tiny, short), state="failed", message="The loss … at step 4 – lower it.")
+    save_run(run)
+    assert load_run(run.id).message == "The loss … at step 4 – lower it."
+
+
+def test_a_run_lies_in_its_folder_at_home(home, tiny, short):
+    run = new_run(tiny, short)
+    save_run(run, VisionTransformer(tiny, seed=0))
+    assert run.folder == home / "runs" / run.id
+    assert {path.name for path in run.folder.iterdir()} == {"config.json", "metrics.jsonl", "weights.safetensors"}
+
+
+def test_ids_are_all_different_and_begin_with_the_time(tiny, short):
+    before = time.strftime("%Y%m%d-%H%M%S")
+    ids = {new_run(tiny, short).id for _ in range(100)}
+    assert len(ids) == 100
+    assert all(before <= run_id[:15] <= time.strftime("%Y%m%d-%H%M%S") for run_id in ids)
+    assert all(ID.fullmatch(run_id) for run_id in ids)
+
+
+def test_metrics_are_json_lines_without_nan(tiny, short):
+    run = replace(new_run(tiny, short), history=(record_of(1, auroc=math.nan), record_of(2)))
+    save_run(run)
+
+    def refuse(constant):
+        raise AssertionError(f"{constant} is no JSON")
+
+    lines = [
+        json.loads(line, parse_constant=refuse) for line in (run.folder / "metrics.jsonl").read_text().splitlines()
+    ]
+    assert lines[0]["train"]["auroc"] is None
+    assert lines[0]["train"]["loss"] == 2.25
+    assert lines[1] == {
+        "epoch": 2,
+        "train": METRICS,
+        "validation": METRICS,
+        "seconds": 1.5,
+        "images_per_second": 640.0,
+    }
+    assert load_run(run.id).history == tuple(lines)
+
+
+def test_weights_come_back_with_how_they_came_to_be(tiny, short):
+    model = VisionTransformer(tiny, seed=0)
+    run = replace(new_run(tiny, short), threads=1, history=(record_of(1), record_of(2)))
+    save_run(run, model)
+    loaded = load_weights(run)
+    assert all(torch.equal(model.state_dict()[name], weight) for name, weight in loaded.state_dict().items())
+    _, card = load_checkpoint(run.weights)
+    assert card["run"] == run.id
+    assert card["threads"] == 1
+    assert card["seconds"] == 3.0
+    assert TrainConfig(**card["training"]) == short
+
+
+def test_saving_without_weights_keeps_those_there_are(tiny, short):
+    run = new_run(tiny, short)
+    save_run(run, VisionTransformer(tiny, seed=0))
+    save_run(replace(run, state="failed"))
+    assert load_weights(load_run(run.id)).config == tiny
+
+
+def test_a_run_without_weights(tiny, short):
+    run = new_run(tiny, short)
+    save_run(run)
+    assert message_of(load_weights, run) == f"Run {run.id} has no weights yet: they are kept from its first epoch on."
+
+
+def test_damaged_weights(tiny, short):
+    run = new_run(tiny, short)
+    save_run(run, VisionTransformer(tiny, seed=0))
+    run.weights.write_bytes(run.weights.read_bytes()[:200])
+    assert "is not a whole safetensors file" in message_of(load_weights, run)
+
+
+@pytest.mark.parametrize(
+    "run_id",
+    [
+        "",
+        "..",
+        "../../etc/passwd",
+        "20260131-120000-0a1b2c/../x",
+        "20260131-120000-0a1b2c\n",
+        "20260131-120000-0A1B2C",
+        "x" * 1000,
+        "20260131-120000-\x00a1b2c",
+    ],
+)
+def test_what_is_no_id_is_refused(run_id):
+    message = message_of(load_run, run_id)
+    assert message.endswith("is not the id of a run: an id looks like 20260131-120000-0a1b2c.")
+    assert len(message) < 200
+
+
+def test_an_unknown_run():
+    assert "There is no run 20260131-120000-0a1b2c on this machine" in message_of(load_run, "20260131-120000-0a1b2c")
+
+
+DAMAGE = {
+    "config.json": ["", "{", "[]", "null", "{}", '{"model": 1, "training": 2}', "\x00\x01"],
+    "metrics.jsonl": ['{"epoch": 1', "{}\n{", "NaN}"],
+}
+
+
+@pytest.mark.parametrize(("name", "content"), [(name, content) for name in DAMAGE for content in DAMAGE[name]])
+def test_a_damaged_run_is_refused_and_left_out_of_the_list(tiny, short, name, content):
+    whole, damaged = run_at("120000", tiny, short), run_at("120001", tiny, short, history=(record_of(1),))
+    save_run(whole)
+    save_run(damaged)
+    (damaged.folder / name).write_text(content)
+    assert f"The files of run {damaged.id} are damaged" in message_of(load_run, damaged.id)
+    assert list_runs() == [whole]
+
+
+def test_bytes_that_are_no_text_are_damage(tiny, short):
+    run = new_run(tiny, short)
+    save_run(run)
+    (run.folder / "config.json").write_bytes(b"\xff\xfe\x80")
+    assert "are damaged" in message_of(load_run, run.id)
+    assert list_runs() == []
+
+
+def test_metrics_that_are_gone_are_damage(tiny, short):
+    run = new_run(tiny, short)
+    save_run(run)
+    (run.folder / "metrics.jsonl").unlink()
+    assert "are damaged" in message_of(load_run, run.id)
+
+
+def test_a_configuration_that_cannot_be_is_damage(tiny, short):
+    run = new_run(tiny, short)
+    save_run(run)
+    config = json.loads((run.folder / "config.json").read_text())
+    config["model"]["num_heads"] = 7
+    (run.folder / "config.json").write_text(json.dumps(config))
+    assert "num_heads 7 does not divide embed_dim 8" in message_of(load_run, run.id)
+
+
+def test_without_runs_the_list_is_empty(home):
+    assert list_runs() == []
+    (home / "runs").mkdir()
+    (home / "runs" / "notes.txt").write_text("not a run")
+    (home / "runs" / "20260131-120000-0a1b2c").mkdir()
+    assert list_runs() == []
+
+
+def test_the_newest_run_comes_first(tiny, short):
+    times = ["120000", "120005", "235959", "000001"]
+    for stamp in times:
+        save_run(run_at(stamp, tiny, short))
+    assert [run.id[9:15] for run in list_runs()] == sorted(times, reverse=True)
+
+
+@pytest.mark.parametrize("state", ["waiting", "running"])
+def test_a_run_that_was_cut_off_is_listed_as_stopped(tiny, short, state):
+    run = run_at("120000", tiny, short, state=state, history=(record_of(1),))
+    save_run(run)
+    assert list_runs() == [replace(run, state="stopped")]
+
+
+# The checkpoints that ship
+
+
+@pytest.fixture
+def shipped(tmp_path, monkeypatch):
+    """A folder in the place of the one that ships."""
+    folder = tmp_path / "shipped"
+    monkeypatch.setattr("vitdemo.runs.run.SHIPPED", folder)
+    return folder
+
+
+def test_a_shipped_checkpoint_is_the_run_that_made_it(shipped, tiny, short):
+    made = replace(new_run(tiny, short), state="finished", threads=2, history=(record_of(1), record_of(2)))
+    model = VisionTransformer(tiny, seed=0)
+    save_checkpoint(shipped / "recommended.safetensors", model, card_of(made))
+    (run,) = shipped_runs()
+    assert run == replace(made, id="recommended")
+    assert run.weights == shipped / "recommended.safetensors"
+    assert torch.equal(load_weights(run).head.weight, model.head.weight)
+
+
+def test_shipped_checkpoints_are_in_the_order_of_their_names(shipped, tiny, short):
+    for name in ("recommended", "annotation"):
+        save_checkpoint(shipped / f"{name}.safetensors", VisionTransformer(tiny, seed=0), card_of(new_run(tiny, short)))
+    assert [run.id for run in shipped_runs()] == ["annotation", "recommended"]
+    assert list_runs() == []
+
+
+def test_what_ships_with_the_project_can_be_read():
+    for run in shipped_runs():
+        assert load_weights(run).config == run.model
+        assert len(run.history) == run.training.epochs
+
+
+# A kill at any moment
+
+LARGER = ModelConfig(patch_size=16, embed_dim=128, depth=4, num_heads=2)
+
+
+def save_for_ever(run):
+    """Save after save: epoch n has n lines of metrics and weights that are all n."""
+    model = VisionTransformer(run.model, seed=0)
+    epoch = 0
+    while True:
+        epoch += 1
+        run = replace(run, state="running", history=tuple(record_of(n + 1) for n in range(epoch % 50 + 1)))
+        with torch.no_grad():
+            for weight in model.parameters():
+                weight.fill_(epoch)
+        save_run(run, model)
+
+
+def saved_twice(run):
+    """Whether there is an older state that a new one is written over."""
+    try:
+        return len(load_run(run.id).history) >= 2
+    except ConfigError:
+        return False
+
+
+def test_a_kill_at_any_moment_leaves_whole_files(short):
+    starting = multiprocessing.get_context("forkserver")
+    starting.set_forkserver_preload(["vitdemo.runs.run"])
+    chance = random.Random(0)
+    for kill in range(8):
+        run = run_at(f"12000{kill}", LARGER, short)
+        process = starting.Process(target=save_for_ever, args=(run,), daemon=True)
+        process.start()
+        while not saved_twice(run):
+            assert process.is_alive()
+            process.join(0.005)
+        process.join(chance.random() * 0.05)  # then at a moment that nobody chose
+        process.kill()
+        process.join()
+
+        loaded = load_run(run.id)
+        assert [record["epoch"] for record in loaded.history] == list(range(1, len(loaded.history) + 1))
+        values = {value for weight in load_weights(loaded).parameters() for value in weight.unique().tolist()}
+        assert len(values) == 1
+    assert [run.state for run in list_runs()] == ["stopped"] * 8
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("metrics.jsonl", "null\n"),
+        ("metrics.jsonl", "5\n"),
+        ("metrics.jsonl", "{}\n"),
+        ("config.json", "[" * 200_000),
+    ],
+    ids=["null", "number", "empty record", "nested"],
+)
+def test_json_that_is_no_run_is_damage(tiny, short, name, content):
+    run = new_run(tiny, short)
+    save_run(run)
+    (run.folder / name).write_text(content)
+    with pytest.raises(ConfigError, match="are damaged"):
+        load_run(run.id)
+    assert list_runs() == []
+
+
+@pytest.mark.parametrize("state", ["asleep", 5, None])
+def test_an_unknown_state_is_damage(tiny, short, state):
+    run = new_run(tiny, short)
+    save_run(replace(run, state=state))
+    with pytest.raises(ConfigError, match="are damaged"):
+        load_run(run.id)
+
+
+def test_runs_of_the_same_second_are_in_order(tiny, short):
+    made = [new_run(tiny, short) for _ in range(20)]
+    for run in made:
+        save_run(run)
+    assert [run.id for run in list_runs()] == [run.id for run in reversed(made)]
+
+
+@pytest.mark.parametrize("card", [{}, [], {"training": {"epochs": 0}}], ids=str)
+def test_a_shipped_checkpoint_with_another_card_is_left_out(tmp_path, monkeypatch, tiny, card):
+    monkeypatch.setattr("vitdemo.runs.run.SHIPPED", tmp_path)
+    save_checkpoint(tmp_path / "mine.safetensors", VisionTransformer(tiny, seed=0), card)
+    (tmp_path / "cut.safetensors").write_bytes(b"")
+    assert shipped_runs() == []
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 3, 6, 10, 80, 1000])
+def test_moments_come_at_first_often_and_before_the_last_epoch(epochs):
+    kept = moment_epochs(epochs)
+    assert kept == sorted(set(kept))
+    assert all(1 <= epoch < epochs for epoch in kept)
+    assert (1 in kept) == (epochs > 1)
+    assert len(kept) <= MOMENTS
+    gaps = [later - earlier for earlier, later in pairwise([*kept, epochs])]
+    assert gaps == sorted(gaps) or epochs < 20
+
+
+def test_a_runs_models_at_its_moments(tiny, short):
+    run = replace(new_run(tiny, short), training=replace(short, epochs=6))
+    model = VisionTransformer(tiny, seed=0)
+    for epoch in range(1, 7):
+        run = replace(run, history=(*run.history, record_of(epoch)))
+        with torch.no_grad():
+            model.head.bias.fill_(epoch)
+        save_run(run, model)
+        save_run(run, model)
+    found = moments(run)
+    assert [moment.epochs for moment in found] == [*moment_epochs(6), 6]
+    for moment in found:
+        kept, _ = load_checkpoint(moment.weights)
+        assert kept.head.bias.tolist() == [moment.epochs] * 10
+        assert moment.accuracy == record_of(moment.epochs)["validation"]["accuracy"]
+
+
+def test_a_stopped_run_keeps_a_moment_as_it_was(tiny, short):
+    run = replace(new_run(tiny, replace(short, epochs=6)), history=(record_of(1),))
+    model = VisionTransformer(tiny, seed=0)
+    save_run(run, model)
+    (first,) = (run.folder / "moments").iterdir()
+    before = first.read_bytes()
+    with torch.no_grad():
+        model.head.bias.fill_(99)  # by steps of the next epoch
+    save_run(replace(run, state="stopped"), model)
+    assert first.read_bytes() == before
+    assert [moment.weights for moment in moments(run)] == [run.weights]  # its last steps, not that moment again
+
+
+def test_the_moments_of_what_ships():
+    for run in shipped_runs():
+        found = moments(run)
+        assert len(found) == 9
+        assert found[-1].epochs == run.training.epochs
+        assert found[0].accuracy < 0.3 < found[-1].accuracy
+
+
+def test_a_damaged_moment_is_left_out(tiny, short):
+    run = replace(new_run(tiny, replace(short, epochs=6)), history=(record_of(1),))
+    save_run(run, VisionTransformer(tiny, seed=0))
+    (run.folder / "moments" / "2.safetensors").write_bytes(b"cut off")
+    assert [moment.epochs for moment in moments(run)] == [1]

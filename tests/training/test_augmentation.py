@@ -1,0 +1,324 @@
+from itertools import product
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from vitdemo.config import TrainConfig
+from vitdemo.data.cifar10 import normalise
+from vitdemo.training.augmentation import augment, cutmix, erase, jitter, mixup, move
+
+KINDS = {
+    "flip": {"augmentation": "flip"},
+    "flip_and_shift": {"augmentation": "flip_and_shift"},
+    "jitter": {"jitter": 0.5},
+    "erasing": {"erasing": 3},
+    "mixup": {"mixup": 1.0},
+    "cutmix": {"cutmix": 1.0},
+}
+BRIGHTNESS = torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def random_images(count, size=8, channels=3):
+    return torch.randint(256, (count, channels, size, size), dtype=torch.uint8, generator=generator(9))
+
+
+def numbered(count, size=8):
+    """Images of one value each, its number, and labels that say it: a mixture shows what it is made of."""
+    values = torch.arange(count).float()
+    return values[:, None, None, None].expand(-1, 3, size, size).clone(), F.one_hot(torch.arange(count), count).float()
+
+
+def augmented(images, labels=None, seed=0, **settings):
+    labels = torch.arange(len(images)) % 10 if labels is None else labels
+    return augment(images, labels, 10, TrainConfig(**settings), generator(seed))
+
+
+# All together
+
+
+def test_without_augmentation_images_are_only_normalised():
+    images, targets = augmented(random_images(5), torch.tensor([3, 0, 9, 3, 1]))
+    assert torch.equal(images, normalise(random_images(5)))
+    assert targets.tolist() == [[float(k == label) for k in range(10)] for label in (3, 0, 9, 3, 1)]
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_keeps_shapes_and_what_it_was_given(kind, channels):
+    images, labels = random_images(6, channels=channels), torch.arange(6)
+    seen, targets = augmented(images, labels, **KINDS[kind])
+    assert (seen.dtype, seen.shape, targets.dtype, targets.shape) == (
+        torch.float32,
+        images.shape,
+        torch.float32,
+        (6, 10),
+    )
+    assert torch.equal(images, random_images(6, channels=channels))
+    assert torch.equal(labels, torch.arange(6))
+    assert not torch.equal(seen, normalise(images))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_generator_decides(kind):
+    torch.manual_seed(1)
+    first = augmented(random_images(50), seed=1, **KINDS[kind])
+    torch.manual_seed(2)
+    again = augmented(random_images(50), seed=1, **KINDS[kind])
+    assert all(torch.equal(one, other) for one, other in zip(first, again, strict=True))
+    assert not torch.equal(first[0], augmented(random_images(50), seed=2, **KINDS[kind])[0])
+
+
+@pytest.mark.parametrize("function", [mixup, cutmix])
+def test_mixing_keeps_the_images_and_labels_that_it_is_given(function):
+    images, targets = numbered(10)
+    function(images, targets, generator())
+    assert all(torch.equal(one, other) for one, other in zip((images, targets), numbered(10), strict=True))
+
+
+@pytest.mark.parametrize("function", [jitter, erase])
+def test_changing_colours_or_erasing_keeps_the_images_that_it_is_given(function):
+    images = normalise(random_images(10))
+    function(images, 1, generator())
+    assert torch.equal(images, normalise(random_images(10)))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_shares_of_the_classes_add_up_to_one(kind):
+    _, targets = augmented(random_images(64), **KINDS[kind])
+    assert (targets >= 0).all()
+    torch.testing.assert_close(targets.sum(dim=1), torch.ones(64))
+    mixed = (targets.max(dim=1).values < 1).float().mean().item()
+    assert mixed > 0.7 if kind in ("mixup", "cutmix") else mixed == 0
+
+
+def test_steps_are_mixed_by_their_shares():
+    images, labels = (torch.arange(8) * 32).byte()[:, None, None, None].expand(-1, 3, 8, 8), torch.arange(8)
+    chance, counts = generator(), {"plain": 0, "mixup": 0, "cutmix": 0}
+    for _ in range(600):
+        seen, targets = augment(images, labels, 8, TrainConfig(mixup=0.2, cutmix=0.5), chance)
+        flat = (seen.amax(dim=(1, 2, 3)) == seen.amin(dim=(1, 2, 3))).all()
+        counts["plain" if targets.max(dim=1).values.min() == 1 else "mixup" if flat else "cutmix"] += 1
+    assert [count / 600 for count in counts.values()] == pytest.approx([0.3, 0.2, 0.5], abs=0.06)
+
+
+@pytest.mark.parametrize("before", [{"mixup": 1.0}, {"cutmix": 1.0}, {"jitter": 1.0}], ids=str)
+def test_the_erased_square_is_blank_whatever_else_is_done(before):
+    seen, _ = augmented(random_images(40, size=16), erasing=6, **before)
+    blank = (seen == 0).all(dim=1).sum(dim=(1, 2))
+    assert blank.min() >= 3 * 3
+    assert blank.max() == 6 * 6
+
+
+@pytest.mark.parametrize("strength", [0.1, 0.6])
+def test_colours_are_changed_by_the_strength_of_the_recipe(strength):
+    seen, _ = augmented(torch.full((2000, 3, 4, 4), 255, dtype=torch.uint8), jitter=strength)
+    assert_fills(seen - 1, -4 / 3 * strength, 4 / 3 * strength)
+
+
+# Mirrored and shifted
+
+
+def moved(images, kind, seed=0):
+    return move(images, kind, generator(seed))
+
+
+@pytest.mark.parametrize("kind", ["none", "flip", "flip_and_shift"])
+def test_moving_keeps_type_shape_and_what_it_was_given(kind):
+    images = random_images(5)
+    result = moved(images, kind)
+    assert (result.dtype, result.shape) == (torch.uint8, images.shape)
+    assert torch.equal(images, random_images(5))
+
+
+def test_none_changes_nothing():
+    assert torch.equal(moved(random_images(5), "none"), random_images(5))
+
+
+def test_flip_mirrors_about_half_of_the_images():
+    images = random_images(1000)
+    result = moved(images, "flip")
+    kept = (result == images).flatten(1).all(dim=1)
+    mirrored = (result == images.flip(3)).flatten(1).all(dim=1)
+    assert (kept ^ mirrored).all()
+    assert 0.45 < mirrored.float().mean().item() < 0.55
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_shift_gives_crops_of_the_padded_image(channels):
+    images = random_images(500, channels=channels)
+    result = moved(images, "flip_and_shift")
+    found = torch.zeros(len(images), dtype=torch.long)
+    used = {}
+    for mirrored in (False, True):
+        padded = torch.full((len(images), channels, 16, 16), 128, dtype=torch.uint8)
+        padded[:, :, 4:12, 4:12] = images.flip(3) if mirrored else images
+        for top in range(9):
+            for left in range(9):
+                same = (result == padded[:, :, top : top + 8, left : left + 8]).flatten(1).all(dim=1)
+                found += same
+                used[mirrored, top, left] = int(same.sum())
+    assert (found == 1).all()  # each is one of the 162, and no image is like another of them
+    assert sum(count > 0 for count in used.values()) > 130
+    assert {top for (_, top, _), count in used.items() if count} == set(range(9))
+    assert {left for (_, _, left), count in used.items() if count} == set(range(9))
+
+
+def test_the_space_beside_a_shifted_image_is_mid_grey():
+    seen, _ = augmented(torch.full((50, 3, 8, 8), 255, dtype=torch.uint8), augmentation="flip_and_shift")
+    assert seen.unique().tolist() == pytest.approx([0, 1], abs=0.004)
+
+
+# Colours
+
+
+def slopes(x, y):
+    """Of the line through (x, y) of each image, and how far off the line the farthest point is. x, y: (B, n)."""
+    x, y = x - x.mean(dim=1, keepdim=True), y - y.mean(dim=1, keepdim=True)
+    slope = (x * y).sum(dim=1) / (x * x).sum(dim=1)
+    return slope, (y - slope[:, None] * x).abs().max()
+
+
+def assert_fills(values, low, high):
+    """All between the two, and coming near to both."""
+    assert low <= values.min() < low + 0.05 * (high - low)
+    assert high >= values.max() > high - 0.05 * (high - low)
+
+
+@pytest.mark.parametrize("strength", [0.1, 0.6])
+def test_brightness_and_tint_are_off_by_no_more_than_the_strength(strength):
+    plain = torch.full((2000, 3, 4, 4), 0.25)
+    off = jitter(plain, strength, generator()) - plain
+    torch.testing.assert_close(off, off[:, :, :1, :1].expand_as(off), rtol=0, atol=1e-6)
+    red, green, blue = off[:, :, 0, 0].T
+    for one, other in ((red, green), (green, blue), (red, blue)):
+        assert_fills(one - other, -2 / 3 * strength, 2 / 3 * strength)
+    assert_fills(off, -4 / 3 * strength, 4 / 3 * strength)
+    shared = torch.cov(torch.stack([red, green]))[0, 1]  # of numbers spread evenly over 2 strengths it is this:
+    assert shared.item() == pytest.approx(strength**2 / 3, rel=0.1)
+
+
+@pytest.mark.parametrize("strength", [0.1, 0.6])
+def test_contrast_is_off_by_no_more_than_the_strength(strength):
+    grey = torch.randn(1000, 1, 4, 4, generator=generator(1)).expand(-1, 3, -1, -1)
+    result = jitter(grey, strength, generator())
+    contrasts = []
+    for channel in range(3):
+        contrast, rest = slopes(grey[:, 0].flatten(1), result[:, channel].flatten(1))
+        assert rest < 1e-5
+        contrasts.append(contrast)
+    assert_fills(contrasts[0], 1 - strength, 1 + strength)
+    torch.testing.assert_close(contrasts[0], contrasts[1], rtol=0, atol=1e-4)
+    torch.testing.assert_close(contrasts[0], contrasts[2], rtol=0, atol=1e-4)
+    off = result.mean(dim=(1, 2, 3)) - grey.mean(dim=(1, 2, 3))
+    assert off.abs().max() <= 4 / 3 * strength
+
+
+@pytest.mark.parametrize("strength", [0.1, 0.6])
+def test_saturation_is_off_by_no_more_than_the_strength(strength):
+    images = torch.randn(1000, 3, 4, 4, generator=generator(1))
+    result = jitter(images, strength, generator())
+    light, lit = ((x * BRIGHTNESS).sum(dim=1) for x in (images, result))
+    contrast, rest = slopes(light.flatten(1), lit.flatten(1))
+    assert rest < 1e-5
+    for channel in range(3):
+        before, after = ((x[:, channel] - y).flatten(1) for x, y in ((images, light), (result, lit)))
+        colour, rest = slopes(before, after)
+        assert rest < 1e-5
+        assert_fills(colour / contrast, 1 - strength, 1 + strength)
+
+
+# Mixed
+
+
+def test_mixup_blends_each_image_with_one_other_and_its_label_alike():
+    images, targets = numbered(500, size=2)
+    blended, shares = mixup(images, targets, generator())
+    expected = shares @ torch.arange(500.0)
+    torch.testing.assert_close(blended, expected[:, None, None, None].expand_as(blended), rtol=1e-5, atol=1e-3)
+    own = shares.diagonal()
+    assert_fills(own, 0.5, 1)
+    assert own.mean().item() == pytest.approx(0.75, abs=0.02)
+    others = shares - own.diag()
+    assert ((others > 0).sum(dim=1) <= 1).all()
+    assert ((others > 0).sum(dim=0) <= 1).all()
+
+
+def sides_of(mask):
+    """Height and width of the rectangle in each image; fails where it is none. mask: (B, H, W)."""
+    rows, columns = mask.any(dim=2), mask.any(dim=1)
+    assert torch.equal(mask, rows[:, :, None] & columns[:, None, :])
+    for line in (rows, columns):
+        edges = line.int().diff(dim=1, prepend=torch.zeros(len(line), 1), append=torch.zeros(len(line), 1))
+        assert ((edges == 1).sum(dim=1) <= 1).all()
+    return rows.sum(dim=1), columns.sum(dim=1)
+
+
+def inside(mask):
+    """Whether the rectangle of each image touches no edge."""
+    return mask.any(dim=(1, 2)) & ~(mask[:, [0, -1]].any(dim=(1, 2)) | mask[:, :, [0, -1]].any(dim=(1, 2)))
+
+
+def test_cutmix_pastes_a_square_and_mixes_the_labels_by_its_area():
+    images, targets = numbered(500, size=16)
+    pasted, shares = cutmix(images, targets, generator())
+    assert torch.equal(pasted[:, 0], pasted[:, 1])
+    assert torch.equal(pasted[:, 0], pasted[:, 2])
+    others = set()
+    for number, (image, share) in enumerate(zip(pasted[:, 0], shares, strict=True)):
+        for value in image.unique().int().tolist():
+            assert share[value].item() == pytest.approx((image == value).float().mean().item(), abs=1e-6)
+        others |= set(share.nonzero().flatten().tolist()) - {number}
+    torch.testing.assert_close(shares.sum(dim=1), torch.ones(500))
+    assert ((shares > 0).sum(dim=1) <= 2).all()
+    assert len(others) > 400
+
+    mask = pasted[:, 0] != images[:, 0]
+    height, width = sides_of(mask)
+    whole = inside(mask)
+    assert whole.sum() > 50
+    assert (height - width)[whole].abs().max() <= 1
+    assert max(height.max(), width.max()) == 16
+    assert mask.float().mean(dim=0).min() > 0.05
+    assert len({(int(a), int(b)) for a, b in zip(height, width, strict=True)}) > 50
+
+
+def test_areas_pasted_are_alike_from_nothing_to_all():
+    images, targets = numbered(2000, size=16)
+    pasted, _ = cutmix(images, targets, generator())
+    height, width = sides_of(pasted[:, 0] != images[:, 0])
+    side = torch.maximum(height, width) / 16  # of most, what it was before it was cut off
+    assert side.square().quantile(0.5).item() == pytest.approx(0.45, abs=0.1)
+
+
+# Erased
+
+
+@pytest.mark.parametrize("side", [1, 4, 7])
+def test_a_square_of_the_side_is_blanked_and_nothing_else(side):
+    images = torch.rand(2000, 3, 12, 12, generator=generator(1)) + 1
+    result = erase(images, side, generator())
+    blank = (result == 0).all(dim=1)
+    assert torch.equal(result, torch.where(blank[:, None], torch.zeros(()), images))
+    height, width = sides_of(blank)
+    whole = inside(blank)
+    assert whole.any()
+    assert (height[whole] == side).all()
+    assert (width[whole] == side).all()
+    assert (height >= side // 2).all()
+    assert height.max() == width.max() == side
+
+
+def test_the_square_is_anywhere():
+    blank = erase(torch.ones(4000, 1, 8, 8), 1, generator())[:, 0] == 0
+    share = blank.float().mean(dim=0) * 64
+    for row, column in product(range(8), repeat=2):
+        assert share[row, column].item() == pytest.approx(1, abs=0.5)
+
+
+def test_a_square_of_twice_the_image_blanks_it():
+    assert erase(torch.ones(100, 3, 8, 8), 16, generator()).count_nonzero() == 0

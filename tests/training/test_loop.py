@@ -1,0 +1,481 @@
+import math
+import threading
+from dataclasses import asdict, replace
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from vitdemo.config import PRESETS, ConfigError, ModelConfig, TrainConfig
+from vitdemo.data.cifar10 import Split, load_cifar10, normalise
+from vitdemo.model import VisionTransformer
+from vitdemo.training import augmentation
+from vitdemo.training.loop import (
+    BatchEnd,
+    EpochEnd,
+    TrainingDiverged,
+    ValidationBatchEnd,
+    copy_of,
+    evaluate,
+    predict,
+    train,
+)
+from vitdemo.training.optimizer import learning_rate, make_optimizer
+from vitdemo.training.whitening import whiten
+
+KEYS = ["loss", "accuracy", "auroc", "f1", "precision", "recall", "top1", "top5"]
+PLAIN_MODEL = ModelConfig(patch_size=8, embed_dim=16, depth=2, num_heads=2)
+RANDOM_MODEL = replace(PLAIN_MODEL, dropout=0.2, attention_dropout=0.2, drop_path=0.3, patch_drop=0.25)
+RANDOM_RECIPE = TrainConfig(
+    epochs=2,
+    batch_size=16,
+    schedule="cosine",
+    augmentation="flip_and_shift",
+    jitter=0.3,
+    erasing=8,
+    mixup=0.4,
+    cutmix=0.4,
+    label_smoothing=0.1,
+    weight_averaging=0.9,
+    precision="float32",
+    seed=5,
+)
+CONV_MODEL = replace(RANDOM_MODEL, patch_size=4, stem="conv", pooling="attention")
+CHANCES = {
+    "order": {"batch_size": 8},
+    "dropout": {"dropout": 0.2},
+    "attention_dropout": {"attention_dropout": 0.2},
+    "drop_path": {"drop_path": 0.5},
+    "patch_drop": {"patch_drop": 0.5},
+    "augmentation": {"augmentation": "flip_and_shift"},
+    "jitter": {"jitter": 0.5},
+    "erasing": {"erasing": 16},
+    "mixup": {"mixup": 1.0},
+    "cutmix": {"cutmix": 1.0},
+}
+
+
+@pytest.fixture(autouse=True)
+def narrow(monkeypatch):
+    """A conv stem that takes no time."""
+    monkeypatch.setattr("vitdemo.config.STEM_WIDTH", 8)
+
+
+def events_of(model, data, config, kind=object):
+    return [event for event in train(model, data, config) if isinstance(event, kind)]
+
+
+def trained(model_config, config, data, threads=1):
+    """Every metric of every epoch and the weights after it."""
+    torch.set_num_threads(threads)
+    model = VisionTransformer(model_config, seed=config.seed)
+    epochs = events_of(model, data, config, EpochEnd)
+    torch.set_num_threads(1)
+    return [(epoch.train, epoch.validation) for epoch in epochs], model.state_dict()
+
+
+def same(one, other):
+    metrics = one[0] == other[0]
+    return metrics and all(torch.equal(one[1][name], other[1][name]) for name in one[1])
+
+
+# The same numbers again
+
+
+@pytest.mark.parametrize("precision", ["auto", "float32", "bfloat16"])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_training_can_be_repeated_to_the_bit(threads, precision):
+    data, recipe = load_cifar10(50, 20), replace(RANDOM_RECIPE, precision=precision)
+    torch.manual_seed(1)
+    first = trained(RANDOM_MODEL, recipe, data, threads)
+    torch.manual_seed(2)
+    assert same(first, trained(RANDOM_MODEL, recipe, data, threads))
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_another_training_beside_it_changes_no_number(threads, precision):
+    data, recipe = load_cifar10(50, 20), replace(RANDOM_RECIPE, precision=precision)
+    alone = trained(RANDOM_MODEL, recipe, data, threads)
+    enough, begun = threading.Event(), threading.Event()
+
+    def train_others():
+        torch.set_num_threads(threads)
+        seed = 0
+        while not enough.is_set():
+            seed += 1
+            torch.manual_seed(seed)
+            for _ in train(VisionTransformer(RANDOM_MODEL, seed=seed), data, replace(recipe, seed=seed)):
+                begun.set()
+                if enough.is_set():
+                    break
+
+    other = threading.Thread(target=train_others)
+    other.start()
+    assert begun.wait(30)
+    beside = [trained(RANDOM_MODEL, recipe, data, threads) for _ in range(3)]
+    enough.set()
+    other.join()
+    assert all(same(alone, one) for one in beside)
+
+
+def test_another_seed_gives_other_numbers():
+    data = load_cifar10(50, 20)
+    first, second = (trained(RANDOM_MODEL, replace(RANDOM_RECIPE, seed=seed), data) for seed in (5, 6))
+    assert first[0] != second[0]
+
+
+@pytest.mark.parametrize("changes", CHANCES.values(), ids=CHANCES)
+def test_the_seed_of_the_recipe_decides_each_chance(changes):
+    data = load_cifar10(32, 10)
+    fields = asdict(PLAIN_MODEL)
+    model_config = replace(PLAIN_MODEL, **{name: value for name, value in changes.items() if name in fields})
+    recipe = TrainConfig(epochs=1, batch_size=32, precision="float32")
+    recipe = replace(recipe, **{name: value for name, value in changes.items() if name not in fields})
+    losses = []
+    for seed in (1, 1, 2):
+        model = VisionTransformer(model_config, seed=0)
+        model.generator.manual_seed(len(losses))  # whatever was drawn from it before
+        losses.append([event.loss for event in events_of(model, data, replace(recipe, seed=seed), BatchEnd)])
+    assert losses[0] == losses[1]
+    assert losses[0] != pytest.approx(losses[2], rel=1e-5)
+
+
+# One step
+
+
+def stepped_by_hand(model, data, config, steps):
+    """Adam (Kingma and Ba 2015) or AdamW on the whole set, written from the formulas."""
+    weights = dict(model.named_parameters())
+    mean = {name: torch.zeros_like(weight) for name, weight in weights.items()}
+    square = {name: torch.zeros_like(weight) for name, weight in weights.items()}
+    for t in range(1, steps + 1):
+        loss = F.cross_entropy(model(normalise(data.train.images)), data.train.labels)
+        gradients = torch.autograd.grad(loss, list(weights.values()))
+        with torch.no_grad():
+            for (name, weight), gradient in zip(weights.items(), gradients, strict=True):
+                if config.optimizer == "adam":
+                    gradient = gradient + config.weight_decay * weight
+                else:
+                    weight *= 1 - config.learning_rate * config.weight_decay
+                mean[name] = 0.9 * mean[name] + 0.1 * gradient
+                square[name] = 0.999 * square[name] + 0.001 * gradient**2
+                corrected = mean[name] / (1 - 0.9**t)
+                weight -= config.learning_rate * corrected / ((square[name] / (1 - 0.999**t)).sqrt() + 1e-8)
+    return model
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
+def test_steps_are_those_of_the_formulas(tiny, optimizer, steps, monkeypatch):
+    data = load_cifar10(20, 5)
+    config = TrainConfig(
+        epochs=steps, batch_size=20, learning_rate=1e-2, weight_decay=0.3, optimizer=optimizer, precision="float32"
+    )
+    monkeypatch.setattr(torch.Tensor, "float", torch.Tensor.double)  # everything in 64 bits
+    expected = stepped_by_hand(VisionTransformer(tiny, seed=0).double(), data, config, steps)
+
+    model = VisionTransformer(tiny, seed=0).double()
+    losses = [event.loss for event in train(model, data, config) if isinstance(event, BatchEnd)]
+    for name, weight in expected.named_parameters():
+        torch.testing.assert_close(model.get_parameter(name), weight, rtol=1e-6, atol=1e-8)
+    assert len(losses) == steps
+
+
+def test_each_step_is_taken_at_its_rate(tiny, monkeypatch):
+    used = []
+
+    def recorded(model, config):
+        optimizer = make_optimizer(model, config)
+        optimizer.register_step_pre_hook(lambda taken, *_: used.append(taken.param_groups[0]["lr"]))
+        return optimizer
+
+    monkeypatch.setattr("vitdemo.training.loop.make_optimizer", recorded)
+    config = TrainConfig(epochs=2, batch_size=8, learning_rate=0.01, schedule="cosine", warmup_epochs=1.0)
+    events_of(VisionTransformer(tiny, seed=0), load_cifar10(20, 5), config)
+    assert used == [learning_rate(config, step, 3) for step in range(1, 7)]
+
+
+# What is told on the way
+
+
+@pytest.mark.parametrize(("images", "batch_size"), [(20, 8), (16, 8), (5, 8), (2, 1)])
+def test_the_order_of_events(tiny, images, batch_size, monkeypatch):
+    monkeypatch.setattr("vitdemo.training.loop.VALIDATION_BATCH", 4)
+    config = TrainConfig(epochs=2, batch_size=batch_size)
+    events = events_of(VisionTransformer(tiny, seed=0), load_cifar10(images, 10), config)
+    steps, parts = math.ceil(images / batch_size), 3
+    expected = []
+    for epoch in (1, 2):
+        expected += [(BatchEnd, epoch, batch, steps) for batch in range(1, steps + 1)]
+        expected += [(ValidationBatchEnd, epoch, batch, parts) for batch in range(1, parts + 1)]
+        expected += [(EpochEnd, epoch)]
+    told = [
+        (type(event), event.epoch, *(() if isinstance(event, EpochEnd) else (event.batch, event.batches)))
+        for event in events
+    ]
+    assert told == expected
+
+
+def test_an_epoch_tells_the_metrics_of_the_annotation(tiny, short):
+    (first, last) = events_of(VisionTransformer(tiny, seed=0), load_cifar10(20, 10), short, EpochEnd)
+    for epoch in (first, last):
+        assert list(epoch.train) == list(epoch.validation) == KEYS
+        assert all(math.isfinite(value) for value in (*epoch.train.values(), *epoch.validation.values()))
+        assert epoch.seconds >= 20 / epoch.images_per_second > 0
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_validation_metrics_are_those_of_the_model_after_the_epoch(threads):
+    torch.set_num_threads(threads)
+    data = load_cifar10(40, 30)
+    model = VisionTransformer(RANDOM_MODEL, seed=0)
+    for event in train(model, data, RANDOM_RECIPE):
+        if isinstance(event, EpochEnd):
+            assert evaluate(model, data.validation) == pytest.approx(event.validation, abs=1e-6)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_training_metrics_are_of_the_whole_epoch_not_the_mean_of_its_batches(tiny, threads):
+    torch.set_num_threads(threads)
+    config = TrainConfig(epochs=1, batch_size=16, learning_rate=1e-7, precision="float32")  # so low that weights stay
+    model, data = VisionTransformer(tiny, seed=0), load_cifar10(20, 5)
+    events = events_of(model, data, config)
+    losses = [event.loss for event in events if isinstance(event, BatchEnd)]
+    assert events[-1].train["loss"] == pytest.approx((16 * losses[0] + 4 * losses[1]) / 20, rel=1e-5)
+    assert events[-1].train["loss"] != pytest.approx((losses[0] + losses[1]) / 2, rel=1e-4)
+    assert events[-1].train == pytest.approx(evaluate(model, data.train), abs=1e-4)
+
+
+def test_training_metrics_are_of_the_images_as_seen_in_training():
+    model = VisionTransformer(replace(RANDOM_MODEL, dropout=0.8), seed=0)
+    data = load_cifar10(30, 5)
+    (epoch,) = events_of(model, data, TrainConfig(epochs=1, batch_size=30, learning_rate=1e-7), EpochEnd)
+    assert epoch.train["loss"] != pytest.approx(evaluate(model, data.train)["loss"], rel=1e-3)
+
+
+def test_each_epoch_sees_every_image_once_and_in_another_order(tiny, monkeypatch):
+    data = load_cifar10(20, 5)
+    seen = []
+    monkeypatch.setattr(
+        "vitdemo.training.replicas.augment", lambda *given: seen.append(given[0]) or augmentation.augment(*given)
+    )
+    events_of(VisionTransformer(tiny, seed=0), data, TrainConfig(epochs=2, batch_size=8))
+    number = {image.numpy().tobytes(): n for n, image in enumerate(data.train.images)}
+    order = [number[image.numpy().tobytes()] for batch in seen for image in batch]
+    assert sorted(order[:20]) == sorted(order[20:]) == list(range(20))
+    assert order[:20] != order[20:]
+    assert order[:20] != list(range(20))
+
+
+def test_the_model_is_in_training_mode_for_steps_and_in_evaluation_mode_after(tiny):
+    model = VisionTransformer(tiny, seed=0)
+    for event in train(model, load_cifar10(20, 10), TrainConfig(epochs=2, batch_size=8)):
+        assert model.training == isinstance(event, BatchEnd)
+
+
+def test_leaving_the_loop_keeps_the_weights_of_the_last_step(tiny):
+    data, config = load_cifar10(20, 5), TrainConfig(epochs=3, batch_size=4)
+    one, two = VisionTransformer(tiny, seed=0), VisionTransformer(tiny, seed=0)
+    for event in train(one, data, config):
+        if event.batch == 2:
+            break
+    events = train(two, data, config)
+    next(events), next(events)
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
+    next(events)
+    assert not all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_leaving_the_loop_ends_its_threads(tiny, threads):
+    torch.set_num_threads(threads)
+    before = threading.active_count()
+    events = train(VisionTransformer(tiny, seed=0), load_cifar10(32, 10), TrainConfig(batch_size=16))
+    next(events)
+    assert before < threading.active_count() <= before + threads
+    events.close()
+    assert threading.active_count() == before
+
+
+# What a step learns from
+
+
+def mixed_by_hand(images, labels, classes, config, generator):
+    """Each image half itself and half the next."""
+    targets = F.one_hot(labels, classes).float()
+    return (normalise(images) + normalise(images).roll(1, 0)) / 2, (targets + targets.roll(1, 0)) / 2
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.9])
+def test_mixed_labels_and_label_smoothing_are_in_the_loss(tiny, smoothing, monkeypatch):
+    monkeypatch.setattr("vitdemo.training.replicas.augment", mixed_by_hand)
+    data, model = load_cifar10(1, 5), VisionTransformer(tiny, seed=0)
+    pair = Split(torch.stack([data.train.images[0], data.validation.images[0]]), torch.tensor([3, 8]))
+    with torch.no_grad():
+        mixed = normalise(pair.images).mean(dim=0, keepdim=True)
+        logs = model(mixed)[0].log_softmax(dim=0).tolist()
+    expected = -sum(logs[k] * ((1 - smoothing) * (k in (3, 8)) / 2 + smoothing / 10) for k in range(10))
+    config = TrainConfig(epochs=1, batch_size=2, label_smoothing=smoothing, precision="float32")
+    assert next(train(model, replace(data, train=pair), config)).loss == pytest.approx(expected, rel=1e-5)
+
+
+def test_in_training_a_mixed_image_counts_under_its_own_label(tiny, monkeypatch):
+    monkeypatch.setattr("vitdemo.training.replicas.augment", mixed_by_hand)
+    data, model = load_cifar10(1, 5), VisionTransformer(tiny, seed=0)
+    pair = Split(torch.stack([data.train.images[0], data.validation.images[0]]), torch.tensor([3, 8]))
+    with torch.no_grad():
+        logits = model(normalise(pair.images).mean(dim=0, keepdim=True)).expand(2, -1)
+    config = TrainConfig(epochs=1, batch_size=2, precision="float32")
+    (epoch,) = events_of(model, replace(data, train=pair), config, EpochEnd)
+    assert epoch.train["loss"] == pytest.approx(F.cross_entropy(logits, pair.labels).item(), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [changes for name, changes in CHANCES.items() if name not in ("order", *asdict(PLAIN_MODEL))]
+    + [{"label_smoothing": 0.2}, {"weight_averaging": 0.5}, {"first_filters": "whitened"}, {"precision": "bfloat16"}],
+    ids=str,
+)
+def test_each_part_of_the_recipe_changes_what_is_learnt(changes):
+    recipe = TrainConfig(epochs=2, batch_size=32, precision="float32")
+    data = load_cifar10(32, 10)
+    plain, changed = (trained(PLAIN_MODEL, config, data) for config in (recipe, replace(recipe, **changes)))
+    assert not torch.allclose(plain[1]["head.weight"], changed[1]["head.weight"], rtol=0, atol=1e-5)
+
+
+def test_bfloat16_learns_about_what_float32_learns():
+    data = load_cifar10(64, 10)
+    recipe = TrainConfig(epochs=6, batch_size=32, learning_rate=2e-3)
+    losses = {}
+    for precision in ("float32", "bfloat16"):
+        model = VisionTransformer(PLAIN_MODEL, seed=0)
+        epochs = events_of(model, data, replace(recipe, precision=precision), EpochEnd)
+        losses[precision] = [epoch.train["loss"] for epoch in epochs] + [evaluate(model, data.train)["loss"]]
+    assert losses["float32"][-1] < losses["float32"][0] - 0.2
+    assert losses["bfloat16"] == pytest.approx(losses["float32"], rel=0.02)
+    assert losses["bfloat16"] != pytest.approx(losses["float32"], rel=1e-6)
+
+
+@pytest.mark.parametrize("averaging", [0.0, 0.9])
+def test_whitened_filters_are_what_a_training_begins_with(averaging):
+    data = load_cifar10(64, 10)
+    recipe = TrainConfig(first_filters="whitened", weight_averaging=averaging, learning_rate=1e-7, precision="float32")
+    model, expected = VisionTransformer(PLAIN_MODEL, seed=0), VisionTransformer(PLAIN_MODEL, seed=0)
+    whiten(expected, data.train.images)
+    next(train(model, data, recipe))
+    for name, weight in expected.named_parameters():
+        torch.testing.assert_close(model.get_parameter(name), weight, rtol=1e-4, atol=1e-5)
+
+
+# The running mean of the weights
+
+
+@pytest.mark.parametrize("kept", [0.2, 0.75, 0.99])
+@pytest.mark.parametrize("config", [RANDOM_MODEL, CONV_MODEL], ids=["patch", "conv"])
+def test_the_model_is_the_running_mean_of_what_was_learnt(config, kept):
+    data = load_cifar10(40, 10)
+    plain = replace(RANDOM_RECIPE, weight_averaging=0.0, learning_rate=0.01)
+    learner = VisionTransformer(config, seed=0).double()
+    mean = {name: weight.clone() for name, weight in learner.state_dict().items()}
+    learner = learner.float()
+    step = 0
+    for event in train(learner, data, plain):
+        if isinstance(event, BatchEnd):
+            step += 1
+            share = min(kept, step / (step + 10))
+            for name, weight in learner.state_dict().items():
+                mean[name] = share * mean[name] + (1 - share) * weight.double()
+    assert step == 6
+
+    model = VisionTransformer(config, seed=0)
+    epochs = events_of(model, data, replace(plain, weight_averaging=kept), EpochEnd)
+    for name, weight in model.named_parameters():
+        torch.testing.assert_close(weight, mean[name].float(), rtol=1e-4, atol=1e-6)
+    for name, buffer in model.named_buffers():
+        assert torch.equal(buffer, learner.get_buffer(name)), name
+    assert evaluate(model, data.validation) == pytest.approx(epochs[-1].validation, abs=1e-6)
+    assert evaluate(learner, data.validation)["loss"] != pytest.approx(epochs[-1].validation["loss"], abs=1e-4)
+
+
+def test_the_mean_is_there_after_each_step(tiny):
+    model = VisionTransformer(tiny, seed=0)
+    first = {name: weight.clone() for name, weight in model.named_parameters()}
+    recipe = TrainConfig(batch_size=20, learning_rate=0.011, weight_decay=0.0, weight_averaging=0.9)
+    next(train(model, load_cifar10(20, 5), recipe))
+    moved = (model.get_parameter("head.weight") - first["head.weight"]).abs()
+    assert moved.median().item() == pytest.approx(0.01, rel=0.01)  # Adam's first step, of which 10/11 count
+
+
+def test_a_copy_is_in_memory_of_its_own(tiny):
+    model = VisionTransformer(tiny, seed=3)
+    copy = copy_of(model)
+    assert all(torch.equal(mine, its) for mine, its in zip(model.parameters(), copy.parameters(), strict=True))
+    with torch.no_grad():
+        copy.head.bias.add_(1)
+    assert torch.equal(model.head.bias + 1, copy.head.bias)
+
+
+# Whether it learns, and what it refuses
+
+
+def test_a_small_model_learns_20_images_by_heart():
+    model = VisionTransformer(ModelConfig(patch_size=8, embed_dim=32, depth=2, num_heads=4), seed=0)
+    epochs = events_of(model, load_cifar10(20, 5), TrainConfig(epochs=40, batch_size=20, learning_rate=5e-3), EpochEnd)
+    assert epochs[0].train["accuracy"] < 0.5
+    assert epochs[-1].train["accuracy"] == 1.0
+    assert epochs[-1].train["loss"] < 0.05
+
+
+def test_a_training_that_diverges_names_the_step_and_the_learning_rate(tiny):
+    config = TrainConfig(epochs=60, batch_size=8, learning_rate=10.0, weight_decay=10.0)
+    told = []
+    with pytest.raises(TrainingDiverged) as caught:
+        told.extend(train(VisionTransformer(tiny, seed=0), load_cifar10(20, 5), config))
+    losses = [event.loss for event in told if isinstance(event, BatchEnd)]
+    assert all(math.isfinite(loss) for loss in losses)
+    step = len(losses) + (not isinstance(told[-1], ValidationBatchEnd))  # in a step, or in the validation after one
+    assert f"at step {step} (epoch {math.ceil(step / 3)})" in str(caught.value)
+    assert "Lower the learning rate, now 10, for example to 1" in str(caught.value)
+
+
+@pytest.mark.parametrize("empty", ["train", "validation"])
+def test_a_set_without_images_is_refused(tiny, empty):
+    data = load_cifar10(5, 5)
+    data = replace(data, **{empty: data.train[:0]})
+    with pytest.raises(ConfigError, match="at least one training and one validation image"):
+        next(train(VisionTransformer(tiny, seed=0), data, TrainConfig()))
+
+
+def test_a_step_that_would_not_fit_into_memory_is_refused():
+    model = VisionTransformer(ModelConfig(patch_size=1, num_heads=64), seed=0)
+    with pytest.raises(ConfigError, match="GiB of memory"):
+        next(train(model, load_cifar10(5, 5), TrainConfig(batch_size=1024)))
+
+
+def test_the_model_sees_pixels_from_minus_one_to_one(tiny):
+    model, data = VisionTransformer(tiny, seed=0), load_cifar10(20, 30)
+    with torch.no_grad():
+        logits = model(data.validation.images / 127.5 - 1)
+        loss = F.cross_entropy(model(data.train.images / 127.5 - 1), data.train.labels).item()
+    torch.testing.assert_close(torch.cat(list(predict(model, data.validation, 8))), logits, rtol=1e-5, atol=1e-6)
+    config = TrainConfig(batch_size=20, precision="float32")
+    assert next(train(model, data, config)).loss == pytest.approx(loss, rel=1e-5)
+
+
+def test_evaluation_keeps_no_gradient_and_changes_no_weight(tiny):
+    model, data = VisionTransformer(tiny, seed=0).train(), load_cifar10(5, 30)
+    before = {name: weight.clone() for name, weight in model.state_dict().items()}
+    assert list(evaluate(model, data.validation)) == KEYS
+    assert all(weight.grad is None for weight in model.parameters())
+    assert all(torch.equal(before[name], weight) for name, weight in model.state_dict().items())
+
+
+def test_the_listings_decay_is_larger_than_its_gradients():
+    """What the Train page says of it: for most weights, at the first step."""
+    config, training = PRESETS["annotation"]
+    model, data = VisionTransformer(config, seed=0), load_cifar10(128, 1)
+    F.cross_entropy(model(normalise(data.train.images)), data.train.labels).backward()
+    decay = torch.cat([training.weight_decay * weight.detach().flatten() for weight in model.parameters()])
+    gradient = torch.cat([weight.grad.flatten() for weight in model.parameters()])
+    assert (decay.abs() > gradient.abs()).float().mean() > 0.7

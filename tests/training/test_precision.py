@@ -1,0 +1,74 @@
+import pytest
+import torch
+
+from vitdemo.config import TrainConfig
+from vitdemo.training import precision
+from vitdemo.training.precision import fastest_precision, working_precision
+
+FLOAT, BFLOAT = torch.float32, torch.bfloat16
+
+
+class Clock:
+    """A clock that only the work moves."""
+
+    now = 100.0
+
+    def perf_counter(self):
+        return self.now
+
+
+@pytest.fixture
+def taking(monkeypatch):
+    """Call it with the seconds that each format takes in each round; gives how often each was measured."""
+    clock, rounds = Clock(), {FLOAT: 0, BFLOAT: 0}
+    softmax = torch.Tensor.softmax
+
+    def start(seconds):
+        def timed(self, dim):
+            clock.now += seconds[self.dtype][rounds[self.dtype]]
+            rounds[self.dtype] += 1
+            return softmax(self, dim)
+
+        monkeypatch.setattr(torch.Tensor, "softmax", timed)
+        return rounds
+
+    monkeypatch.setattr(precision, "time", clock)
+    fastest_precision.cache_clear()
+    yield start
+    fastest_precision.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("floats", "bfloats", "faster"),
+    [
+        ([2] * 6, [1] * 6, BFLOAT),
+        ([1] * 6, [2] * 6, FLOAT),
+        ([0.1, 5, 5, 5, 5, 5], [9, 4, 4, 4, 4, 4], BFLOAT),
+        ([9, 4, 4, 4, 4, 4], [0.1, 5, 5, 5, 5, 5], FLOAT),
+        ([3, 3, 3, 3, 3, 3], [4, 9, 9, 2, 9, 9], BFLOAT),
+    ],
+    ids=["bfloat16", "float32", "warms up slowly", "warms up quickly", "disturbed"],
+)
+def test_the_faster_format_is_the_one_with_the_quickest_round_after_the_first(taking, floats, bfloats, faster):
+    taking({FLOAT: floats, BFLOAT: bfloats})
+    assert fastest_precision() == faster
+    assert working_precision(TrainConfig()) == faster
+
+
+def test_it_is_measured_once(taking):
+    rounds = taking({FLOAT: [1] * 100, BFLOAT: [2] * 100})
+    fastest_precision()
+    measured = dict(rounds)
+    fastest_precision()
+    assert rounds == measured
+    assert min(measured.values()) >= 3
+
+
+def test_a_real_measurement_gives_one_of_the_two():
+    assert fastest_precision() in (FLOAT, BFLOAT)
+
+
+@pytest.mark.parametrize("name", ["float32", "bfloat16"])
+def test_a_format_that_is_asked_for_is_taken_unmeasured(taking, name):
+    taking({FLOAT: [], BFLOAT: []})
+    assert working_precision(TrainConfig(precision=name)) == getattr(torch, name)

@@ -1,0 +1,243 @@
+import os
+import pickle
+import random
+from dataclasses import replace
+from io import BytesIO
+
+import pytest
+import torch
+
+from vitdemo.config import ConfigError, ModelConfig, TrainConfig
+from vitdemo.data.cifar10 import load_cifar10
+from vitdemo.model import VisionTransformer
+from vitdemo.training.loop import EpochEnd, copy_of, train
+from vitdemo.training.optimizer import make_optimizer
+from vitdemo.training.state import load_state, save_state
+
+CHANCE = {"dropout": 0.2, "attention_dropout": 0.1, "drop_path": 0.3, "patch_drop": 0.25}
+MODEL = ModelConfig(patch_size=8, embed_dim=16, depth=2, num_heads=2, **CHANCE)
+RECIPE = TrainConfig(
+    epochs=3,
+    batch_size=16,
+    learning_rate=5e-3,
+    schedule="cosine",
+    warmup_epochs=1.0,
+    augmentation="flip_and_shift",
+    jitter=0.2,
+    erasing=6,
+    mixup=0.4,
+    cutmix=0.4,
+    label_smoothing=0.1,
+    weight_averaging=0.9,
+    precision="float32",
+    seed=3,
+)
+TRAININGS = {
+    "all at once": (MODEL, RECIPE),
+    "conv stem": (
+        replace(MODEL, patch_size=4, stem="conv", pooling="attention"),
+        replace(RECIPE, first_filters="whitened", precision="bfloat16"),
+    ),
+    "plain": (MODEL, TrainConfig(epochs=3, batch_size=16, optimizer="adam", precision="float32")),
+}
+
+
+@pytest.fixture(autouse=True)
+def narrow(monkeypatch):
+    """A conv stem that takes no time."""
+    monkeypatch.setattr("vitdemo.config.STEM_WIDTH", 8)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "folder" / "state.pt"
+
+
+def epochs_of(model, data, config, path=None, stop_after=None):
+    """The metrics of each epoch; the training is left in the middle of the epoch after `stop_after`."""
+    told = []
+    for event in train(model, data, config, path):
+        if event.epoch - 1 == stop_after:
+            break
+        if isinstance(event, EpochEnd):
+            told.append((event.epoch, event.train, event.validation))
+    return told
+
+
+@pytest.mark.parametrize(("stop_after", "threads"), [(1, 1), (2, 2)])
+@pytest.mark.parametrize("training", TRAININGS.values(), ids=TRAININGS)
+def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(path, training, stop_after, threads):
+    torch.set_num_threads(threads)
+    (config, recipe), data = training, load_cifar10(40, 20)
+    whole = VisionTransformer(config, seed=0)
+    expected = epochs_of(whole, data, recipe)
+
+    told = epochs_of(VisionTransformer(config, seed=0), data, recipe, path, stop_after)
+    torch.manual_seed(99)
+    model = VisionTransformer(config, seed=7)  # whatever it begins with
+    told += epochs_of(model, data, recipe, path)
+    assert told == expected
+    for name, tensor in whole.state_dict().items():
+        assert torch.equal(tensor, model.state_dict()[name]), name
+
+
+def test_a_training_can_be_stopped_after_every_epoch(path):
+    data, config = load_cifar10(20, 10), RECIPE
+    expected = epochs_of(VisionTransformer(MODEL, seed=0), data, config)
+    told = [epochs_of(VisionTransformer(MODEL, seed=0), data, config, path, stop) for stop in (1, 2, None)]
+    assert [len(part) for part in told] == [1, 1, 1]
+    assert [epoch for part in told for epoch in part] == expected
+
+
+def test_a_finished_training_gives_its_model_and_no_event(path, tiny, short):
+    data, done, model = load_cifar10(20, 10), VisionTransformer(tiny, seed=0), VisionTransformer(tiny, seed=1)
+    epochs_of(done, data, short, path)
+    assert list(train(model, data, short, path)) == []
+    assert all(torch.equal(mine, its) for mine, its in zip(done.parameters(), model.parameters(), strict=True))
+
+
+def test_without_a_state_a_training_begins(path, tiny, short):
+    told = epochs_of(VisionTransformer(tiny, seed=0), load_cifar10(20, 10), short, path)
+    assert [epoch for epoch, _, _ in told] == [1, 2]
+    assert [file.name for file in path.parent.iterdir()] == ["state.pt"]
+
+
+def test_the_state_is_that_of_the_last_whole_epoch(path, tiny, short):
+    epochs = {}
+    for event in train(VisionTransformer(tiny, seed=0), load_cifar10(20, 10), short, path):
+        if path.exists():
+            epochs[type(event).__name__, event.epoch] = torch.load(path, weights_only=True)["epoch"]
+    assert epochs == {("BatchEnd", 2): 1, ("ValidationBatchEnd", 2): 1, ("EpochEnd", 2): 1}
+    assert torch.load(path, weights_only=True)["epoch"] == 2
+
+
+# States that cannot be used
+
+
+@pytest.fixture
+def parts(tiny, short):
+    """What a state is of: model, learner, optimizer and configuration."""
+    model = VisionTransformer(tiny, seed=0)
+    learner = copy_of(model)
+    return model, learner, make_optimizer(learner, short), short
+
+
+@pytest.fixture
+def saved(path, tiny, short):
+    """The bytes of a state after a training."""
+    epochs_of(VisionTransformer(tiny, seed=0), load_cifar10(20, 10), short, path)
+    return path.read_bytes()
+
+
+def message_of(path, parts):
+    with pytest.raises(ConfigError) as caught:
+        load_state(path, *parts)
+    return str(caught.value)
+
+
+def test_no_state_is_the_epoch_before_the_first(path, parts):
+    assert load_state(path, *parts) == 0
+
+
+def test_a_state_is_put_back(path, saved, parts):
+    assert load_state(path, *parts) == 2
+    assert parts[2].state_dict()["state"][0]["step"] == 6
+
+
+@pytest.mark.parametrize("share", [0, 0.001, 0.01, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99, 0.9999])
+def test_a_state_that_is_cut_off_is_refused(path, saved, parts, share):
+    path.write_bytes(saved[: int(share * len(saved))])
+    assert message_of(path, parts) == "state.pt is not a whole training state: begin a new run."
+
+
+def test_a_state_cut_off_anywhere_is_refused(path, saved, parts):
+    for length in random.Random(0).sample(range(len(saved)), 100):
+        path.write_bytes(saved[:length])
+        assert "begin a new run" in message_of(path, parts)
+
+
+def test_a_damaged_state_ends_in_nothing_but_a_sentence(path, saved, parts):
+    chance, refused = random.Random(0), []
+    for _ in range(120):
+        damaged = bytearray(saved)
+        start = chance.randrange(len(damaged) - 64)
+        damaged[start : start + 64] = chance.randbytes(64)
+        path.write_bytes(damaged)
+        try:
+            load_state(path, *parts)
+        except ConfigError as error:
+            refused.append(str(error))
+    assert len(refused) > 5
+    assert all(message.startswith("state.pt is ") for message in refused)
+
+
+def packed(value):
+    file = BytesIO()
+    torch.save(value, file)
+    return file.getvalue()
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"epoch 3", bytes(100), b"\x80\x04.", pickle.dumps({}), packed({}), packed([1]), packed(torch.zeros(3))],
+    ids=["nothing", "text", "zeros", "pickle", "dictionary", "torch dictionary", "torch list", "torch tensor"],
+)
+def test_a_file_of_another_kind_is_refused(path, parts, content):
+    path.parent.mkdir()
+    path.write_bytes(content)
+    assert message_of(path, parts) == "state.pt is not a whole training state: begin a new run."
+
+
+@pytest.mark.parametrize("key", ["epoch", "of", "model", "learner", "optimizer"])
+def test_a_state_without_one_of_its_parts_is_refused(path, saved, parts, key):
+    state = torch.load(BytesIO(saved), weights_only=True)
+    del state[key]
+    path.write_bytes(packed(state))
+    assert message_of(path, parts) == "state.pt is not a whole training state: begin a new run."
+
+
+class Trap:
+    """Makes a file where it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (str(self.path), "w")
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("dump", [packed, pickle.dumps])
+def test_code_in_a_state_is_never_run(path, saved, parts, tmp_path, dump):
+    trap = tmp_path / "sprung"
+    path.write_bytes(dump(torch.load(BytesIO(saved), weights_only=True) | {"trap": Trap(trap)}))
+    assert message_of(path, parts) == "state.pt is not a whole training state: begin a new run."
+    assert not trap.exists()
+    pickle.loads(pickle.dumps(Trap(trap)))
+    assert trap.exists()  # as it would have
+
+
+@pytest.mark.parametrize(
+    ("model_changes", "changes"),
+    [({"drop_path": 0.1}, {}), ({"embed_dim": 16}, {}), ({}, {"epochs": 3}), ({}, {"seed": 4}), ({}, {"mixup": 0.5})],
+    ids=str,
+)
+def test_the_state_of_other_settings_is_refused(path, saved, tiny, short, model_changes, changes):
+    model, config = VisionTransformer(replace(tiny, **model_changes), seed=0), replace(short, **changes)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    with pytest.raises(ConfigError) as caught:
+        next(train(model, load_cifar10(20, 10), config, path))
+    assert str(caught.value) == (
+        "state.pt is the state of a training with other settings: go on with those, or begin a new run."
+    )
+    assert path.read_bytes() == saved
+    assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
+
+
+def test_a_state_that_cannot_be_written_leaves_the_old_one(path, saved, parts, monkeypatch):
+    monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError("no space")))
+    with pytest.raises(OSError, match="no space"):
+        save_state(path, 5, *parts)
+    assert path.read_bytes() == saved
+    assert [file.name for file in path.parent.iterdir()] == ["state.pt"]

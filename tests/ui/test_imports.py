@@ -1,0 +1,35 @@
+"""Before a first training, the app holds nothing that is large and not used: it is there sooner, and smaller."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from vitdemo.ui.lessons.order import ORDER
+
+ROOT = Path(__file__).parents[2]
+UNUSED = ["pandas", "pyarrow", "torch._dynamo", "torchvision", "torchmetrics"]
+LESSONS = [place.script for place in ORDER if place.name != "training"]  # which works metrics out
+PROGRAM = """
+import sys
+from time import sleep
+import torch
+from streamlit.testing.v1 import AppTest
+
+app = AppTest.from_file("app.py", default_timeout=60).run()
+assert not app.exception
+assert any("Confusion matrix" in caption.value for caption in app.caption), "no results"
+for page in PAGES:
+    assert not app.switch_page(page).run().exception, page
+
+from vitdemo.background.training_queue import QUEUE
+while QUEUE.threads_in_use():
+    sleep(0.1)  # real training steps, to measure their speed
+print(*sorted(set(sys.modules) & set(sys.argv[1:])))
+"""
+
+
+def test_the_pages_load_nothing_large_that_is_not_used():
+    program = f"PAGES = {['pages/attention.py', *LESSONS]}\n{PROGRAM}"
+    done = subprocess.run([sys.executable, "-c", program, *UNUSED], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == []

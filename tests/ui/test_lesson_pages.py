@@ -1,0 +1,195 @@
+"""The pages of the annotation without a browser, under Streamlit's AppTest."""
+
+import re
+import time
+from dataclasses import replace
+
+import pytest
+from open_app import by_label, captions_of, open_app
+
+from vitdemo.config import ModelConfig
+from vitdemo.lessons import scaling as explain_limits
+from vitdemo.lessons.comparisons import PAIRS
+from vitdemo.model import VisionTransformer
+from vitdemo.ui.lessons import limits
+from vitdemo.ui.lessons.order import ORDER
+from vitdemo.ui.lessons.parameters import nearest, problems
+from vitdemo.ui.lessons.source import pieces
+from vitdemo.ui.lessons.start import STEPS
+from vitdemo.ui.lessons.table_1 import ROWS
+from vitdemo.ui.lessons.walks import LOOP, MODEL
+
+each_page = pytest.mark.parametrize("place", ORDER, ids=lambda place: place.name)
+
+
+def words_of(app) -> str:
+    return "\n".join(text.value for text in (*app.markdown, *app.caption))
+
+
+def controls_of(app) -> list:
+    return [*app.text_area, *app.get("button_group"), *app.select_slider]
+
+
+@each_page
+def test_it_opens_says_where_one_is_and_leaves_the_address_bare(place):
+    app = open_app(place.script)
+    assert not app.warning
+    assert not app.error
+    assert app.title[0].value == place.title
+    assert f"Section {place.section} of the annotation · page {ORDER.index(place) + 1} of {len(ORDER)}" in captions_of(
+        app
+    )
+    assert dict(app.query_params) == {}
+
+
+@each_page
+def test_it_asks_before_it_tells(place):
+    app = open_app(place.script)
+    assert 2 <= len(app.radio) <= 4
+    assert "Not quite" not in words_of(app)
+    assert "**Right.**" not in words_of(app)
+    for number in range(len(app.radio)):
+        app.radio[number].set_value(app.radio[number].options[0]).run()
+        assert not app.exception
+    assert len(re.findall(r"\*\*(Right\.|Not quite\.)\*\*", words_of(app))) == len(app.radio)
+
+
+@each_page
+def test_what_is_said_of_the_code_is_in_the_code(place):
+    app = open_app(place.script)
+    shown = [expander for expander in app.expander if expander.label.startswith("The code that runs")]
+    assert shown
+    for expander in shown:
+        (code,) = expander.code
+        for name in re.findall("`([^`]+)`", expander.label + expander.markdown[0].value):
+            assert name.rpartition(".")[2] in code.value
+
+
+@pytest.mark.parametrize("place", [place for place in ORDER if place.name != "limits"], ids=lambda place: place.name)
+def test_controls_can_be_hidden_by_the_address(place):
+    app = open_app(place.script)
+    hidden = ",".join(control.key.removeprefix(f"{place.name}-") for control in controls_of(app))
+    assert hidden
+    app = open_app(place.script, hide=hidden)
+    assert not app.warning
+    assert not controls_of(app)
+    assert dict(app.query_params) == {"hide": hidden}
+
+
+@pytest.mark.parametrize(("script", "parts"), [("pages/block.py", MODEL), ("pages/training.py", LOOP)])
+def test_each_part_is_shown_piece_by_piece(script, parts):
+    for name, (part, notes) in parts.items():
+        app = open_app(script, part=name)
+        assert not app.warning
+        shown = [code.value for code in app.code]
+        assert all(code in shown for _, code in pieces(part, notes))
+
+
+def test_numbers_that_one_edits_are_worked_out():
+    app = open_app("pages/by_hand.py")
+    assert "Row 1: 0.23, 0.13, 0.23, 0.41, together 1.00." in captions_of(app)
+    by_label(app.text_area, "K").set_value("1 1 1\n1 1 1\n1 1 1\n1 1 1").run()
+    assert "Row 1: 0.25, 0.25, 0.25, 0.25, together 1.00." in captions_of(app)
+    assert dict(app.query_params) == {"k": "1 1 1;1 1 1;1 1 1;1 1 1"}
+    by_label(app.text_area, "K").set_value("1 1\n1").run()
+    assert app.error[0].value == "Write 4 lines of 3 numbers each, with spaces between, such as 1 0 -0.5."
+    app = open_app("pages/by_hand.py", k="1 1 1;1 1 1;1 1 1;1 1 1", row=2, divisor="none")
+    assert "Row 2: 0.25, 0.25, 0.25, 0.25, together 1.00." in captions_of(app)
+    assert dict(app.query_params) == {"k": "1 1 1;1 1 1;1 1 1;1 1 1", "row": "2", "divisor": "none"}
+
+
+def test_an_address_that_asks_for_what_is_not_there():
+    app = open_app("pages/by_hand.py", heads=5, colour="red")
+    assert "heads=5, which is not offered: use 1, 2, 3, 4, 6" in app.warning[0].value
+    assert "'colour', which this page does not know" in app.warning[0].value
+
+
+@pytest.mark.parametrize("script", ["pages/train.py", "pages/attention.py", "pages/limits.py"])
+def test_each_page_can_be_shown_large(script):
+    app = open_app(script)
+    assert app.query_params.get("large") is None
+    by_label(app.toggle, "Large").set_value(True).run()
+    assert app.query_params["large"] == "yes"
+    app = open_app(script, large="yes")
+    assert not app.warning
+    assert by_label(app.toggle, "Large").value
+    app = open_app(script, large="very")
+    assert "large=very, which is not offered: use yes" in app.warning[0].value
+
+
+def test_the_papers_configuration_is_refused_for_two_reasons():
+    assert [wrong.split(" ")[0] for wrong, _ in problems()] == ["patch_size", "num_heads"]
+    near = nearest()
+    assert (near.patch_size, near.num_heads, near.mlp_dim, near.depth) == (4, 8, 3072, 12)
+
+
+def test_the_start_goes_through_its_steps():
+    for step in STEPS:
+        app = open_app("pages/start.py", step=step, picture=3)
+        assert not app.warning
+        assert app.subheader[0].value.endswith(step)
+    assert "airplane" in words_of(app)
+
+
+def test_numbers_of_the_comparison_are_those_of_the_models():
+    said = words_of(open_app("pages/parameters.py", row="Scope"))
+    assert "65 × 65 pairs (layer 1, head 1), of which 4,225 are above 0" in said
+    assert "21 of 36 pairs (head 1)" in said
+    counted = sum(parameter.numel() for parameter in VisionTransformer(ModelConfig()).parameters())
+    assert f"| counted | {counted:,} | |" in said
+    assert f"| **all** | **{counted:,}** | |" in said
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_each_row_of_table_1_has_something_to_see(row):
+    app = open_app("pages/parameters.py", row=row)
+    assert not app.warning
+    assert [heading.value for heading in app.subheader] == ["Vision Transformer", "Original Transformer"]
+    assert len([part for part in app.get("bidi_component") if part.key.startswith("row-")]) == 2
+
+
+def test_more_images_are_trained_on_when_asked_for(monkeypatch):
+    for module in (explain_limits, limits):  # fewer than on the page, which takes a minute
+        monkeypatch.setattr(module, "HUNGRY", (20, 40))
+    monkeypatch.setattr(explain_limits, "SEEN", 40)
+    app = press_and_wait("pages/limits.py", "Train on ever more images")
+    assert "One training a point" in captions_of(app)
+
+
+@pytest.mark.parametrize(("script", "name"), [("pages/limits.py", "by heart"), ("pages/training.py", "decay")])
+def test_two_trainings_are_compared_when_asked_for(script, name, monkeypatch):
+    short = {
+        which: (replace(model, depth=1), replace(training, train_images=20, epochs=2, warmup_epochs=0.0))
+        for which, (model, training) in PAIRS[name].items()
+    }
+    monkeypatch.setitem(PAIRS, name, short)
+    app = press_and_wait(script, "Train both")
+    assert captions_of(app).count("After 2 epochs: ") == 2
+
+
+def press_and_wait(script: str, label: str):
+    app = open_app(script)
+    by_label(app.button, label).click().run()
+    end = time.monotonic() + 120
+    while any(button.label == label for button in app.button) and time.monotonic() < end:
+        time.sleep(0.2)
+        app.run()
+    assert not app.exception
+    return app
+
+
+def test_the_table_of_predictions_is_worked_out():
+    app = open_app("pages/training.py")
+    assert "| Accuracy | 0.667 |" in words_of(app)
+    by_label(app.text_area, "Right classes").set_value("0 1 1 1 2 0").run()
+    assert "| Accuracy | 1.000 |" in words_of(app)
+    by_label(app.text_area, "Right classes").set_value("0 1 1 1 2 3").run()
+    assert app.error[0].value == "Every right class must be a whole number from 0 to 2."
+
+
+def test_printed_accuracies_are_no_whole_numbers_of_images():
+    app = open_app("pages/training.py")
+    app.radio[1].set_value("no whole number of images").run()
+    said = words_of(app)
+    assert "0.2027 × 600 = 121.62. The nearest that can be is 122 of 600 = 0.2033." in said
+    assert "0.2051 × 200 = 41.02. The nearest that can be is 41 of 200 = 0.2050." in said

@@ -1,0 +1,66 @@
+"""No number is typed into the annotation's sentences: they are computed, or they count sections, years and steps."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+from open_app import open_app
+
+from vitdemo.ui.lessons.lesson import Lesson
+from vitdemo.ui.lessons.order import ORDER
+
+LESSONS = Path(__file__).parents[2] / "vitdemo" / "ui" / "lessons"
+NUMBER = re.compile(r"(?<![\w.,])\d[\d.,]*")
+FREE = (  # what may hold numbers
+    r"`[^`]*`",  # names in the code
+    r"\$[^$]*\$|\\[a-z]+\{.*",  # formulas
+    r"(section|Section|Figure|Table|footnote) [\d.]+",
+    r"(et al\.|and Hutter|of|in|In) 20\d\d",  # years
+    r"^\d\. [A-Z]",  # steps of a calculation
+    r"^blocks\[0\].*",  # names of modules
+    r"top-5|CIFAR-10|chance \(10 %\)|a power of 1|layer 1, head 1|head 1|test image 1|token 0|classes 0, 1 and 2|JFT-300M",
+    r"^\d+ times$",  # answers to choose
+)
+SMALL = {"0", "1", "2"}  # as in "sums to 1"
+
+
+def sentences(path):
+    """Every piece of text in a module that is not a docstring, a format or bare data."""
+    tree = ast.parse(path.read_text())
+    skipped = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            skipped.add(id(node.value))
+        if isinstance(node, ast.FormattedValue) and node.format_spec:
+            skipped |= {id(part) for part in ast.walk(node.format_spec)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in skipped:
+            yield node.lineno, node.value
+
+
+@pytest.mark.parametrize("path", sorted(LESSONS.glob("*.py")), ids=lambda path: path.stem)
+def test_no_number_is_typed_into_a_sentence(path):
+    typed = []
+    for line, text in sentences(path):
+        if not re.search("[A-Za-z]{3}", text):
+            continue  # an answer to choose, or a matrix to begin with
+        for free in FREE:
+            text = re.sub(free, "", text)
+        found = {number.rstrip(".,") for number in NUMBER.findall(text)} - SMALL
+        typed += [f"line {line}: {number} in {text!r}" for number in found]
+    assert not typed
+
+
+@pytest.mark.parametrize("place", ORDER, ids=lambda place: place.name)
+def test_one_answer_is_right_and_no_other_nearly(place, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        Lesson, "predict", lambda self, name, question, answers, truth, why: asked.append((answers, truth()))
+    )
+    open_app(place.script)
+    assert 2 <= len(asked) <= 3
+    for answers, truth in asked:
+        near, next_ = sorted(abs(value - truth) for value in answers.values())[:2]
+        assert near <= 0.25 * abs(truth) + 0.03
+        assert next_ > 1.5 * near

@@ -1,0 +1,1 @@
+"""Images: CIFAR-10, and the pictures that people bring."""

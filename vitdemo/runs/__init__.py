@@ -1,0 +1,1 @@
+"""Training runs and models on disk."""
