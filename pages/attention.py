@@ -28,9 +28,10 @@ with st.spinner("Loading PyTorch, once after each start …"):
         state,
     )
     from vitdemo.ui.attention.prediction import show_answer
+    from vitdemo.ui.cached import model_of
     from vitdemo.ui.chart import forget_drawn
     from vitdemo.ui.picture_picker import ask, choose_picture
-    from vitdemo.ui.run_picker import model_of, pick_run
+    from vitdemo.ui.run_picker import pick_run
 
 left, right = st.columns([3, 7], gap="large")
 with left:
@@ -41,7 +42,7 @@ if snapshot is None:
     st.stop()
 run = snapshot.run
 url_state.check_names(state.names(run))
-if run.pretrained and not run.weights.is_file():
+if run.origin == "imagenet" and not run.has_weights:
     with right:
         missing_weights.offer_weights(run)
     url_state.write({"run": run.id})

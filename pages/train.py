@@ -37,11 +37,11 @@ with groups:
     st.markdown("**More settings**")
     settings.draw_groups()
 with right:
-    from vitdemo.ui.run_picker import ACTIVE, pick_run
+    from vitdemo.ui.run_picker import pick_run
     from vitdemo.ui.train.live import show_run
 
     snapshot = pick_run("Run")
-if snapshot and stoppable != (snapshot.run.state in ACTIVE):
+if snapshot and stoppable != snapshot.run.active:
     st.rerun()  # it ended since the buttons were drawn
 with right.container():
     url_state.show_problems()
@@ -55,7 +55,7 @@ with example:
     actions.patch_picture(model)
 with fetch:
     actions.full_set()
-if snapshot and snapshot.run.state not in ACTIVE:
+if snapshot and not snapshot.run.active:
     from vitdemo.ui.train.results import show_results
 
     with right:

@@ -1,4 +1,4 @@
-"""The Transformer it came from: section 1.3 of the annotation, with a small one that has learnt to turn digits round."""
+"""The Transformer it came from: section 1.3 of the annotation, with a small one that has learned to turn digits round."""
 
 import streamlit as st
 

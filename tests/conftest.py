@@ -11,7 +11,7 @@ import torch
 from open_app import trained_run
 
 from vitdemo.config import ModelConfig, TrainConfig
-from vitdemo.data.cifar10 import load_cifar10, normalise
+from vitdemo.data.cifar10 import load_cifar10, normalize
 from vitdemo.files import SHIPPED
 from vitdemo.model import VisionTransformer
 from vitdemo.runs.checkpoint import load_checkpoint
@@ -83,8 +83,8 @@ def trained_model():
 
 @pytest.fixture
 def pictures():
-    """The first three test images, normalised."""
-    return normalise(load_cifar10(1, 3).validation.images)
+    """The first three test images, normalized."""
+    return normalize(load_cifar10(1, 3).validation.images)
 
 
 @pytest.fixture

@@ -1,13 +1,12 @@
 """The app under Streamlit's AppTest, without a browser, and what tests ask of its pages."""
 
-from dataclasses import replace
 from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
 
 from vitdemo.data.cifar10 import load_cifar10
-from vitdemo.runs.run import epoch_record, new_run, save_run
-from vitdemo.training.loop import EpochEnd, train
+from vitdemo.runs.run import load_run, new_run
+from vitdemo.runs.train_run import train_run
 
 APP = str(Path(__file__).parents[1] / "app.py")
 
@@ -31,16 +30,10 @@ def by_label(widgets, label: str):
 
 
 def trained_run(config, training):
-    """A run on disk, finished, with 10 validation images."""
-    from vitdemo.model import VisionTransformer
-
-    model = VisionTransformer(config, seed=0)
-    events = train(model, load_cifar10(20, 10), training)
-    history = tuple(epoch_record(event) for event in events if isinstance(event, EpochEnd))
+    """A finished run on disk, with 10 validation images."""
     run = new_run(config, training)
-    run = replace(run, state="finished", threads=1, history=history)
-    save_run(run, model)
-    return run
+    list(train_run(run, load_cifar10(20, 10)))
+    return load_run(run.id)
 
 
 def table(app: AppTest, corner: str = "") -> list[list[str]]:

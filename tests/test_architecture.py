@@ -60,8 +60,8 @@ def test_imports_are_found_however_they_are_written(tmp_path, monkeypatch):
     path.parent.mkdir(parents=True)
     path.write_text(
         "import os.path, vitdemo.background.tasks as t\n"
-        "from ..config import LIMITS\nfrom ..runs import run\nfrom . import url\n"
-        "from vitdemo import model\nfrom vitdemo.data.cifar10 import normalise\ndef f():\n    import streamlit as st\n"
+        "from ..config import SETTINGS\nfrom ..runs import run\nfrom . import url\n"
+        "from vitdemo import model\nfrom vitdemo.data.cifar10 import normalize\ndef f():\n    import streamlit as st\n"
     )
     expected = {
         "os.path",

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vitdemo.config import LIMITS, PRESETS, ConfigError, ModelConfig, TrainConfig, config_from_dict, divisors
+from vitdemo.config import PRESETS, SETTINGS, ConfigError, ModelConfig, TrainConfig, config_from_dict, divisors
 
 ROOT = Path(__file__).parents[1]
+LIMITS = {name: setting.limits for name, setting in SETTINGS.items() if setting.limits}
 MODEL_NUMBERS = [name for name in asdict(ModelConfig()) if name in LIMITS]
 TRAIN_NUMBERS = [name for name in asdict(TrainConfig()) if name in LIMITS]
 NUMBERS = [(ModelConfig, name) for name in MODEL_NUMBERS] + [(TrainConfig, name) for name in TRAIN_NUMBERS]
@@ -71,8 +72,8 @@ def test_zero_is_refused_in_a_recipe(name):
         (ModelConfig, "attention_scale", "head_dim or embed_dim"),
         (TrainConfig, "optimizer", "adam or adamw"),
         (TrainConfig, "schedule", "constant or cosine"),
-        (TrainConfig, "augmentation", "none, flip or flip_and_shift"),
-        (TrainConfig, "first_filters", "random or whitened"),
+        (TrainConfig, "augmentation", "none, flip or flip_and_translate"),
+        (TrainConfig, "patch_embed_init", "random or whitened"),
         (TrainConfig, "precision", "auto, float32 or bfloat16"),
         (TrainConfig, "validation_from", "test or train"),
     ],
@@ -85,17 +86,17 @@ def test_an_unknown_choice_is_refused_with_the_known_ones(kind, name, choices, v
 def test_heads_that_do_not_divide_the_width():
     message = message_of(ModelConfig, embed_dim=64, num_heads=12)
     assert "num_heads 12 does not divide embed_dim 64" in message
-    assert "use 1, 2, 4, 8, 16, 32 or 64 heads, or embed_dim 60 or 72" in message
+    assert "Use 1, 2, 4, 8, 16, 32 or 64 heads, or embed_dim 60 or 72" in message
 
 
 def test_a_patch_that_does_not_divide_the_image():
     message = message_of(ModelConfig, image_size=32, patch_size=5)
-    assert "patch_size 5 does not divide the image of 32 x 32 pixels: use 1, 2, 4, 8, 16 or 32." in message
+    assert "patch_size 5 does not divide the image of 32 × 32 pixels. Use 1, 2, 4, 8, 16 or 32." in message
 
 
 def test_a_patch_larger_than_the_image():
     message = message_of(ModelConfig, image_size=32, patch_size=64)
-    assert "patch_size 64 is larger than the image of 32 x 32 pixels: use 1, 2, 4, 8, 16 or 32." in message
+    assert "patch_size 64 is larger than the image of 32 × 32 pixels. Use 1, 2, 4, 8, 16 or 32." in message
 
 
 def test_the_table_of_section_1_4_3_names_both_of_its_problems():
@@ -114,7 +115,7 @@ def test_what_a_message_advises_works():
 
 def test_a_warm_up_longer_than_the_training():
     message = message_of(TrainConfig, epochs=6, warmup_epochs=6.5)
-    assert message == "warmup_epochs 6.5 is longer than the training of 6 epochs: use at most 6."
+    assert message == "warmup_epochs 6.5 is longer than the run of 6 epochs. Use at most 6."
     assert TrainConfig(epochs=6, warmup_epochs=6).warmup_epochs == 6
 
 
@@ -124,11 +125,11 @@ def test_a_warm_up_longer_than_the_training():
         ("drop_path", 0.0, 0.9),
         ("patch_drop", 0.0, 0.9),
         ("jitter", 0.0, 1.0),
-        ("erasing", 0, 256),
+        ("cutout", 0, 256),
         ("mixup", 0.0, 1.0),
         ("cutmix", 0.0, 1.0),
         ("label_smoothing", 0.0, 0.9),
-        ("weight_averaging", 0.0, 0.9999),
+        ("ema_decay", 0.0, 0.9999),
     ],
 )
 def test_the_limits_of_what_keeps_a_model_from_learning_by_heart(name, low, high):
@@ -136,15 +137,15 @@ def test_the_limits_of_what_keeps_a_model_from_learning_by_heart(name, low, high
     assert getattr(kind(), name) == low
     for value in (low, high):
         assert getattr(kind(**{name: value}), name) == value
-    whole = "a whole number" if name == "erasing" else "a number"
-    above = high + (1 if name == "erasing" else 0.001)
+    whole = "a whole number" if name == "cutout" else "a number"
+    above = high + (1 if name == "cutout" else 0.001)
     assert message_of(kind, **{name: above}) == f"{name} must be {whole} from 0 to {high}, not {above!r}."
 
 
 def test_steps_are_mixed_in_one_way_or_the_other():
     message = message_of(TrainConfig, mixup=0.75, cutmix=0.5)
-    assert message.startswith("mixup 0.75 and cutmix 0.5 are shares of the steps and make more than 1 together")
-    assert message.endswith("use at most 0.25 for cutmix.")
+    assert message.startswith("mixup 0.75 and cutmix 0.5 are fractions of the steps and add up to more than 1")
+    assert message.endswith("Use at most 0.25 for cutmix.")
     assert TrainConfig(mixup=0.75, cutmix=0.25).cutmix == 0.25
 
 
@@ -152,8 +153,8 @@ def test_steps_are_mixed_in_one_way_or_the_other():
 def test_a_conv_stem_makes_tokens_of_a_power_of_two(patch_size):
     message = message_of(ModelConfig, stem="conv", image_size=24 * 5, patch_size=patch_size)
     assert message.startswith(
-        "a conv stem halves the image step by step and leaves more than one token, "
-        f"so patch_size {patch_size} does not fit: use 2, 4 or 8."
+        "A conv stem halves the image in every stage and leaves more than one token, "
+        f"so patch_size {patch_size} does not fit. Use 2, 4, 8 or 16."
     )
 
 
@@ -166,7 +167,7 @@ def test_a_conv_stem_leaves_more_than_one_token():
 
 def test_a_conv_stem_names_its_problem_beside_the_others():
     message = message_of(ModelConfig, stem="conv", patch_size=5, num_heads=7)
-    for problem in ("a conv stem halves", "patch_size 5 does not divide the image", "num_heads 7 does not divide"):
+    for problem in ("A conv stem halves", "patch_size 5 does not divide the image", "num_heads 7 does not divide"):
         assert problem in message
 
 
@@ -213,7 +214,7 @@ def test_missing_fields_take_their_defaults():
 def test_an_unknown_field_is_refused_with_the_known_ones(kind):
     with pytest.raises(ConfigError) as caught:
         config_from_dict(kind, {"heads": 8})
-    assert str(caught.value).startswith(f"{kind.__name__} has no field 'heads': use ")
+    assert str(caught.value).startswith(f"{kind.__name__} has no field 'heads'. Use ")
     assert all(name in str(caught.value) for name in asdict(kind()))
 
 
@@ -273,12 +274,12 @@ def test_the_annotation_preset_is_the_listing():
         "warmup_epochs": 0.0,
         "augmentation": "none",
         "jitter": 0.0,
-        "erasing": 0,
+        "cutout": 0,
         "mixup": 0.0,
         "cutmix": 0.0,
         "label_smoothing": 0.0,
-        "weight_averaging": 0.0,
-        "first_filters": "random",
+        "ema_decay": 0.0,
+        "patch_embed_init": "random",
         "precision": "auto",
         "seed": 0,
         "train_images": 600,

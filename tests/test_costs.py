@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from vitdemo.config import POOLINGS, STEMS, ConfigError, ModelConfig
-from vitdemo.costs import MEMORY_LIMIT, activation_bytes, check_memory, operations, parameters
-from vitdemo.lessons.measured_costs import kept_bytes, multiply_adds
+from vitdemo.config import SETTINGS, ConfigError, ModelConfig
+from vitdemo.costs import MEMORY_LIMIT, activation_bytes, check_memory, macs, parameters
+from vitdemo.lessons.measured_costs import counted_macs, saved_bytes
 from vitdemo.model import VisionTransformer
 
 SHAPES = [
@@ -17,7 +17,10 @@ SHAPES = [
     ModelConfig(patch_size=8, embed_dim=48, depth=3, num_heads=6, mlp_ratio=2.5, num_classes=7),
     ModelConfig(image_size=24, patch_size=6, in_channels=1, embed_dim=20, depth=1, num_heads=5, mlp_ratio=0.5),
 ]
-VARIANTS = [replace(SHAPES[2], stem=stem, pooling=pooling) for stem, pooling in product(STEMS, POOLINGS)]
+VARIANTS = [
+    replace(SHAPES[2], stem=stem, pooling=pooling)
+    for stem, pooling in product(SETTINGS["stem"].choices, SETTINGS["pooling"].choices)
+]
 VARIANTS += [ModelConfig(image_size=16, patch_size=2, in_channels=1, embed_dim=24, depth=2, stem="conv")]
 VARIANTS += [ModelConfig(patch_size=16, depth=1, stem="conv", pooling="attention")]
 DROPPING = [
@@ -56,13 +59,13 @@ def test_operations_are_what_torch_counts(config):
     model = VisionTransformer(config, seed=0).eval()
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model(random_images(config, 1))
-    assert counter.get_total_flops() == 2 * sum(operations(config).values())  # a multiply-add is two of torch's
+    assert counter.get_total_flops() == 2 * sum(macs(config).values())  # a multiply-add is two of torch's
 
 
 @pytest.mark.parametrize("config", SHAPES + VARIANTS, ids=str)
 def test_operations_are_those_counted_in_a_pass(config):
     model = VisionTransformer(config, seed=0).eval()
-    assert multiply_adds(model, random_images(config, 3)) == operations(config)
+    assert counted_macs(model, random_images(config, 3)) == macs(config)
 
 
 @pytest.mark.parametrize("config", VARIANTS, ids=str)
@@ -71,7 +74,7 @@ def test_operations_of_each_part_are_those_of_its_module(config):
     with FlopCounterMode(display=False, depth=4) as counter, torch.no_grad():
         model(random_images(config, 1))
     counts = {name: sum(flops.values()) // 2 for name, flops in counter.get_flop_counts().items()}
-    parts = operations(config)
+    parts = macs(config)
     assert parts["patch embedding"] == counts["VisionTransformer.patch_embed"]
     assert parts["MLPs"] == sum(counts[f"VisionTransformer.blocks.{n}.mlp"] for n in range(config.depth))
     assert parts["head"] == counts["VisionTransformer.head"]
@@ -82,14 +85,14 @@ def test_operations_of_each_part_are_those_of_its_module(config):
 def test_operations_of_attention_grow_with_the_square_of_the_tokens():
     coarse, fine = ModelConfig(patch_size=8), ModelConfig(patch_size=4)
     ratio = fine.num_tokens / coarse.num_tokens
-    assert operations(fine)["attention"] == pytest.approx(ratio**2 * operations(coarse)["attention"])
-    assert operations(fine)["MLPs"] == pytest.approx(ratio * operations(coarse)["MLPs"])
+    assert macs(fine)["attention"] == pytest.approx(ratio**2 * macs(coarse)["attention"])
+    assert macs(fine)["MLPs"] == pytest.approx(ratio * macs(coarse)["MLPs"])
 
 
 @pytest.mark.parametrize("batch_size", [1, 8])
 @pytest.mark.parametrize("config", SHAPES + VARIANTS + DROPPING, ids=str)
 def test_activation_bytes_are_about_what_autograd_keeps(config, batch_size):
-    measured = kept_bytes(VisionTransformer(config, seed=0).train(), random_images(config, batch_size))
+    measured = saved_bytes(VisionTransformer(config, seed=0).train(), random_images(config, batch_size))
     assert 0.7 < activation_bytes(config, batch_size) / measured < 1.3
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from vitdemo.machine import release_memory
+from vitdemo.machine import processor, release_memory
 
 
 def megabytes() -> float:
@@ -28,3 +28,7 @@ def test_elsewhere_nothing_is_done(monkeypatch):
     monkeypatch.setattr("sys.platform", "win32")
     monkeypatch.setattr("ctypes.CDLL", lambda name: pytest.fail("called"))
     release_memory()
+
+
+def test_the_processor_has_a_name():
+    assert processor().strip()

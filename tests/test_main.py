@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
-import vitdemo.training.loop
 from vitdemo.__main__ import configs, main, parser
 from vitdemo.config import PRESETS, ModelConfig
 from vitdemo.model import VisionTransformer
 from vitdemo.runs.checkpoint import load_checkpoint, save_checkpoint
-from vitdemo.runs.run import list_runs, load_run, load_weights, moments, new_run, save_run
+from vitdemo.runs.run import list_runs, load_run, load_weights, new_run, save_run
+from vitdemo.runs.snapshots import list_snapshots, snapshot_steps
 from vitdemo.training.loop import BatchEnd, EpochEnd, train
 
 ROOT = Path(__file__).parents[1]
@@ -74,7 +74,7 @@ def test_the_app_lists_the_run(capsys):
 def test_the_seed_decides_the_numbers(tmp_path):
     metrics = []
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
-        main([*TINY, "--seed", str(seed), "--augmentation", "flip_and_shift", "--json", str(tmp_path / name)])
+        main([*TINY, "--seed", str(seed), "--augmentation", "flip_and_translate", "--json", str(tmp_path / name)])
         metrics.append([(line["train"], line["validation"]) for line in lines_of(tmp_path / name)])
     assert metrics[0] == metrics[1]
     assert metrics[0] != metrics[2]
@@ -116,12 +116,12 @@ def test_every_setting_is_an_option():
         "drop_path": 0.1,
         "patch_drop": 0.2,
         "jitter": 0.3,
-        "erasing": 4,
+        "cutout": 4,
         "mixup": 0.5,
         "cutmix": 0.25,
         "label_smoothing": 0.1,
-        "weight_averaging": 0.99,
-        "first_filters": "whitened",
+        "ema_decay": 0.99,
+        "patch_embed_init": "whitened",
         "precision": "bfloat16",
     }
     arguments = [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
@@ -144,7 +144,7 @@ def test_full_means_every_image_unless_told_otherwise():
         (["--patch-size", "64"], "patch_size 64 is larger than the image"),
         (["--epochs", "0"], "epochs must be a whole number from 1 to 1,000, not 0"),
         (["--learning-rate", "nan"], "learning_rate must be a number"),
-        (["--mixup", "0.7", "--cutmix", "0.6"], "mixup 0.7 and cutmix 0.6 are shares of the steps"),
+        (["--mixup", "0.7", "--cutmix", "0.6"], "mixup 0.7 and cutmix 0.6 are fractions of the steps"),
     ],
 )
 def test_bad_settings_end_with_one_sentence(arguments, sentence):
@@ -201,7 +201,7 @@ def test_an_interrupt_keeps_what_was_reached(monkeypatch, capsys):
     (run,) = list_runs()
     assert (run.state, len(run.history)) == ("stopped", 1)
     assert load_weights(run).config == run.model
-    assert f"stopped; what was reached is kept: go on with --resume {run.id}\n" in capsys.readouterr().out
+    assert f"Stopped. Complete epochs are kept.\nResume with --resume {run.id}.\n" in capsys.readouterr().out
 
 
 # Going on
@@ -217,7 +217,7 @@ def interrupt(monkeypatch, epoch, kind):
                 raise KeyboardInterrupt
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(vitdemo.training.loop, "train", interrupted)
+    monkeypatch.setattr("vitdemo.runs.train_run.train", interrupted)
 
 
 def numbers_of(run):
@@ -234,9 +234,9 @@ def assert_same(run, other):
 LONGER = [
     *TINY,
     "--epochs=3",
-    "--augmentation=flip_and_shift",
+    "--augmentation=flip_and_translate",
     "--mixup=0.5",
-    "--weight-averaging=0.9",
+    "--ema-decay=0.9",
     "--dropout=0.1",
 ]
 LONGER += ["--precision=float32"]  # another process may find another one faster
@@ -244,8 +244,8 @@ LONGER += ["--precision=float32"]  # another process may find another one faster
 
 @pytest.mark.parametrize(
     ("epoch", "kind", "reached"),
-    [(2, BatchEnd, 1), (2, EpochEnd, 2), (3, EpochEnd, 3), (3, None, 3)],
-    ids=["in an epoch", "before its state is written", "before the last state is written", "before it is finished"],
+    [(2, BatchEnd, 1), (2, EpochEnd, 2), (3, BatchEnd, 2)],
+    ids=["in an epoch", "before its state is saved", "in the last epoch"],
 )
 def test_a_run_goes_on_and_has_each_epoch_once(monkeypatch, tmp_path, epoch, kind, reached):
     main(LONGER)
@@ -262,14 +262,15 @@ def test_a_run_goes_on_and_has_each_epoch_once(monkeypatch, tmp_path, epoch, kin
     assert_same(resumed, whole)
     assert len(list_runs()) == 2
     assert lines_of(file) == list(resumed.history)
-    files = {"config.json", "metrics.jsonl", "weights.safetensors", "moments"}
+    files = {"config.json", "metrics.jsonl", "weights.safetensors", "snapshots"}
     assert {path.name for path in run.folder.iterdir()} == files
-    assert [moment.epochs for moment in moments(resumed)] == [moment.epochs for moment in moments(whole)]
+    epochs = [[snapshot.epochs for snapshot in list_snapshots(each)] for each in (resumed, whole)]
+    assert epochs[0] == epochs[1]
 
 
 KILLED = """
 import os, sys
-import vitdemo.training.loop as training
+import vitdemo.runs.train_run as training
 train = training.train
 def killed(*arguments):
     for event in train(*arguments):
@@ -329,13 +330,13 @@ def refusal(*arguments):
 def test_a_finished_run_cannot_go_on():
     main(TINY)
     (run,) = list_runs()
-    assert f"Run {run.id} cannot go on: it is finished" in refusal("--resume", run.id)
+    assert f"Run {run.id} cannot be resumed: it has finished" in refusal("--resume", run.id)
 
 
 def test_a_run_of_the_app_cannot_go_on(tiny, short):
     run = new_run(tiny, short)
     save_run(run)
-    assert "was not begun with `python -m vitdemo train`" in refusal("--resume", run.id)
+    assert "was stopped before its first epoch ended" in refusal("--resume", run.id)
 
 
 @pytest.mark.parametrize(
@@ -354,9 +355,9 @@ def test_a_run_interrupted_in_its_first_epoch_cannot_go_on(monkeypatch, capsys):
     with monkeypatch.context() as patched:
         interrupt(patched, 1, BatchEnd)
         main(TINY)
-    assert "stopped; what was reached is kept\n" in capsys.readouterr().out
+    assert "Stopped. Complete epochs are kept.\n" in capsys.readouterr().out
     (run,) = list_runs()
-    assert "was stopped in its first epoch" in refusal("--resume", run.id)
+    assert "was stopped before its first epoch ended" in refusal("--resume", run.id)
 
 
 @pytest.fixture
@@ -371,12 +372,12 @@ def stopped(monkeypatch):
 @pytest.mark.parametrize("content", [b"", b"cut", b"\x80\x02."], ids=["empty", "text", "pickle"])
 def test_a_run_whose_state_is_damaged_cannot_go_on(stopped, content):
     (stopped.folder / "state.pt").write_bytes(content)
-    assert "state.pt is not a whole training state: begin a new run." in refusal("--resume", stopped.id)
+    assert "state.pt is not a complete training state. Start a new run." in refusal("--resume", stopped.id)
 
 
 def test_a_run_goes_on_with_its_own_settings(stopped):
     message = refusal("--resume", stopped.id, "--epochs=9")
-    assert message == f"vitdemo: Run {stopped.id} was begun with --epochs 2 and goes on so: leave out --epochs."
+    assert message == f"vitdemo: Run {stopped.id} was started with --epochs 2 and resumes with it. Leave out --epochs."
     main([*TINY, "--resume", stopped.id])
     assert len(load_run(stopped.id).history) == 2
 
@@ -384,26 +385,19 @@ def test_a_run_goes_on_with_its_own_settings(stopped):
 # Snapshots
 
 
-def test_snapshots_are_eight_models_from_the_beginning_to_near_the_end(tmp_path, monkeypatch):
+def test_snapshots_are_copied_to_a_folder(tmp_path, monkeypatch):
     arguments = [*TINY, "--epochs=6", "--batch-size=2", "--validation-images=20", "--precision=float32"]
-    folder = tmp_path / "growth"
+    folder = tmp_path / "snapshots"
     with monkeypatch.context() as patched:
         interrupt(patched, 4, BatchEnd)
         main([*arguments, "--snapshots", str(folder)])
     (run,) = list_runs()
     main(["train", "--resume", run.id, "--snapshots", str(folder)])
-    assert sorted(path.name for path in folder.iterdir()) == [f"{n}.safetensors" for n in range(1, 9)]
-    taken = [load_checkpoint(folder / f"{n}.safetensors") for n in range(1, 9)]
-    steps = [card["step"] for _, card in taken]
-    assert (steps[0], steps[-1]) == (10, 48)
-    assert steps == sorted(set(steps))
-    assert [card["epochs"] for _, card in taken] == [step / 10 for step in steps]
-
-
-def test_a_training_of_few_steps_has_few_snapshots(tmp_path):
-    main([*TINY, "--epochs=4", "--snapshots", str(tmp_path / "growth")])
-    steps = {path.name: load_checkpoint(path)[1]["step"] for path in (tmp_path / "growth").iterdir()}
-    assert steps == {"1.safetensors": 10, "2.safetensors": 11}
+    expected = snapshot_steps(6, 10)
+    cards = [load_checkpoint(folder / f"{n}.safetensors")[1] for n in range(1, len(expected) + 1)]
+    assert len(list(folder.iterdir())) == len(expected)
+    assert [card["step"] for card in cards] == expected
+    assert [card["epochs"] for card in cards] == [step / 10 for step in expected]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import torch
 from timm.models.vision_transformer import VisionTransformer as TimmVisionTransformer
 from torch.nn import functional as F
 
-from vitdemo.config import POOLINGS, STEMS, ConfigError, ModelConfig
+from vitdemo.config import SETTINGS, ConfigError, ModelConfig
 from vitdemo.model import Dropout, DropPath, VisionTransformer
 
 SHAPES = [
@@ -18,7 +18,10 @@ SHAPES = [
     ModelConfig(patch_size=32, embed_dim=16, depth=1, num_heads=1),
 ]
 SMALL = ModelConfig(image_size=16, patch_size=4, embed_dim=24, depth=2, num_heads=3, mlp_ratio=2.0)
-VARIANTS = [replace(SMALL, stem=stem, pooling=kind) for stem, kind in product(STEMS, POOLINGS)]
+VARIANTS = [
+    replace(SMALL, stem=stem, pooling=kind)
+    for stem, kind in product(SETTINGS["stem"].choices, SETTINGS["pooling"].choices)
+]
 CONV = ModelConfig(image_size=16, patch_size=8, in_channels=2, embed_dim=12, depth=1, num_heads=1, stem="conv")
 
 
@@ -162,8 +165,8 @@ def test_the_head_reads_cls_after_the_last_block():
     model = with_large_weights(VisionTransformer(SMALL, seed=0)).eval()
     logits, trace = model.trace(images_for(SMALL))
     cls = trace.tokens[-1][:, 0]
-    normalised = (cls - cls.mean(-1, keepdim=True)) / (cls.var(-1, unbiased=False, keepdim=True) + 1e-6).sqrt()
-    expected = (normalised * model.norm.weight + model.norm.bias) @ model.head.weight.T + model.head.bias
+    normalized = (cls - cls.mean(-1, keepdim=True)) / (cls.var(-1, unbiased=False, keepdim=True) + 1e-6).sqrt()
+    expected = (normalized * model.norm.weight + model.norm.bias) @ model.head.weight.T + model.head.bias
     torch.testing.assert_close(logits, expected, rtol=1e-5, atol=1e-5)
 
 
@@ -190,7 +193,7 @@ def test_a_gradient_reaches_every_parameter(config):
 @pytest.fixture
 def narrow(monkeypatch):
     """A conv stem of few channels."""
-    monkeypatch.setattr("vitdemo.config.STEM_WIDTH", 2)
+    monkeypatch.setattr("vitdemo.config.model_config.STEM_WIDTH", 2)
 
 
 def convolved_by_loops(x, weight):
@@ -235,8 +238,8 @@ def test_the_conv_stem_worked_out_pixel_by_pixel(narrow, patch_size, training):
     torch.testing.assert_close(tokens, expected, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize(("stem", "neighbours"), [("patch", 1), ("conv", 9)])
-def test_only_the_tokens_of_a_conv_stem_have_seen_their_surroundings(stem, neighbours):
+@pytest.mark.parametrize(("stem", "neighbors"), [("patch", 1), ("conv", 9)])
+def test_only_the_tokens_of_a_conv_stem_have_seen_their_surroundings(stem, neighbors):
     config = replace(SMALL, image_size=20, stem=stem)
     model = with_large_weights(VisionTransformer(config, seed=0)).eval()
     images = images_for(config, count=1)
@@ -245,9 +248,9 @@ def test_only_the_tokens_of_a_conv_stem_have_seen_their_surroundings(stem, neigh
     with torch.no_grad():
         moved = (model.patch_embed(changed) - model.patch_embed(images)).norm(dim=2).reshape(5, 5)
     rows, columns = torch.nonzero(moved > 1e-5).T
-    assert len(rows) == neighbours
+    assert len(rows) == neighbors
     assert moved.argmax() == 2 * 5 + 3
-    assert (rows - 2).abs().max() == (columns - 3).abs().max() == (neighbours > 1)
+    assert (rows - 2).abs().max() == (columns - 3).abs().max() == (neighbors > 1)
 
 
 def logits_by_hand(model, images):
@@ -305,7 +308,7 @@ def test_images_of_another_shape_are_refused(shape):
     for call in (model, model.trace, model.embed):
         with pytest.raises(ConfigError) as caught:
             call(torch.zeros(shape))
-        assert str(caught.value) == f"the model takes images of shape (B, 3, 16, 16), not {shape}."
+        assert str(caught.value) == f"The model takes images of shape (B, 3, 16, 16), not {shape}."
 
 
 def test_an_image_is_classified_alike_alone_and_in_a_batch():
@@ -475,7 +478,7 @@ def test_the_generator_of_the_model_decides_which_patches_are_left_out():
 
 
 @pytest.mark.parametrize("kind", ["drop_path", "patch_drop"])
-@pytest.mark.parametrize("pooling", POOLINGS)
+@pytest.mark.parametrize("pooling", SETTINGS["pooling"].choices)
 def test_nothing_is_left_out_in_evaluation(pooling, kind):
     plain = VisionTransformer(replace(SMALL, pooling=pooling), seed=0)
     model = VisionTransformer(replace(SMALL, pooling=pooling, **{kind: 0.6}), seed=0)
@@ -556,7 +559,7 @@ def test_a_conv_stem_starts_as_torch_would_start_it():
     assert 0 < stem.proj.bias.abs().max().item() <= 1 / math.sqrt(128)
 
 
-@pytest.mark.parametrize("stem", STEMS)
+@pytest.mark.parametrize("stem", SETTINGS["stem"].choices)
 def test_norms_start_as_the_identity(stem):
     model = VisionTransformer(replace(SMALL, stem=stem), seed=0)
     norms = [m for m in model.modules() if isinstance(m, torch.nn.LayerNorm | torch.nn.BatchNorm2d)]

@@ -1,149 +1,155 @@
-"""The same job without a browser: `python -m vitdemo train` and `python -m vitdemo evaluate`."""
+"""The shell commands: `python -m vitdemo train` and `python -m vitdemo evaluate`."""
 
 import argparse
 import json
-import math
+import shutil
 import sys
-from dataclasses import asdict, fields, replace
+from contextlib import closing
+from dataclasses import asdict, replace
 from pathlib import Path
 
-from .config import (
-    ATTENTION_SCALES,
-    AUGMENTATIONS,
-    FIRST_FILTERS,
-    OPTIMIZERS,
-    POOLINGS,
-    PRECISIONS,
-    PRESETS,
-    SCHEDULES,
-    STEMS,
-    VALIDATION_SOURCES,
-    ConfigError,
-    ModelConfig,
-    TrainConfig,
-)
-
-CHOICES = {
-    "stem": STEMS,
-    "pooling": POOLINGS,
-    "attention_scale": ATTENTION_SCALES,
-    "optimizer": OPTIMIZERS,
-    "schedule": SCHEDULES,
-    "augmentation": AUGMENTATIONS,
-    "first_filters": FIRST_FILTERS,
-    "precision": PRECISIONS,
-    "validation_from": VALIDATION_SOURCES,
-}
+from .config import PRESETS, SETTINGS, ConfigError, ModelConfig, TrainConfig
+from .config.settings import settings_of
 
 
 def parser() -> argparse.ArgumentParser:
-    """Every field of ModelConfig and TrainConfig is an option, over the values of a preset."""
+    """Return the parser; every field of ModelConfig and TrainConfig is an option that overrides the preset."""
     top = argparse.ArgumentParser(prog="python -m vitdemo", description="Train and evaluate a Vision Transformer.")
     commands = top.add_subparsers(dest="command", required=True)
-    train = commands.add_parser("train", help="train a model; the app lists the run, too")
-    train.add_argument("--preset", choices=PRESETS, default="recommended", help="where every setting not given is from")
-    train.add_argument("--full", action="store_true", help="use all of CIFAR-10; fetches it (170 MB) if need be")
-    train.add_argument("--resume", metavar="RUN", help="go on with the run of that id, after its last whole epoch")
-    train.add_argument("--threads", type=int, help="torch threads (default: all cores, or as the run had)")
-    train.add_argument("--json", type=Path, metavar="FILE", help="write one JSON line an epoch")
-    train.add_argument("--checkpoint", type=Path, metavar="FILE", help="save weights and card as FILE (.safetensors)")
-    train.add_argument("--half", action="store_true", help="save that checkpoint in half precision")
-    train.add_argument(
-        "--snapshots", type=Path, metavar="FOLDER", help="save the model at eight moments, in half precision"
+    _add_train(commands.add_parser("train", help="train a model; the app lists the run, too"))
+    evaluate = commands.add_parser("evaluate", help="evaluate a checkpoint on test images")
+    evaluate.add_argument("checkpoint", type=Path, help="a .safetensors file of this project")
+    evaluate.add_argument(
+        "--validation-images", type=int, default=1000, metavar="N", help="use the first N test images (default: 1000)"
     )
-    for kind in (ModelConfig, TrainConfig):
-        group = train.add_argument_group(kind.__name__)
-        for field in fields(kind):
-            option = "--" + field.name.replace("_", "-")
-            group.add_argument(option, type=field.type, choices=CHOICES.get(field.name), dest=field.name)
-    evaluate = commands.add_parser("evaluate", help="measure a checkpoint on test images")
-    evaluate.add_argument("checkpoint", type=Path)
-    evaluate.add_argument("--validation-images", type=int, default=1000, help="the first so many test images")
-    evaluate.add_argument("--full", action="store_true", help="all 10,000 test images; fetches CIFAR-10 if need be")
-    evaluate.add_argument("--json", type=Path, metavar="FILE", help="write the metrics as JSON")
+    evaluate.add_argument(
+        "--full", action="store_true", help="use all 10,000 test images; downloads CIFAR-10 (170 MB) if needed"
+    )
+    evaluate.add_argument("--json", type=Path, metavar="FILE", help="write the metrics to FILE as JSON")
     return top
 
 
+def _add_train(train: argparse.ArgumentParser) -> None:
+    add = train.add_argument
+    add("--preset", choices=PRESETS, default="recommended", help="values of all settings that are not given")
+    add("--full", action="store_true", help="use all of CIFAR-10; downloads it (170 MB) if needed")
+    add("--resume", metavar="RUN", help="resume the run with this id after its last complete epoch")
+    add("--threads", type=int, metavar="N", help="torch threads (default: all cores, or those of the resumed run)")
+    add("--json", type=Path, metavar="FILE", help="write one JSON line per epoch to FILE")
+    add("--checkpoint", type=Path, metavar="FILE", help="save weights and model card as FILE (.safetensors)")
+    add("--half", action="store_true", help="save that checkpoint in half precision")
+    add("--snapshots", type=Path, metavar="FOLDER", help="copy the snapshots taken along the run to FOLDER")
+    for kind in (ModelConfig, TrainConfig):
+        group = train.add_argument_group(kind.__name__)
+        for name, setting in settings_of(kind).items():
+            group.add_argument(
+                "--" + name.replace("_", "-"),
+                dest=name,
+                type=setting.type,
+                choices=setting.choices or None,
+                metavar=None if setting.choices else setting.type.__name__.upper(),
+                help=setting.help.replace("%", "%%"),
+            )
+
+
 def configs(options: argparse.Namespace) -> tuple[ModelConfig, TrainConfig]:
-    """The preset with what was given on the command line put over it."""
+    """Return the preset with what was given on the command line."""
     model, training = PRESETS[options.preset]
     if options.full:
         training = replace(training, train_images=50_000, validation_images=10_000)
-    given = {name: value for name, value in vars(options).items() if value is not None}
+    given = {name: value for name in SETTINGS if (value := getattr(options, name)) is not None}
     model = replace(model, **{name: given[name] for name in asdict(model) if name in given})
     return model, replace(training, **{name: given[name] for name in asdict(training) if name in given})
 
 
 def run_train(options: argparse.Namespace) -> None:
-    """Train as `configs` says, with a progress bar; save the run after every epoch."""
-    settings = configs(options)
+    """Train a new run, or resume one, with a progress bar."""
+    settings = configs(options)  # what is wrong in them is said before torch is loaded
 
     import torch
-    from tqdm import tqdm
 
-    from .data.cifar10 import download_full_set, load_cifar10
+    from .data.cifar10 import download_full_set
     from .machine import available_cores
-    from .model import VisionTransformer
-    from .runs.checkpoint import load_checkpoint, save_checkpoint
-    from .runs.model_card import long_card
-    from .runs.run import epoch_record, load_run, new_run, save_run
-    from .runs.snapshots import save_snapshot, snapshot_steps
-    from .training.loop import BatchEnd, EpochEnd, train
+    from .runs.run import load_run, new_run
+    from .runs.train_run import load_data
 
     if options.full:
         download_full_set()
-    run = load_run(options.resume) if options.resume else new_run(*settings)
-    state_file = run.folder / "state.pt"
-    if options.resume:
-        _check_resumable(run, state_file, options)
-    threads = options.threads or run.threads or available_cores()  # a run goes on with as many as it began with
-    torch.set_num_threads(threads)
-    run, training = replace(run, state="running", threads=threads, message=""), run.training
-    data = load_cifar10(training.train_images, training.validation_images, training.validation_from)
-    model = VisionTransformer(run.model, seed=training.seed)
-    moments = snapshot_steps(training.epochs * math.ceil(len(data.train) / training.batch_size))
+    run = _resumed(options) if options.resume else new_run(*settings)
+    torch.set_num_threads(options.threads or run.threads or available_cores())
+    data = load_data(run)
     for path in filter(None, (options.json, options.checkpoint)):
         path.parent.mkdir(parents=True, exist_ok=True)
     if options.snapshots:
         options.snapshots.mkdir(parents=True, exist_ok=True)
     if options.json:
         _write_lines(options.json, run.history)
-    state = "stopped"
     try:
-        done, total = len(run.history) * len(data.train), training.epochs * len(data.train)
-        with tqdm(initial=done, total=total, unit=" images", file=sys.stderr) as bar:
-            for event in train(model, data, training, state_file):
-                if isinstance(event, BatchEnd):
-                    seen = (event.epoch - 1) * len(data.train) + min(event.batch * training.batch_size, len(data.train))
-                    bar.update(seen - bar.n)
-                    bar.set_postfix(epoch=event.epoch, loss=f"{event.loss:.3f}")
-                    step = (event.epoch - 1) * event.batches + event.batch
-                    if options.snapshots and step in moments:
-                        save_snapshot(options.snapshots, moments.index(step) + 1, model, event, data.validation)
-                if isinstance(event, EpochEnd):
-                    run = replace(run, history=(*run.history[: event.epoch - 1], epoch_record(event)))
-                    save_run(run, model)
-                    bar.write(_line(event), file=sys.stdout)
-                    if options.json:
-                        _write_lines(options.json, run.history)
-        state = "finished"
-        state_file.unlink()
-    except ConfigError:
-        state = ""  # it never began
-        raise
+        _train(run, data, options.json)
     except KeyboardInterrupt:
-        print("stopped; what was reached is kept" + f": go on with --resume {run.id}" * state_file.exists())
-    except RuntimeError as error:
-        state, run = "failed", replace(run, message=str(error))
-        raise
-    finally:
-        if state:
-            save_run(replace(run, state=state))
+        print("Stopped. Complete epochs are kept.")
+        if run.state_file.exists():
+            print(f"Resume with --resume {run.id}.")
+    run = load_run(run.id)
     if options.checkpoint:
-        save_checkpoint(options.checkpoint, model, {}, options.half)
-        model, _ = load_checkpoint(options.checkpoint)  # as it ships, rounded
-        save_checkpoint(options.checkpoint, model, long_card(run, model), options.half)
+        _save_checkpoint(run, options.checkpoint, options.half)
+    if options.snapshots and run.snapshots_folder.exists():
+        shutil.copytree(run.snapshots_folder, options.snapshots, dirs_exist_ok=True)
     print(f"run {run.id}: {run.folder}")
+
+
+def _train(run, data, json_file: Path | None) -> None:
+    """Train to the end and show the progress."""
+    from tqdm import tqdm
+
+    from .runs.train_run import train_run
+    from .training.loop import BatchEnd, EpochEnd
+
+    images, training = len(data.train), run.training
+    done, total = len(run.history) * images, training.epochs * images
+    with (
+        tqdm(initial=done, total=total, unit=" images", file=sys.stderr) as bar,
+        closing(train_run(run, data)) as events,
+    ):
+        for trained, event in events:
+            if isinstance(event, BatchEnd):
+                seen = (event.epoch - 1) * images + min(event.batch * training.batch_size, images)
+                bar.update(seen - bar.n)
+                bar.set_postfix(epoch=event.epoch, loss=f"{event.loss:.3f}")
+            if isinstance(event, EpochEnd):
+                bar.write(_line(event), file=sys.stdout)
+                if json_file:
+                    _write_lines(json_file, trained.history)
+
+
+def _resumed(options: argparse.Namespace):
+    """Return the run to resume.
+
+    Raises:
+        ConfigError: it cannot be resumed, or other settings are asked for.
+    """
+    from .runs.train_run import resumable_run
+
+    run = resumable_run(options.resume)
+    for name, value in (asdict(run.model) | asdict(run.training)).items():
+        if getattr(options, name) not in (None, value):
+            option = "--" + name.replace("_", "-")
+            raise ConfigError(
+                f"Run {run.id} was started with {option} {value} and resumes with it. Leave out {option}."
+            )
+    return run
+
+
+def _save_checkpoint(run, path: Path, half: bool) -> None:
+    """Save the run's model with its model card."""
+    from .runs.checkpoint import load_checkpoint, save_checkpoint
+    from .runs.model_card import model_card
+    from .runs.run import load_weights
+
+    model = load_weights(run)
+    save_checkpoint(path, model, {}, half)
+    rounded, _ = load_checkpoint(path)  # the card states what the file's own weights reach
+    save_checkpoint(path, rounded, model_card(run, rounded), half)
 
 
 def run_evaluate(options: argparse.Namespace) -> None:
@@ -163,18 +169,6 @@ def run_evaluate(options: argparse.Namespace) -> None:
         options.json.write_text(json.dumps(result) + "\n")
 
 
-def _check_resumable(run, state_file: Path, options: argparse.Namespace) -> None:
-    if not state_file.exists():
-        raise ConfigError(
-            f"Run {run.id} cannot go on: it is finished, was stopped in its first epoch, or was not begun with "
-            "`python -m vitdemo train`."
-        )
-    for name, value in (asdict(run.model) | asdict(run.training)).items():
-        if getattr(options, name) not in (None, value):
-            option = "--" + name.replace("_", "-")
-            raise ConfigError(f"Run {run.id} was begun with {option} {value} and goes on so: leave out {option}.")
-
-
 def _write_lines(path: Path, history: tuple[dict, ...]) -> None:
     path.write_text("".join(json.dumps(record) + "\n" for record in history))
 
@@ -188,7 +182,7 @@ def _line(event) -> str:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run one command; what the user got wrong ends it with one sentence."""
+    """Run one command; a user's mistake ends it with one sentence."""
     options = parser().parse_args(arguments)
     try:
         {"train": run_train, "evaluate": run_evaluate}[options.command](options)

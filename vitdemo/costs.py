@@ -30,7 +30,7 @@ def parameters(config: ModelConfig) -> dict[str, int]:
     return {part: count for part, count in parts.items() if count}
 
 
-def operations(config: ModelConfig) -> dict[str, int]:
+def macs(config: ModelConfig) -> dict[str, int]:
     """Multiply-adds of each part for one image through the model once (products of matrices alone)."""
     D, T = config.embed_dim, config.num_tokens
     if config.stem == "conv":

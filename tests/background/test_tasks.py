@@ -19,13 +19,13 @@ def no_tasks(monkeypatch):
 
 def ended(key):
     end = time.monotonic() + TIMEOUT
-    while tasks.task(key).state == "running" and time.monotonic() < end:
+    while tasks.status(key).state == "running" and time.monotonic() < end:
         time.sleep(0.01)
-    return tasks.task(key)
+    return tasks.status(key)
 
 
 def test_nobody_asked():
-    assert tasks.task("nothing") is None
+    assert tasks.status("nothing") is None
     tasks.stop("nothing")
 
 
@@ -37,10 +37,10 @@ def test_a_question_is_answered_step_by_step_and_leaves_a_training_its_cores(mon
     def steps():
         seen.append(torch.get_num_threads())
         for number in range(3):
-            seen.append(len(tasks.task("count").answers))
+            seen.append(len(tasks.status("count").results))
             yield number
 
-    tasks.begin("count", 3, steps)
+    tasks.start("count", 3, steps)
     assert ended("count") == tasks.Task(3, (0, 1, 2), "done")
     assert seen == [threads, 0, 1, 2]
 
@@ -48,7 +48,7 @@ def test_a_question_is_answered_step_by_step_and_leaves_a_training_its_cores(mon
 def test_an_answered_question_is_not_asked_again():
     asked = []
     for _ in range(2):
-        tasks.begin("once", 1, lambda: asked.append(1) or iter([7]))
+        tasks.start("once", 1, lambda: asked.append(1) or iter([7]))
         ended("once")
     assert asked == [1]
 
@@ -63,12 +63,12 @@ def test_a_stopped_question_keeps_what_it_has_and_can_be_asked_again():
         yield "second"
         pytest.fail("was not stopped")
 
-    tasks.begin("long", 3, steps)
+    tasks.start("long", 3, steps)
     assert at_second.wait(TIMEOUT)
     tasks.stop("long")
     go_on.set()
-    assert tasks.task("long") == tasks.Task(3, ("first",), "stopped")
-    tasks.begin("long", 1, lambda: iter(["again"]))
+    assert tasks.status("long") == tasks.Task(3, ("first",), "stopped")
+    tasks.start("long", 1, lambda: iter(["again"]))
     assert ended("long") == tasks.Task(1, ("again",), "done")
 
 
@@ -84,14 +84,14 @@ def test_the_first_asking_does_not_answer_the_second():
         finally:
             over.set()
 
-    tasks.begin("same", 2, slow)
+    tasks.start("same", 2, slow)
     assert waits.wait(TIMEOUT)
     tasks.stop("same")
     hold = threading.Event()
-    tasks.begin("same", 1, lambda: iter([hold.wait(TIMEOUT)]))
+    tasks.start("same", 1, lambda: iter([hold.wait(TIMEOUT)]))
     go_on.set()
     assert over.wait(TIMEOUT)
-    assert tasks.task("same") == tasks.Task(1)
+    assert tasks.status("same") == tasks.Task(1)
     hold.set()
     assert ended("same") == tasks.Task(1, (True,), "done")
 
@@ -101,14 +101,14 @@ def test_a_failure_is_said_and_printed(capfd):
         yield 1
         raise ValueError("no such picture")
 
-    tasks.begin("bad", 2, steps)
-    assert ended("bad") == tasks.Task(2, (1,), "failed")
+    tasks.start("bad", 2, steps)
+    assert ended("bad") == tasks.Task(2, (1,), "failed", "ValueError")
     assert "no such picture" in capfd.readouterr().err
 
 
 def test_old_questions_are_forgotten():
     for number in range(tasks.KEPT + 2):
-        tasks.begin(number, 1, lambda: iter([0]))
+        tasks.start(number, 1, lambda: iter([0]))
         ended(number)
-    assert [tasks.task(number) for number in (0, 1)] == [None, None]
-    assert tasks.task(2).state == "done"
+    assert [tasks.status(number) for number in (0, 1)] == [None, None]
+    assert tasks.status(2).state == "done"

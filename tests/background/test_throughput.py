@@ -8,8 +8,8 @@ import torch
 from vitdemo.background import throughput
 from vitdemo.background.training_queue import TrainingQueue
 from vitdemo.config import ModelConfig
-from vitdemo.costs import activation_bytes, check_memory, operations
-from vitdemo.training.replicas import Workers
+from vitdemo.costs import activation_bytes, check_memory, macs
+from vitdemo.training.replicas import Replicas
 
 OTHER = ModelConfig(patch_size=8, embed_dim=16, depth=3, num_heads=2)
 TIMEOUT = 60  # seconds
@@ -64,7 +64,7 @@ class Clock:
 @pytest.mark.parametrize("seconds", [[50.0, 0.1], [0.2, 0.1, 0.3, 0.2], [0.02] * 30], ids=len)
 def test_the_speed_is_that_of_the_quickest_step(monkeypatch, seconds, tiny):
     clock, sizes = Clock(), []
-    gradients = Workers.gradients
+    gradients = Replicas.gradients
 
     def timed_gradients(self, batch):
         clock.now += seconds[min(len(sizes), len(seconds) - 1)]
@@ -72,7 +72,7 @@ def test_the_speed_is_that_of_the_quickest_step(monkeypatch, seconds, tiny):
         return gradients(self, batch)
 
     monkeypatch.setattr(throughput, "time", clock)
-    monkeypatch.setattr(Workers, "gradients", timed_gradients)
+    monkeypatch.setattr(Replicas, "gradients", timed_gradients)
     assert throughput.measure(tiny) == pytest.approx(sizes[0] / min(seconds[: len(sizes)]))
     assert len(set(sizes)) == 1
     assert len(sizes) >= 2
@@ -131,7 +131,7 @@ def test_until_then_the_speed_is_worked_out_from_the_operations(queue, measuring
     throughput.training_speed(tiny)
     wait_until_idle(queue)
     measuring.clear()
-    ratio = sum(operations(tiny).values()) / sum(operations(OTHER).values())
+    ratio = sum(macs(tiny).values()) / sum(macs(OTHER).values())
     assert throughput.training_speed(OTHER) == pytest.approx(1000.0 * ratio)
     measuring.set()
     wait_until_idle(queue)

@@ -54,13 +54,13 @@ def watched(monkeypatch):
     """Calls each function that is put into it after every event of every training."""
     functions = []
 
-    def train_watched(model, data, config):
-        for event in train(model, data, config):
+    def train_watched(*arguments):
+        for event in train(*arguments):
             yield event
             for function in functions:
                 function(event)
 
-    monkeypatch.setattr(training_queue, "train", train_watched)
+    monkeypatch.setattr("vitdemo.runs.train_run.train", train_watched)
     return functions
 
 
@@ -204,7 +204,7 @@ def test_who_came_first_begins_first(tiny, short, watched):
 def test_a_full_queue(queue, hold, tiny, short, monkeypatch):
     monkeypatch.setattr(training_queue, "MAX_WAITING", 2)
     ids = [queue.submit(tiny, short) for _ in range(2)]
-    with pytest.raises(ConfigError, match="2 trainings are waiting already: try again when some have ended"):
+    with pytest.raises(ConfigError, match=r"2 runs are waiting already\. Try again when some have ended"):
         queue.submit(tiny, short)
     assert len(queue.list()) == 2
     queue.stop(ids[0])
@@ -281,7 +281,9 @@ def test_a_training_shares_its_cores_after_the_epoch_in_which_another_came_and_t
 
 def test_two_trainings_side_by_side_give_the_numbers_of_each_alone(queue, hold, watched):
     model = ModelConfig(patch_size=8, embed_dim=16, depth=2, num_heads=2, dropout=0.2, attention_dropout=0.1)
-    recipe = TrainConfig(epochs=2, batch_size=8, train_images=40, validation_images=20, augmentation="flip_and_shift")
+    recipe = TrainConfig(
+        epochs=2, batch_size=8, train_images=40, validation_images=20, augmentation="flip_and_translate"
+    )
     recipes = [replace(recipe, seed=seed) for seed in (1, 2)]
     step = threading.Barrier(2, timeout=TIMEOUT)
     watched.append(lambda event: step.wait())  # in step: neither is ever alone
@@ -311,13 +313,7 @@ def test_a_stop_takes_effect_after_the_batch(queue, tiny, watched):
     assert len(events) == 3
     assert (snapshot.batch, run.state, run.history, snapshot.seconds_left) == (4, "stopped", (), None)
     assert load_run(run.id) == run
-
-    torch.set_num_threads(run.threads)
-    expected = VisionTransformer(tiny, seed=1)
-    steps = train(expected, load_cifar10(200, 10), config)
-    for _ in range(4):
-        next(steps)
-    assert weights_are(load_weights(run), expected)
+    assert not run.has_weights  # nothing was measured yet
 
 
 def test_a_stop_in_a_later_epoch_keeps_the_epochs_before(tiny, watched):
@@ -333,6 +329,11 @@ def test_a_stop_in_a_later_epoch_keeps_the_epochs_before(tiny, watched):
     assert run.state == "stopped"
     assert metrics_of(run.history) == alone(tiny, config)[:1]
     assert load_run(run.id) == run
+    expected = VisionTransformer(tiny, seed=config.seed)
+    for event in train(expected, load_cifar10(40, 10), config):
+        if isinstance(event, EpochEnd):
+            break
+    assert weights_are(load_weights(run), expected)  # those that its last metrics were measured on
 
 
 def test_a_stop_during_validation(queue, tiny, short, watched):
@@ -346,7 +347,7 @@ def test_a_stop_during_validation(queue, tiny, short, watched):
     watched.append(stop_in_validation)
     run = ended(queue, queue.submit(tiny, replace(short, validation_images=300))).run
     assert (run.state, run.history, len(told)) == ("stopped", (), 4)
-    assert load_weights(run).config == tiny
+    assert not run.has_weights
 
 
 def test_a_stop_after_the_last_epoch_changes_nothing(queue, tiny, short):
@@ -368,6 +369,41 @@ def test_waiting_ends_at_its_timeout(queue, hold, tiny, short):
     assert queue.wait(queue.submit(tiny, short), timeout=0.01).run.state == "waiting"
 
 
+# Resuming
+
+
+def test_a_stopped_run_is_resumed_and_gets_the_numbers_of_an_uninterrupted_one(tiny, watched):
+    queue = TrainingQueue(cores=1)
+    config = TrainConfig(epochs=4, batch_size=8, train_images=40, validation_images=10, ema_decay=0.9)
+
+    def stop_in_the_second_epoch(event):
+        if event.epoch == 2 and isinstance(event, BatchEnd):
+            queue.stop(queue.list()[0].run.id)
+
+    watched.append(stop_in_the_second_epoch)
+    run_id = queue.submit(tiny, config)
+    assert len(ended(queue, run_id).run.history) == 1
+    watched.clear()
+    assert queue.resume(run_id) == run_id
+    status = ended(queue, run_id)
+    assert (status.run.state, status.progress) == ("finished", pytest.approx(1.0))
+    assert metrics_of(status.run.history) == alone(tiny, config)
+    assert load_run(run_id) == status.run
+    assert [one.run.id for one in queue.list()] == [run_id]
+
+
+def test_what_cannot_be_resumed(queue, hold, tiny, short):
+    waiting = queue.submit(tiny, short)
+    with pytest.raises(ConfigError, match="is in the queue already"):
+        queue.resume(waiting)
+    hold.set()
+    ended(queue, waiting)
+    with pytest.raises(ConfigError, match="cannot be resumed: it has finished"):
+        queue.resume(waiting)
+    with pytest.raises(ConfigError, match="There is no run"):
+        queue.resume("20260131-120000-0a1b2c")
+
+
 # What goes wrong
 
 
@@ -383,13 +419,13 @@ def test_a_training_that_diverges_fails_with_its_message_and_keeps_its_history(q
 
 
 def test_an_error_that_nobody_expected_fails_the_run_and_frees_its_cores(queue, tiny, short, monkeypatch, capsys):
-    def broken(model, data, config):
+    def broken(*arguments):
         raise ZeroDivisionError("by hand")
 
     with monkeypatch.context() as patch:
-        patch.setattr(training_queue, "train", broken)
+        patch.setattr("vitdemo.runs.train_run.train", broken)
         run = ended(queue, queue.submit(tiny, short)).run
-    assert (run.state, run.message) == ("failed", "The training broke off: by hand")
+    assert (run.state, run.message) == ("failed", "The run failed: by hand")
     assert load_run(run.id) == run
     assert "ZeroDivisionError" in capsys.readouterr().err  # the log of the app says where
     assert queue.threads_in_use() == 0
@@ -492,7 +528,7 @@ def test_who_waits_for_a_run_is_told_when_it_leaves_the_queue(queue, hold, tiny,
     told = []
     waiting = threading.Thread(target=lambda: told.append(queue.wait(run_id, TIMEOUT)))
     waiting.start()
-    while not queue._finished._waiters:  # until it waits
+    while not queue._ended._waiters:  # until it waits
         time.sleep(0.001)
     queue.stop(run_id)
     waiting.join(5)

@@ -20,8 +20,8 @@ from tests.benchmarks.app_runs import app, report, run_parts
 from tests.benchmarks.visitors import Visitor
 from tests.test_model import timm_twin
 from vitdemo import load_checkpoint, load_cifar10
-from vitdemo.data.cifar10 import normalise
-from vitdemo.explain.attention import all_grids
+from vitdemo.data.cifar10 import normalize
+from vitdemo.explain.attention import attention_maps
 from vitdemo.explain.faithfulness import gaps_over
 from vitdemo.explain.methods import METHODS
 from vitdemo.figures.attention import thumbnails
@@ -64,14 +64,14 @@ def maps(home: Path, rounds: int) -> None:
     kept = []
     for block in twin.blocks:
         block.attn.attn_drop.register_forward_pre_hook(lambda module, inputs: kept.append(inputs[0]))
-    image = normalise(load_cifar10(1, 1).validation.images)
+    image = normalize(load_cifar10(1, 1).validation.images)
     ways = {"to the figure": [], "trace alone": [], "timm with hooks": []}
     with torch.inference_mode():
         for _ in range(rounds):
             started = time.perf_counter()
             _, trace = model.trace(image)
             traced = time.perf_counter()
-            thumbnails(all_grids(trace, 0), 0, None, None, 330).to_json()
+            thumbnails(attention_maps(trace, 0), 0, None, None, 330).to_json()
             drawn = time.perf_counter()
             kept.clear()
             twin(image)
@@ -91,7 +91,7 @@ def faithfulness(home: Path, rounds: int) -> None:
     """Once over the page's sample, however many rounds are asked for."""
     torch.set_num_threads(available_cores())
     model, _ = load_checkpoint(SHIPPED / "vit.safetensors")
-    images = normalise(load_cifar10(1, SAMPLE).validation.images)
+    images = normalize(load_cifar10(1, SAMPLE).validation.images)
     started = time.perf_counter()
     found = list(gaps_over(model, images, METHODS, SAMPLE_POINTS))
     seconds = time.perf_counter() - started

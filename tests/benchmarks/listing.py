@@ -1,7 +1,7 @@
 """The annotation's listing, with all that its loop does: written afresh, each operation of the same kind and number.
 
 Sections 1.3.1, 1.4.1 (model) and 1.5.1 to 1.5.3 (loop). What costs: each image opened as a PIL picture and turned into
-a normalised tensor one by one, in two processes that are started anew every epoch; seven running metrics updated after
+a normalized tensor one by one, in two processes that are started anew every epoch; seven running metrics updated after
 every batch; dropout on the attention weights; Adam without fusing; 32-bit floats throughout. The evaluation's picture
 of the attention is not drawn.
 """

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vitdemo.data.cifar10 import Split, normalise
+from vitdemo.data.cifar10 import Split, normalize
 
 WIDTH, DEPTH, PATCH, MLP = 64, 7, 4, 256
 PRECISIONS = (torch.float32, torch.bfloat16)
@@ -77,7 +77,7 @@ def adamw(model: nn.Module) -> torch.optim.Optimizer:
 def logits_of(model: nn.Module, images: Tensor, dtype: torch.dtype) -> Tensor:
     """uint8 images -> logits in 32-bit floats."""
     with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
-        return model(normalise(images)).float()
+        return model(normalize(images)).float()
 
 
 def step(model: nn.Module, optimizer: torch.optim.Optimizer, batch: Split, dtype: torch.dtype) -> None:

@@ -23,7 +23,7 @@ import torch  # before vitdemo: so libgomp keeps its own spin count, as it is fo
 
 from tests.benchmarks import listing, peers
 from vitdemo import PRESETS, ModelConfig, TrainConfig, VisionTransformer, load_cifar10, train
-from vitdemo.costs import operations
+from vitdemo.costs import macs
 from vitdemo.data.cifar10 import Data
 from vitdemo.files import full_set_on_disk
 from vitdemo.training.loop import BatchEnd, EpochEnd
@@ -92,7 +92,7 @@ def computed(config: ModelConfig) -> float:
     kept = (patches + config.has_cls) / config.num_tokens
     share = {"projections": kept, "MLPs": kept, "attention": kept**2}
     passes = {"patch embedding": 2}  # forward and backward to its weights: nobody asks for the image's gradient
-    return 2 * sum(count * share.get(part, 1) * passes.get(part, 3) for part, count in operations(config).items())
+    return 2 * sum(count * share.get(part, 1) * passes.get(part, 3) for part, count in macs(config).items())
 
 
 def compare(heads: int, rounds: int, steps: int) -> None:

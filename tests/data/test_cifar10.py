@@ -13,7 +13,7 @@ from torchvision.datasets import CIFAR10
 
 from vitdemo.config import ConfigError
 from vitdemo.data import cifar10
-from vitdemo.data.cifar10 import CLASSES, Split, download_full_set, load_cifar10, normalise
+from vitdemo.data.cifar10 import CLASSES, Split, download_full_set, load_cifar10, normalize
 from vitdemo.data.sheets import make_sheets
 
 # SHA-256 over the first records (label byte, then red, green and blue planes) of the official binary files.
@@ -163,10 +163,10 @@ def test_a_file_with_another_digest_is_refused(tmp_path, monkeypatch):
 # On the way out
 
 
-def test_normalised_values():
+def test_normalized_values():
     pixels = torch.tensor([0, 51, 102, 255], dtype=torch.uint8)
-    torch.testing.assert_close(normalise(pixels), torch.tensor([-1.0, -0.6, -0.2, 1.0]))
-    assert normalise(pixels).dtype == torch.float32
+    torch.testing.assert_close(normalize(pixels), torch.tensor([-1.0, -0.6, -0.2, 1.0]))
+    assert normalize(pixels).dtype == torch.float32
 
 
 # The full set, through torchvision's own download

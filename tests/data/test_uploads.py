@@ -57,7 +57,7 @@ def test_lossy_pictures_are_read(kind):
 
 
 @pytest.mark.parametrize("mode", ["L", "1", "P"])
-def test_grey_and_palette_pictures_become_rgb(mode):
+def test_gray_and_palette_pictures_become_rgb(mode):
     source = Image.fromarray(PIXELS).convert(mode)
     picture, notes = read_picture(encoded(source, "PNG"))
     assert np.array_equal(np.asarray(picture), np.asarray(source.convert("RGB")))
@@ -72,9 +72,9 @@ def test_a_cmyk_jpeg_is_converted_with_a_note():
     assert "CMYK" in notes[0]
 
 
-def test_16_bit_grey_is_scaled_not_clipped():
+def test_16_bit_gray_is_scaled_not_clipped():
     deep = np.zeros((16, 16), np.uint16)
-    deep.flat = np.arange(256) * 257  # every 8-bit grey, in 16 bits
+    deep.flat = np.arange(256) * 257  # every 8-bit gray, in 16 bits
     deep[0, 1] = 300  # 1.17 of them
     picture, notes = read_picture(encoded(deep, "PNG"))
     expected = np.arange(256).reshape(16, 16)
@@ -95,7 +95,7 @@ def test_transparent_parts_are_shown_on_white_with_a_note():
 
 
 @pytest.mark.parametrize("mode", ["LA", "RGBA"])
-def test_transparency_beside_grey_and_in_webp(mode):
+def test_transparency_beside_gray_and_in_webp(mode):
     source = Image.new(mode, (10, 10), (0, 0) if mode == "LA" else (0, 0, 0, 0))
     kind, options = ("PNG", {}) if mode == "LA" else ("WEBP", {"lossless": True, "exact": True})
     picture, notes = read_picture(encoded(source, kind, **options))
@@ -103,7 +103,7 @@ def test_transparency_beside_grey_and_in_webp(mode):
     assert notes == ["Transparent parts are shown on white."]
 
 
-def test_a_transparent_colour_of_a_palette_is_shown_on_white():
+def test_a_transparent_color_of_a_palette_is_shown_on_white():
     source = Image.new("P", (10, 10), 1)
     source.putpalette([0, 0, 0, 0, 0, 255])
     source.paste(0, (0, 0, 5, 10))
@@ -257,7 +257,7 @@ def test_the_square_is_scaled():
 
 def test_a_photograph_with_a_second_picture_in_it_is_read():
     """Many phones and cameras write a preview or a depth map behind the JPEG (MPO): it does not move."""
-    pictures = [Image.new("RGB", (20, 10), colour) for colour in ("red", "blue")]
+    pictures = [Image.new("RGB", (20, 10), color) for color in ("red", "blue")]
     picture, _ = read_picture(encoded(pictures[0], "MPO", save_all=True, append_images=pictures[1:]))
     assert picture.size == (20, 10)
     assert np.abs(np.asarray(picture).astype(int) - (255, 0, 0)).max() < 6
@@ -279,7 +279,7 @@ def test_an_orientation_that_says_nothing_makes_no_note(orientation):
     assert read_picture(encoded(Image.new("RGB", (20, 10)), "PNG", exif=exif))[1] == []
 
 
-def test_a_transparent_grey_of_16_bits_is_shown_on_white():
+def test_a_transparent_gray_of_16_bits_is_shown_on_white():
     deep = Image.fromarray(np.full((16, 16), 1000, np.uint16))
     picture, notes = read_picture(encoded(deep, "PNG", transparency=1000))
     assert (np.asarray(picture) == 255).all()

@@ -114,7 +114,7 @@ def test_a_covered_patch_and_a_silent_head_change_the_answer(server, page, chart
 
 
 def test_a_training_plays_to_its_end(server, page, chart):
-    page.goto(f"{server.url}/attention?run=vit&view=growth&moment=3")
+    page.goto(f"{server.url}/attention?run=vit&view=growth&snapshot=3")
     chart(page, "Rollout (through all layers, to where the class is read) after 0.74 epochs").wait_for()
     page.get_by_role("button", name="Play").click()
     chart(page, "After 0.026 epochs the model says").wait_for()
@@ -167,7 +167,7 @@ def test_a_picture_of_ones_own_is_asked_and_the_view_stays(server, page, chart, 
 
 
 def test_a_page_to_keep_has_the_charts_of_its_view(server, page, tmp_path):
-    page.goto(f"{server.url}/attention?run=vit&view=growth&moment=2")
+    page.goto(f"{server.url}/attention?run=vit&view=growth&snapshot=2")
     page.get_by_role("button", name="View, HTML").wait_for()
     page.get_by_role("button", name="Play").wait_for()
     with page.expect_download() as download:

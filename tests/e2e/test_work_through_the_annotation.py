@@ -80,7 +80,7 @@ def test_the_papers_listing_runs_beside_its_results(server, page, chart):
     page.get_by_text("After epoch 6.").wait_for()
 
 
-def test_no_page_is_wider_than_a_telephone(server, page):
+def test_no_page_is_wider_than_a_phone(server, page):
     page.set_viewport_size({"width": 390, "height": 844})
     for place in ORDER:
         page.goto(f"{server.url}/{place.name}")

@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-from vitdemo.explain.ablation import both, edges_off, heads_off
+from vitdemo.explain.ablation import ablate_heads, block_attention, both
 
 
 @torch.no_grad()
@@ -14,7 +14,7 @@ def test_a_head_that_is_off_is_one_whose_values_are_not_projected(trained_model,
     d = changed.config.head_dim
     for layer, head in [(0, 1), (0, 3), (4, 2)]:
         changed.blocks[layer].attn.proj.weight[:, head * d : (head + 1) * d] = 0
-    logits, trace = trained_model.trace(pictures, heads_off([(0, 1), (0, 3), (4, 2)]))
+    logits, trace = trained_model.trace(pictures, ablate_heads([(0, 1), (0, 3), (4, 2)]))
     torch.testing.assert_close(logits, changed(pictures), atol=1e-5, rtol=1e-5)
     assert not torch.allclose(logits, trained_model(pictures), atol=0.01)
     assert trace.attention[0][:, [1, 3]].abs().max() == 0
@@ -42,7 +42,7 @@ def masked_by_scores(model, images, edges, layers):
 @torch.no_grad()
 def test_an_edge_that_is_off_is_one_masked_before_the_softmax(trained_model, pictures, layers):
     edges = [(0, 5), (0, 6), (12, 12), (3, 0)]
-    logits, trace = trained_model.trace(pictures, edges_off(edges, layers))
+    logits, trace = trained_model.trace(pictures, block_attention(edges, layers))
     torch.testing.assert_close(logits, masked_by_scores(trained_model, pictures, edges, layers), atol=1e-5, rtol=1e-5)
     assert not torch.equal(logits, trained_model(pictures))
     for asking, attended in edges:
@@ -54,14 +54,14 @@ def test_an_edge_that_is_off_is_one_masked_before_the_softmax(trained_model, pic
 @torch.no_grad()
 def test_a_token_that_may_look_at_none_takes_nothing(random_model, pictures):
     tokens = random_model.config.num_tokens
-    _, trace = random_model.trace(pictures, edges_off([(0, attended) for attended in range(tokens)], [0]))
+    _, trace = random_model.trace(pictures, block_attention([(0, attended) for attended in range(tokens)], [0]))
     assert trace.attention[0][:, :, 0].abs().max() == 0
     assert all(layer.isfinite().all() for layer in trace.attention)
 
 
 @torch.no_grad()
 def test_without_heads_or_edges_nothing_changes(random_model, pictures):
-    edit = both(heads_off([]), edges_off([], range(2)))
+    edit = both(ablate_heads([]), block_attention([], range(2)))
     assert torch.equal(random_model.trace(pictures, edit)[0], random_model(pictures))
 
 
@@ -69,6 +69,6 @@ def test_without_heads_or_edges_nothing_changes(random_model, pictures):
 def test_both_at_once(trained_model, pictures):
     changed = copy.deepcopy(trained_model)
     changed.blocks[2].attn.proj.weight[:, :32] = 0
-    edit = both(heads_off([(2, 0)]), edges_off([(0, 7)], range(6)))
+    edit = both(ablate_heads([(2, 0)]), block_attention([(0, 7)], range(6)))
     expected = masked_by_scores(changed, pictures, [(0, 7)], range(6))
     torch.testing.assert_close(trained_model.trace(pictures, edit)[0], expected, atol=1e-5, rtol=1e-5)

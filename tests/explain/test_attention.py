@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from vitdemo.config import ConfigError, ModelConfig
-from vitdemo.data.cifar10 import load_cifar10, normalise
-from vitdemo.explain.attention import all_grids, attention_grid, attention_matrix, has_cls, min_max, token_name
+from vitdemo.data.cifar10 import load_cifar10, normalize
+from vitdemo.explain.attention import attention_map, attention_maps, attention_matrix, has_cls, min_max, token_name
 from vitdemo.model import Trace, VisionTransformer
 
 CONFIG = ModelConfig(patch_size=8, embed_dim=12, depth=2, num_heads=3)  # 16 patches, 17 tokens
@@ -24,7 +24,7 @@ def model():
 
 @pytest.fixture
 def trace(model):
-    return model.trace(normalise(load_cifar10(1, 1).validation.images))[1]
+    return model.trace(normalize(load_cifar10(1, 1).validation.images))[1]
 
 
 def attention_by_loops(model, tokens, layer, head):
@@ -76,35 +76,35 @@ def test_a_layer_or_head_that_is_not_there(trace, layer, head, said):
 
 def test_the_grid_lies_as_the_patches_do():
     matrix = np.arange(25.0).reshape(5, 5)
-    np.testing.assert_array_equal(attention_grid(matrix, 2), [[11, 12], [13, 14]])
+    np.testing.assert_array_equal(attention_map(matrix, 2), [[11, 12], [13, 14]])
 
 
 def test_the_grid_of_what_a_token_gives_is_its_column():
     matrix = np.arange(25.0).reshape(5, 5)
-    np.testing.assert_array_equal(attention_grid(matrix, 2, given=True), [[7, 12], [17, 22]])
+    np.testing.assert_array_equal(attention_map(matrix, 2, given=True), [[7, 12], [17, 22]])
 
 
-def test_all_grids_are_those_of_each_layer_and_head(trace):
+def test_attention_maps_are_those_of_each_layer_and_head(trace):
     for token, given in ((0, False), (3, True), (None, False)):
-        grids = all_grids(trace, token, given)
+        grids = attention_maps(trace, token, given)
         assert grids.shape == (2, 3, 4, 4)
         for layer in range(2):
             for head in range(3):
-                expected = attention_grid(attention_matrix(trace, layer, head), token, given)
+                expected = attention_map(attention_matrix(trace, layer, head), token, given)
                 np.testing.assert_array_equal(grids[layer, head], expected)
 
 
 def test_without_cls_the_grid_holds_every_token():
     matrix = np.arange(16.0).reshape(4, 4)
-    np.testing.assert_array_equal(attention_grid(matrix, 0), [[0, 1], [2, 3]])
-    np.testing.assert_array_equal(attention_grid(matrix, 3), [[12, 13], [14, 15]])
+    np.testing.assert_array_equal(attention_map(matrix, 0), [[0, 1], [2, 3]])
+    np.testing.assert_array_equal(attention_map(matrix, 3), [[12, 13], [14, 15]])
 
 
 def test_the_grid_of_all_tokens_is_the_mean_of_theirs():
     for tokens in (4, 5):
         matrix = np.arange(float(tokens**2)).reshape(tokens, tokens)
-        grids = [attention_grid(matrix, token) for token in range(tokens)]
-        np.testing.assert_allclose(attention_grid(matrix, None), sum(grids) / tokens)
+        grids = [attention_map(matrix, token) for token in range(tokens)]
+        np.testing.assert_allclose(attention_map(matrix, None), sum(grids) / tokens)
 
 
 @pytest.mark.parametrize("pooling", ["cls", "mean", "attention"])
@@ -117,19 +117,19 @@ def test_the_number_of_tokens_tells_whether_the_first_is_cls(pooling, patch_size
 @pytest.mark.parametrize("token", [-1, 5])
 def test_a_token_that_is_not_there(token):
     with pytest.raises(ConfigError, match=r"tokens 0 \(CLS\) to 4"):
-        attention_grid(np.eye(5), token)
+        attention_map(np.eye(5), token)
 
 
 @pytest.mark.parametrize("token", [-1, 4])
 def test_a_token_that_is_not_there_without_cls(token):
     with pytest.raises(ConfigError, match="tokens 0 to 3"):
-        attention_grid(np.eye(4), token)
+        attention_map(np.eye(4), token)
 
 
 def test_a_patch_that_all_look_at_is_found_where_it_lies():
     attention = torch.zeros(1, 1, 17, 17)
     attention[..., 1 + 4 * 2 + 3] = 1.0  # row 3, column 4 of a 4 x 4 grid
-    grid = attention_grid(attention_matrix(Trace(attention=[attention]), 0, None), 0)
+    grid = attention_map(attention_matrix(Trace([], attention=[attention]), 0, None), 0)
     assert np.argwhere(grid == 1).tolist() == [[2, 3]]
     assert token_name(1 + int(grid.argmax()), 4) == "row 3, column 4"
 

@@ -1,12 +1,12 @@
 """Deletion and insertion, on a toy model whose areas are known, and against loops."""
 
 import math
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
+from vitdemo.config import ModelConfig
 from vitdemo.explain.faithfulness import area, curves, gaps_over, order_of, random_orders, verdict
 from vitdemo.explain.methods import by_occlusion, by_relevance
 from vitdemo.explain.occlusion import cover
@@ -15,7 +15,7 @@ from vitdemo.explain.occlusion import cover
 class CountsBright:
     """A toy of 4 x 4 patches of one pixel: the probability of class 1 is the share of the four bright ones that is left."""
 
-    config = SimpleNamespace(image_size=4, patch_size=1)
+    config = ModelConfig(image_size=4, patch_size=1)
     bright = ((0, 0), (1, 2), (2, 1), (3, 3))
 
     @property

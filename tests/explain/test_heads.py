@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from vitdemo.config import ModelConfig
-from vitdemo.explain.heads import distances, head_character
+from vitdemo.explain.heads import distances, head_statistics
 from vitdemo.model import Trace, VisionTransformer
 
 
@@ -29,7 +29,7 @@ def character_by_loops(attention, cls, side, patch_size):
 @torch.no_grad()
 def check(model, pictures):
     c = model.config
-    found = head_character(model, pictures)
+    found = head_statistics(model, pictures)
     for layer, attention in enumerate(model.trace(pictures)[1].attention):
         for head in range(c.num_heads):
             expected = character_by_loops(
@@ -59,8 +59,8 @@ def made(monkeypatch):
 
     def make(attention):
         model = VisionTransformer(ModelConfig(patch_size=16, embed_dim=8, depth=1, num_heads=1), seed=0).eval()
-        monkeypatch.setattr(model, "trace", lambda images: (None, Trace(attention=[attention[None, None]])))
-        return {name: float(value) for name, value in vars(head_character(model, None)).items()}
+        monkeypatch.setattr(model, "trace", lambda images: (None, Trace([], attention=[attention[None, None]])))
+        return {name: float(value) for name, value in vars(head_statistics(model, None)).items()}
 
     return make
 

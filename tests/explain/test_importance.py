@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from vitdemo.data.cifar10 import load_cifar10, normalise
-from vitdemo.explain.ablation import heads_off
+from vitdemo.data.cifar10 import load_cifar10, normalize
+from vitdemo.explain.ablation import ablate_heads
 from vitdemo.explain.importance import accuracy_and_loss, gradient_importance, removals
 
 
@@ -48,12 +48,14 @@ def test_the_gradient_as_by_differences(random_model, pictures, labels):
 def test_without_any_head_the_trained_model_knows_nothing(trained_model, pictures, labels):
     everything = [(layer, head) for layer in range(6) for head in range(4)]
     assert accuracy_and_loss(trained_model, pictures, labels)[0] == 1
-    assert accuracy_and_loss(trained_model, pictures, labels, heads_off(everything))[1] > 1  # in nats; guessing has 2.3
+    assert (
+        accuracy_and_loss(trained_model, pictures, labels, ablate_heads(everything))[1] > 1
+    )  # in nats; guessing has 2.3
 
 
 def test_more_pictures_than_fit_into_a_batch(random_model):
     split = load_cifar10(1, 150).validation
-    images = normalise(split.images)
+    images = normalize(split.images)
     with torch.no_grad():
         right = float((random_model(images).argmax(dim=1) == split.labels).float().mean())
     assert accuracy_and_loss(random_model, images, split.labels)[0] == pytest.approx(right)

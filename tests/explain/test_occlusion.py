@@ -4,22 +4,22 @@ import numpy as np
 import pytest
 import torch
 
-from vitdemo.explain.occlusion import cover, occlusion, probabilities_covered
+from vitdemo.explain.occlusion import cover, occlusion, probabilities_occluded
 
 
 def covered_by_loops(image, patches, patch_size):
-    """(C, H, W) numpy with some patches (row, column) in the mean colour."""
+    """(C, H, W) numpy with some patches (row, column) in the mean color."""
     painted = image.copy()
     for row, column in patches:
         for channel in range(len(image)):
-            colour = image[channel].mean()
+            color = image[channel].mean()
             for y in range(row * patch_size, (row + 1) * patch_size):
                 for x in range(column * patch_size, (column + 1) * patch_size):
-                    painted[channel, y, x] = colour
+                    painted[channel, y, x] = color
     return painted
 
 
-def test_a_covered_patch_has_the_mean_colour_and_the_rest_stays(pictures):
+def test_a_covered_patch_has_the_mean_color_and_the_rest_stays(pictures):
     covered = torch.zeros(3, 4, 4, dtype=torch.bool)
     covered[1, 0, 3] = covered[1, 2, 1] = True
     found = cover(pictures, covered, 8)
@@ -56,6 +56,6 @@ def test_occlusion_of_a_trained_model_as_by_loops(trained_model, pictures):
 
 def test_more_ways_to_cover_than_fit_into_a_batch(random_model, pictures):
     covered = torch.rand(150, 2, 2, generator=torch.Generator().manual_seed(0)) < 0.5
-    found = probabilities_covered(random_model, pictures[0], covered)
+    found = probabilities_occluded(random_model, pictures[0], covered)
     torch.testing.assert_close(found.sum(dim=1), torch.ones(150))
-    torch.testing.assert_close(found[149:], probabilities_covered(random_model, pictures[0], covered[149:]))
+    torch.testing.assert_close(found[149:], probabilities_occluded(random_model, pictures[0], covered[149:]))

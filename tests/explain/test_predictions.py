@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
-from vitdemo.data.cifar10 import load_cifar10, normalise
+from vitdemo.data.cifar10 import load_cifar10, normalize
 from vitdemo.explain.predictions import class_probabilities, confusion_matrix, surest
 from vitdemo.model import VisionTransformer
 
@@ -14,7 +14,7 @@ def test_probabilities_are_the_softmax_of_every_image(tiny):
     split = load_cifar10(1, 150).validation  # more than one batch
     probabilities = class_probabilities(model, split)
     with torch.no_grad():
-        expected = model(normalise(split.images)).softmax(dim=1).numpy()
+        expected = model(normalize(split.images)).softmax(dim=1).numpy()
     np.testing.assert_allclose(probabilities, expected, atol=1e-6)
 
 

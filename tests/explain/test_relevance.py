@@ -5,7 +5,7 @@ import pytest
 import torch
 from test_model import timm_twin
 
-from vitdemo.explain.ablation import edges_off
+from vitdemo.explain.ablation import block_attention
 from vitdemo.explain.relevance import relevance
 
 
@@ -82,7 +82,7 @@ def test_another_class_has_another_map(trained_model, pictures):
 
 def test_an_ignored_patch_has_no_relevance(trained_model, pictures, monkeypatch):
     ignored = 1 + 20
-    edit = edges_off([(asking, ignored) for asking in range(65) if asking != ignored], range(6))
+    edit = block_attention([(asking, ignored) for asking in range(65) if asking != ignored], range(6))
     plain = trained_model.trace
     monkeypatch.setattr(trained_model, "trace", lambda images: plain(images, edit))
     relevant = relevance(trained_model, pictures[:1], torch.tensor([3]))[0]

@@ -21,7 +21,7 @@ from vitdemo.figures.attention import (
     thumbnails,
 )
 from vitdemo.figures.curves import all_curves, curve_values, metric_curve
-from vitdemo.figures.export import LINE, MARGIN, PANEL, colours, view_page, view_png
+from vitdemo.figures.export import LINE, MARGIN, PANEL, colors, view_page, view_png
 from vitdemo.figures.faithfulness import removal, similarity
 from vitdemo.figures.heads import by_layer, head_at, head_map, head_places
 from vitdemo.figures.pictures import CELL, GAP, patches, sheet, to_source
@@ -75,7 +75,7 @@ def test_a_curve_has_a_point_an_epoch_for_each_part(key):
     )
 
 
-def test_the_parts_differ_without_colour_too():
+def test_the_parts_differ_without_color_too():
     training, validation = metric_curve(history(2), "loss", 2).data
     assert training.line.color != validation.line.color
     assert training.line.dash != validation.line.dash
@@ -135,7 +135,7 @@ def test_the_overlay_on_a_scale_for_all_and_smooth():
     assert heat.colorbar.ticktext == ("0.000", "2.500")
 
 
-def test_signed_colours_part_at_zero():
+def test_signed_colors_part_at_zero():
     grid = np.array([[0.1, -0.4], [0.2, 0.0]])
     heat = overlay(IMAGE, grid, 16, None, 1.0, signed=True).data[1]
     assert (heat.zmin, heat.zmax) == (-0.4, 0.4)
@@ -207,8 +207,8 @@ def test_the_most_probable_class_is_on_top_and_the_right_one_is_ticked():
     bars = figure.data[0]
     assert list(bars.y)[::-1] == ["cat", "dog ✓", "elk", "ant", "bee"]
     assert list(bars.x)[::-1] == [0.4, 0.25, 0.15, 0.1, 0.05]
-    colours = list(bars.marker.color)[::-1]
-    assert len({colours[0], colours[1], colours[2]}) == 3
+    colors = list(bars.marker.color)[::-1]
+    assert len({colors[0], colors[1], colors[2]}) == 3
 
 
 def test_nobody_is_wrong_about_a_picture_without_a_label():
@@ -252,7 +252,7 @@ def test_the_sheet_holds_each_picture_in_its_place():
     assert (np.shape(cells.z), cells.x0, cells.dx) == ((3, 3), CELL / 2, CELL)
 
 
-def test_all_colour_on_the_overlay_is_attention():
+def test_all_color_on_the_overlay_is_attention():
     canvas = pixels_of(overlay(IMAGE, np.eye(4), 8, None, 0.5))
     assert (canvas == canvas[..., :1]).all()
     np.testing.assert_array_equal(pixels_of(picture_with_patch(IMAGE, 8, None)), IMAGE)
@@ -320,7 +320,7 @@ def test_growth_has_a_line_for_each_answer_and_the_accuracy():
     assert [shape.x0 for shape in figure.layout.shapes] == [1]
 
 
-def test_the_kept_picture_has_the_map_in_its_colours():
+def test_the_kept_picture_has_the_map_in_its_colors():
     grid, grids = np.array([[0.0, 1.0], [0.5, 0.0]]), RNG.random((3, 2, 2, 2))
     content = view_png(IMAGE, grid, grids, 1.0, "a title", "a note")
     pixels = np.asarray(Image.open(io.BytesIO(content)).convert("RGB")).astype(int)
@@ -329,15 +329,15 @@ def test_the_kept_picture_has_the_map_in_its_colours():
         pixels[top : top + PANEL, MARGIN + place * (PANEL + MARGIN) :][:, :PANEL] for place in range(3)
     )
     np.testing.assert_array_equal(picture[6::12, 6::12], IMAGE)
-    dark, bright = colours(np.array([0.0, 1.0])).round()
-    for row, column, colour in ((0, 0, dark), (0, 1, bright), (1, 1, dark)):
-        np.testing.assert_array_equal(shown[row * 192 + 96, column * 192 + 96], colour)
+    dark, bright = colors(np.array([0.0, 1.0])).round()
+    for row, column, color in ((0, 0, dark), (0, 1, bright), (1, 1, dark)):
+        np.testing.assert_array_equal(shown[row * 192 + 96, column * 192 + 96], color)
     assert (sheet_[: PANEL // 3, 2 * PANEL // 3 + 1 :] == 255).all()  # two heads, and a third's place is empty
     assert (pixels[:top] < 100).any()  # the words
 
 
-def test_the_colours_are_those_of_the_charts():
-    np.testing.assert_allclose(colours(np.array([0.0, 1.0])), [[68, 1, 84], [253, 231, 37]], atol=1)
+def test_the_colors_are_those_of_the_charts():
+    np.testing.assert_allclose(colors(np.array([0.0, 1.0])), [[68, 1, 84], [253, 231, 37]], atol=1)
 
 
 def test_the_kept_page_holds_its_figures_and_needs_no_network():

@@ -3,13 +3,13 @@
 import pytest
 import torch
 
-from vitdemo.lessons.activations import flow, stream, without_norm1
+from vitdemo.lessons.activations import activations, residual_norms, without_norm1
 
 
 def test_every_step_has_its_shape(random_model):
     config = random_model.config
     images = torch.randn(3, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    found = {step.name: step.shape for step in flow(random_model, images)}
+    found = {step.name: step.shape for step in activations(random_model, images)}
     T, D = config.num_tokens, config.embed_dim
     assert found == {
         "images": (3, 3, 32, 32),
@@ -30,18 +30,18 @@ def test_every_step_has_its_shape(random_model):
 
 
 def test_means_and_spreads_are_those_of_the_tensors(trained_model, pictures):
-    found = {step.name: step for step in flow(trained_model, pictures)}
+    found = {step.name: step for step in activations(trained_model, pictures)}
     with torch.no_grad():
         logits, trace = trained_model.trace(pictures)
-        normalised = trained_model.blocks[0].norm1(trace.tokens[0])
-    for name, tensor in (("head", logits), ("attention", trace.attention[0]), ("blocks[0].norm1", normalised)):
+        normalized = trained_model.blocks[0].norm1(trace.tokens[0])
+    for name, tensor in (("head", logits), ("attention", trace.attention[0]), ("blocks[0].norm1", normalized)):
         assert found[name].mean == pytest.approx(float(tensor.mean()), abs=1e-6)
-        assert found[name].spread == pytest.approx(float(tensor.std()), rel=1e-5)
+        assert found[name].std == pytest.approx(float(tensor.std()), rel=1e-5)
     assert found["attention"].mean == pytest.approx(1 / 65)
 
 
 def test_the_stream_is_what_the_halves_add(trained_model, pictures):
-    found = stream(trained_model, pictures)
+    found = residual_norms(trained_model, pictures)
     with torch.no_grad():
         x = trained_model.embed(pictures)
         for layer, block in enumerate(trained_model.blocks):
@@ -56,8 +56,8 @@ def test_the_stream_is_what_the_halves_add(trained_model, pictures):
 
 
 def test_no_hook_stays(trained_model, pictures):
-    flow(trained_model, pictures)
-    stream(trained_model, pictures)
+    activations(trained_model, pictures)
+    residual_norms(trained_model, pictures)
     assert not any(module._forward_hooks for module in trained_model.modules())
 
 

@@ -18,7 +18,7 @@ DIFFERENT = {
     "decay": {"optimizer"},
     "dropout": {"dropout"},
     "augmentation": {"augmentation", "jitter"},
-    "by heart": {"augmentation", "jitter", "cutmix", "erasing"},
+    "by heart": {"augmentation", "jitter", "cutmix", "cutout"},
 }
 
 

@@ -55,4 +55,4 @@ def test_similarity_of_positions_is_a_cosine(trained_model):
     positions = trained_model.pos_embed[0, 1:].detach()
     a, b = positions[27] - positions.mean(dim=0), positions[5] - positions.mean(dim=0)
     assert found[0, 5] == pytest.approx(float(a @ b / (a.norm() * b.norm())), abs=1e-5)
-    assert found[3, 4] > found[0, 7]  # neighbours are more alike
+    assert found[3, 4] > found[0, 7]  # neighbors are more alike

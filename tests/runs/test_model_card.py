@@ -8,8 +8,7 @@ from vitdemo.config import PRESETS, ModelConfig, TrainConfig
 from vitdemo.data import cifar10
 from vitdemo.data.cifar10 import CLASSES, load_cifar10
 from vitdemo.model import VisionTransformer
-from vitdemo.runs import model_card
-from vitdemo.runs.model_card import command, long_card, processor
+from vitdemo.runs.model_card import command, model_card
 from vitdemo.runs.run import card_of, new_run
 from vitdemo.training.loop import evaluate, predict
 from vitdemo.training.metrics import METRICS
@@ -39,11 +38,11 @@ def test_the_command_begins_with_the_nearest_preset(name):
 
 @pytest.mark.parametrize("source", ["test", "train"])
 def test_the_card_says_how_good_the_model_is(tiny, short, source, monkeypatch):
-    monkeypatch.setattr(model_card, "SAMPLE", {"train": 5000, "test": 30})
+    monkeypatch.setattr("vitdemo.runs.model_card.SAMPLE", {"train": 5000, "test": 30})
     training = replace(short, validation_images=100, validation_from=source)
     run, model = replace(new_run(tiny, training), threads=2), VisionTransformer(tiny, seed=0)
     checked = load_cifar10(training.train_images, 100, source).validation
-    written = long_card(run, model)
+    written = model_card(run, model)
     assert {name: written[name] for name in card_of(run)} == card_of(run)
     assert written["command"] == command(run)
     assert written["machine"].endswith(", 2 threads")
@@ -58,9 +57,5 @@ def test_the_card_says_how_good_the_model_is(tiny, short, source, monkeypatch):
 
 
 def test_fewer_images_than_ship_are_all_of_them(tiny, short):
-    written = long_card(new_run(tiny, short), VisionTransformer(tiny, seed=0))
+    written = model_card(new_run(tiny, short), VisionTransformer(tiny, seed=0))
     assert written["sample"]["images"] == written["test"]["images"] == short.validation_images < cifar10.SAMPLE["test"]
-
-
-def test_the_processor_has_a_name():
-    assert processor().strip()

@@ -11,16 +11,15 @@ from torchvision.models.vision_transformer import VisionTransformer as Theirs
 from torchvision.transforms import functional
 
 from vitdemo.config import ConfigError
-from vitdemo.data.cifar10 import normalise
+from vitdemo.data.cifar10 import normalize
 from vitdemo.runs.pretrained import (
     PRETRAINED,
     arrived,
-    classes_of,
-    cut_out,
+    config_of,
+    crop,
     download_file,
     fetch_weights,
     from_torchvision,
-    shape_of,
     take_our_images,
     weights_file,
 )
@@ -83,26 +82,21 @@ def test_a_picture_that_we_prepare_is_classified_as_one_that_they_prepare(name, 
     own = get_model_weights(name).IMAGENET1K_V1.transforms()
     pixels = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)
     picture = torch.from_numpy(pixels).permute(2, 0, 1)
-    cut = cut_out(name, picture)
+    cut = crop(name, picture)
     assert (cut.dtype, cut.shape) == (torch.uint8, (3, 224, 224))
     expected = own(picture)  # theirs from a tensor, as Pillow rounds otherwise than torch
     ours = from_torchvision(small)
     take_our_images(ours, own.mean, own.std)
     with torch.no_grad():
         theirs = small(expected[None, :, 50:82, 50:82])
-        torch.testing.assert_close(ours(normalise(cut[None])[:, :, 50:82, 50:82]), theirs, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(ours(normalize(cut[None])[:, :, 50:82, 50:82]), theirs, atol=1e-5, rtol=1e-5)
     assert theirs.std() > 0.01
 
 
 @pytest.mark.parametrize("name", PRETRAINED)
 def test_shapes_are_those_of_torchvision(name):
     with torch.device("meta"):
-        assert shape_of(models.get_model(name)) == PRETRAINED[name]
-
-
-def test_there_is_a_name_for_each_class():
-    assert len(set(classes_of("vit_b_16"))) == 1000
-    assert classes_of("vit_b_16")[281] == "tabby"
+        assert config_of(models.get_model(name)) == PRETRAINED[name]
 
 
 @pytest.fixture
@@ -126,13 +120,16 @@ def test_fetched_weights_are_a_checkpoint_that_takes_our_images(served, small):
     fetch_weights("vit_b_16")
     assert len(served) == 1
     assert [path.name for path in weights_file("vit_b_16").parent.iterdir()] == ["vit_b_16.safetensors"]
-    model = load_weights(next(run for run in pretrained_runs() if run.id == "vit_b_16"))
+    run = next(run for run in pretrained_runs() if run.id == "vit_b_16")
+    assert len(set(run.classes)) == 1000
+    assert run.classes[281] == "tabby"
+    model = load_weights(run)
     assert torch.equal(model.head.weight, small.heads.head.weight)
     assert not model.training
     image = torch.randint(0, 256, (1, 3, 32, 32), generator=torch.Generator().manual_seed(2), dtype=torch.uint8)
     own = get_model_weights("vit_b_16").IMAGENET1K_V1.transforms()
     theirs = small(functional.normalize(image / 255, own.mean, own.std))
-    torch.testing.assert_close(model(normalise(image)), theirs, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(model(normalize(image)), theirs, atol=1e-5, rtol=1e-5)
 
 
 def test_a_download_that_is_damaged_is_said_and_not_kept(served, monkeypatch):

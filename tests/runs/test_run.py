@@ -4,7 +4,6 @@ import multiprocessing
 import random
 import time
 from dataclasses import replace
-from itertools import pairwise
 
 import pytest
 import torch
@@ -14,15 +13,13 @@ from vitdemo.model import VisionTransformer
 from vitdemo.runs.checkpoint import load_checkpoint, save_checkpoint
 from vitdemo.runs.run import (
     ID,
-    MOMENTS,
+    RENAMED,
     Run,
     card_of,
     epoch_record,
     list_runs,
     load_run,
     load_weights,
-    moment_epochs,
-    moments,
     new_run,
     save_run,
     shipped_runs,
@@ -120,7 +117,7 @@ def test_saving_without_weights_keeps_those_there_are(tiny, short):
 def test_a_run_without_weights(tiny, short):
     run = new_run(tiny, short)
     save_run(run)
-    assert message_of(load_weights, run) == f"Run {run.id} has no weights yet: they are kept from its first epoch on."
+    assert message_of(load_weights, run) == f"Run {run.id} has no weights yet. They are saved at the end of each epoch."
 
 
 def test_damaged_weights(tiny, short):
@@ -145,7 +142,7 @@ def test_damaged_weights(tiny, short):
 )
 def test_what_is_no_id_is_refused(run_id):
     message = message_of(load_run, run_id)
-    assert message.endswith("is not the id of a run: an id looks like 20260131-120000-0a1b2c.")
+    assert message.endswith("is not the id of a run. An id looks like 20260131-120000-0a1b2c.")
     assert len(message) < 200
 
 
@@ -231,7 +228,7 @@ def test_a_shipped_checkpoint_is_the_run_that_made_it(shipped, tiny, short):
     model = VisionTransformer(tiny, seed=0)
     save_checkpoint(shipped / "recommended.safetensors", model, card_of(made))
     (run,) = shipped_runs()
-    assert run == replace(made, id="recommended")
+    assert run == replace(made, id="recommended", origin="shipped")
     assert run.weights == shipped / "recommended.safetensors"
     assert torch.equal(load_weights(run).head.weight, model.head.weight)
 
@@ -339,57 +336,14 @@ def test_a_shipped_checkpoint_with_another_card_is_left_out(tmp_path, monkeypatc
     assert shipped_runs() == []
 
 
-@pytest.mark.parametrize("epochs", [1, 2, 3, 6, 10, 80, 1000])
-def test_moments_come_at_first_often_and_before_the_last_epoch(epochs):
-    kept = moment_epochs(epochs)
-    assert kept == sorted(set(kept))
-    assert all(1 <= epoch < epochs for epoch in kept)
-    assert (1 in kept) == (epochs > 1)
-    assert len(kept) <= MOMENTS
-    gaps = [later - earlier for earlier, later in pairwise([*kept, epochs])]
-    assert gaps == sorted(gaps) or epochs < 20
-
-
-def test_a_runs_models_at_its_moments(tiny, short):
-    run = replace(new_run(tiny, short), training=replace(short, epochs=6))
-    model = VisionTransformer(tiny, seed=0)
-    for epoch in range(1, 7):
-        run = replace(run, history=(*run.history, record_of(epoch)))
-        with torch.no_grad():
-            model.head.bias.fill_(epoch)
-        save_run(run, model)
-        save_run(run, model)
-    found = moments(run)
-    assert [moment.epochs for moment in found] == [*moment_epochs(6), 6]
-    for moment in found:
-        kept, _ = load_checkpoint(moment.weights)
-        assert kept.head.bias.tolist() == [moment.epochs] * 10
-        assert moment.accuracy == record_of(moment.epochs)["validation"]["accuracy"]
-
-
-def test_a_stopped_run_keeps_a_moment_as_it_was(tiny, short):
-    run = replace(new_run(tiny, replace(short, epochs=6)), history=(record_of(1),))
-    model = VisionTransformer(tiny, seed=0)
-    save_run(run, model)
-    (first,) = (run.folder / "moments").iterdir()
-    before = first.read_bytes()
-    with torch.no_grad():
-        model.head.bias.fill_(99)  # by steps of the next epoch
-    save_run(replace(run, state="stopped"), model)
-    assert first.read_bytes() == before
-    assert [moment.weights for moment in moments(run)] == [run.weights]  # its last steps, not that moment again
-
-
-def test_the_moments_of_what_ships():
-    for run in shipped_runs():
-        found = moments(run)
-        assert len(found) == 9
-        assert found[-1].epochs == run.training.epochs
-        assert found[0].accuracy < 0.3 < found[-1].accuracy
-
-
-def test_a_damaged_moment_is_left_out(tiny, short):
-    run = replace(new_run(tiny, replace(short, epochs=6)), history=(record_of(1),))
-    save_run(run, VisionTransformer(tiny, seed=0))
-    (run.folder / "moments" / "2.safetensors").write_bytes(b"cut off")
-    assert [moment.epochs for moment in moments(run)] == [1]
+def test_a_run_saved_under_the_old_names_of_its_settings_can_be_read(tiny, short):
+    training = replace(short, ema_decay=0.9, cutout=4, augmentation="flip_and_translate")
+    run = new_run(tiny, training)
+    save_run(run)
+    path = run.folder / "config.json"
+    text = path.read_text()
+    for old, new in RENAMED.items():
+        text = text.replace(f'"{new}"', f'"{old}"')
+    assert '"weight_averaging": 0.9' in text
+    path.write_text(text)
+    assert load_run(run.id) == run

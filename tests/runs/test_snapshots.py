@@ -1,3 +1,6 @@
+"""Snapshots: when they are taken, what is in them, and that taking them changes nothing."""
+
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -7,61 +10,112 @@ from safetensors.torch import load_file
 from vitdemo.config import ModelConfig, TrainConfig
 from vitdemo.data.cifar10 import load_cifar10
 from vitdemo.model import VisionTransformer
-from vitdemo.runs.checkpoint import load_checkpoint, save_checkpoint
-from vitdemo.runs.snapshots import save_snapshot, snapshot_steps
-from vitdemo.training.loop import BatchEnd, evaluate, train
+from vitdemo.runs.checkpoint import load_checkpoint
+from vitdemo.runs.run import load_run, new_run, shipped_runs
+from vitdemo.runs.snapshots import COUNT, list_snapshots, snapshot_steps, take_snapshot
+from vitdemo.runs.train_run import train_run
+from vitdemo.training.loop import BatchEnd, EpochEnd, evaluate, train
+
+SIZES = [(1, 1), (2, 1), (1, 3), (2, 3), (6, 5), (80, 10), (125, 10), (1, 60), (200, 391), (1000, 1)]
 
 
-@pytest.mark.parametrize("steps", [1, 2, 9, 10, 11, 12, 15, 20, 33, 60, 100, 564, 4_690, 46_920, 10**7])
-def test_snapshots_are_taken_from_the_tenth_step_on_and_before_the_last(steps):
-    taken = snapshot_steps(steps)
-    assert taken == sorted(set(taken))
-    assert all(10 <= step < steps for step in taken)
-    assert taken[:1] == ([10] if steps > 10 else [])
-    assert len(taken) == 8 or steps < 60
-    assert len(taken) <= 8
+@pytest.mark.parametrize(("epochs", "steps_per_epoch"), SIZES)
+def test_steps_ascend_and_end_before_the_run_does(epochs, steps_per_epoch):
+    steps = snapshot_steps(epochs, steps_per_epoch)
+    assert steps == sorted(set(steps))
+    assert all(1 <= step < epochs * steps_per_epoch for step in steps)
+    assert len(steps) <= COUNT
+    assert len(steps) >= min(COUNT, epochs * steps_per_epoch - 1) / 2
 
 
-def test_snapshots_are_as_far_apart_as_their_steps_are_late():
-    taken = [*snapshot_steps(100_000), 100_000]
-    ratios = [late / early for early, late in pairwise(taken)]
+@pytest.mark.parametrize(("epochs", "steps_per_epoch"), SIZES)
+def test_after_the_first_epoch_steps_are_at_the_ends_of_epochs(epochs, steps_per_epoch):
+    late = [step for step in snapshot_steps(epochs, steps_per_epoch) if step > steps_per_epoch]
+    assert all(step % steps_per_epoch == 0 for step in late)
+
+
+def test_steps_are_evenly_spaced_on_a_logarithmic_scale():
+    steps = [*snapshot_steps(100_000, 1), 100_000]
+    ratios = [late / early for early, late in pairwise(steps)]
     assert ratios == pytest.approx([10_000 ** (1 / 8)] * 8, rel=0.02)
 
 
-def test_a_snapshot_is_the_model_in_half_precision_with_its_moment(tmp_path):
+def test_steps_of_the_shipped_plain_vit():
+    assert snapshot_steps(200, 391)[:4] == [10, 31, 94, 288]
+
+
+def snapshots_of(run):
+    return [load_checkpoint(snapshot.weights)[1] for snapshot in list_snapshots(run)[:-1]]
+
+
+def test_a_run_has_its_snapshots_and_its_final_model(tiny, short):
+    run = new_run(tiny, replace(short, epochs=6))  # 3 steps an epoch
+    list(train_run(run, load_cifar10(20, 10)))
+    run = load_run(run.id)
+    cards = snapshots_of(run)
+    assert [card["step"] for card in cards] == snapshot_steps(6, 3)
+    assert [card["epochs"] for card in cards] == [card["step"] / 3 for card in cards]
+    found = list_snapshots(run)
+    assert [snapshot.epochs for snapshot in found] == [*(card["epochs"] for card in cards), 6]
+    assert found[-1].weights == run.weights
+    for card in cards:
+        if card["epochs"] % 1 == 0:
+            assert card["validation"] == run.history[int(card["epochs"]) - 1]["validation"]
+
+
+def test_a_snapshot_is_the_model_in_half_precision_with_its_accuracy(tiny):
     config = ModelConfig(patch_size=4, embed_dim=16, depth=1, num_heads=2, stem="conv", pooling="mean")
-    model, data = VisionTransformer(config, seed=0), load_cifar10(20, 30)
-    (*_, event) = (
-        event for event in train(model, data, TrainConfig(epochs=2, batch_size=8)) if type(event) is BatchEnd
-    )
-    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    save_snapshot(tmp_path / "growth", 4, model, event, data.validation)
-
-    path = tmp_path / "growth" / "4.safetensors"
-    loaded, card = load_checkpoint(path)
-    assert loaded.config == config
-    assert (card["step"], card["epochs"]) == (6, 2.0)
-    assert card["validation"] == evaluate(model, data.validation)
-    for name, tensor in load_file(path).items():
-        assert torch.equal(tensor, before[name].half() if before[name].is_floating_point() else before[name])
-        assert torch.equal(model.state_dict()[name], before[name])
-    save_checkpoint(tmp_path / "full.safetensors", model, card)
-    assert path.stat().st_size < 0.55 * (tmp_path / "full.safetensors").stat().st_size
-
-
-def test_the_moment_is_told_in_fractions_of_an_epoch(tmp_path, tiny):
-    save_snapshot(
-        tmp_path, 1, VisionTransformer(tiny, seed=0), BatchEnd(3, 1, 4, 2.0, 1.0), load_cifar10(1, 20).validation
-    )
-    _, card = load_checkpoint(tmp_path / "1.safetensors")
-    assert (card["step"], card["epochs"]) == (9, 2.25)
+    recipe = TrainConfig(epochs=2, batch_size=8, train_images=160, validation_images=30)
+    model, data, run = VisionTransformer(config, seed=0), load_cifar10(160, 30), new_run(config, recipe)
+    before = {}
+    for event in train(model, data, recipe):
+        state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+        take_snapshot(run, model, event, data)
+        if isinstance(event, BatchEnd) and event.epoch == 1 and event.batch in snapshot_steps(2, 20):
+            before[event.batch] = state, evaluate(model, data.validation)
+    assert before
+    for number, (step, (state, metrics)) in enumerate(before.items(), start=1):
+        path = run.snapshots_folder / f"{number}.safetensors"
+        loaded, card = load_checkpoint(path)
+        assert loaded.config == config
+        assert (card["step"], card["epochs"]) == (step, step / 20)
+        assert card["validation"]["accuracy"] == metrics["accuracy"]
+        for name, tensor in load_file(path).items():
+            expected = state[name]
+            assert torch.equal(tensor, expected.half() if expected.is_floating_point() else expected)
 
 
-def test_a_snapshot_changes_no_number_of_the_training(tmp_path, tiny):
-    data, config = load_cifar10(20, 10), TrainConfig(epochs=2, batch_size=8)
-    plain, looked_at = (VisionTransformer(tiny, seed=0) for _ in range(2))
-    list(train(plain, data, config))
-    for event in train(looked_at, data, config):
-        if isinstance(event, BatchEnd):
-            save_snapshot(tmp_path, event.batch, looked_at, event, data.validation)
-    assert all(torch.equal(mine, its) for mine, its in zip(plain.parameters(), looked_at.parameters(), strict=True))
+def test_taking_snapshots_changes_no_number_of_the_run(tiny, short):
+    data, recipe = load_cifar10(20, 10), replace(short, epochs=4)
+    run, plain, watched = new_run(tiny, recipe), *(VisionTransformer(tiny, seed=0) for _ in range(2))
+    list(train(plain, data, recipe))
+    for event in train(watched, data, recipe):
+        take_snapshot(run, watched, event, data)
+    assert list(run.snapshots_folder.iterdir())
+    assert all(torch.equal(mine, its) for mine, its in zip(plain.parameters(), watched.parameters(), strict=True))
+
+
+def test_a_stopped_run_shows_its_last_epoch_once(tiny, short):
+    run = new_run(tiny, replace(short, epochs=6))
+    events = train_run(run, load_cifar10(20, 10))
+    next(event for _, event in events if isinstance(event, EpochEnd))
+    events.close()
+    run = load_run(run.id)
+    found = list_snapshots(run)
+    assert found[-1].weights == run.weights
+    assert [snapshot.epochs for snapshot in found] == [step / 3 for step in snapshot_steps(6, 3) if step < 3] + [1]
+
+
+def test_the_shipped_models_have_eight_snapshots():
+    for run in shipped_runs():
+        found = list_snapshots(run)
+        assert len(found) == 9
+        assert found[-1].epochs == run.training.epochs
+        assert found[0].accuracy < 0.3 < found[-1].accuracy
+
+
+def test_a_damaged_snapshot_is_left_out(saved_run):
+    path = saved_run.snapshots_folder / "9.safetensors"
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"cut off")
+    assert path not in [snapshot.weights for snapshot in list_snapshots(saved_run)]

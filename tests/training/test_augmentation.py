@@ -5,14 +5,14 @@ import torch
 from torch.nn import functional as F
 
 from vitdemo.config import TrainConfig
-from vitdemo.data.cifar10 import normalise
+from vitdemo.data.cifar10 import normalize
 from vitdemo.training.augmentation import augment, cutmix, erase, jitter, mixup, move
 
 KINDS = {
     "flip": {"augmentation": "flip"},
-    "flip_and_shift": {"augmentation": "flip_and_shift"},
+    "flip_and_translate": {"augmentation": "flip_and_translate"},
     "jitter": {"jitter": 0.5},
-    "erasing": {"erasing": 3},
+    "cutout": {"cutout": 3},
     "mixup": {"mixup": 1.0},
     "cutmix": {"cutmix": 1.0},
 }
@@ -41,9 +41,9 @@ def augmented(images, labels=None, seed=0, **settings):
 # All together
 
 
-def test_without_augmentation_images_are_only_normalised():
+def test_without_augmentation_images_are_only_normalized():
     images, targets = augmented(random_images(5), torch.tensor([3, 0, 9, 3, 1]))
-    assert torch.equal(images, normalise(random_images(5)))
+    assert torch.equal(images, normalize(random_images(5)))
     assert targets.tolist() == [[float(k == label) for k in range(10)] for label in (3, 0, 9, 3, 1)]
 
 
@@ -60,7 +60,7 @@ def test_each_kind_keeps_shapes_and_what_it_was_given(kind, channels):
     )
     assert torch.equal(images, random_images(6, channels=channels))
     assert torch.equal(labels, torch.arange(6))
-    assert not torch.equal(seen, normalise(images))
+    assert not torch.equal(seen, normalize(images))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -81,10 +81,10 @@ def test_mixing_keeps_the_images_and_labels_that_it_is_given(function):
 
 
 @pytest.mark.parametrize("function", [jitter, erase])
-def test_changing_colours_or_erasing_keeps_the_images_that_it_is_given(function):
-    images = normalise(random_images(10))
+def test_changing_colors_or_erasing_keeps_the_images_that_it_is_given(function):
+    images = normalize(random_images(10))
     function(images, 1, generator())
-    assert torch.equal(images, normalise(random_images(10)))
+    assert torch.equal(images, normalize(random_images(10)))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -108,14 +108,14 @@ def test_steps_are_mixed_by_their_shares():
 
 @pytest.mark.parametrize("before", [{"mixup": 1.0}, {"cutmix": 1.0}, {"jitter": 1.0}], ids=str)
 def test_the_erased_square_is_blank_whatever_else_is_done(before):
-    seen, _ = augmented(random_images(40, size=16), erasing=6, **before)
+    seen, _ = augmented(random_images(40, size=16), cutout=6, **before)
     blank = (seen == 0).all(dim=1).sum(dim=(1, 2))
     assert blank.min() >= 3 * 3
     assert blank.max() == 6 * 6
 
 
 @pytest.mark.parametrize("strength", [0.1, 0.6])
-def test_colours_are_changed_by_the_strength_of_the_recipe(strength):
+def test_colors_are_changed_by_the_strength_of_the_recipe(strength):
     seen, _ = augmented(torch.full((2000, 3, 4, 4), 255, dtype=torch.uint8), jitter=strength)
     assert_fills(seen - 1, -4 / 3 * strength, 4 / 3 * strength)
 
@@ -127,7 +127,7 @@ def moved(images, kind, seed=0):
     return move(images, kind, generator(seed))
 
 
-@pytest.mark.parametrize("kind", ["none", "flip", "flip_and_shift"])
+@pytest.mark.parametrize("kind", ["none", "flip", "flip_and_translate"])
 def test_moving_keeps_type_shape_and_what_it_was_given(kind):
     images = random_images(5)
     result = moved(images, kind)
@@ -151,7 +151,7 @@ def test_flip_mirrors_about_half_of_the_images():
 @pytest.mark.parametrize("channels", [1, 3])
 def test_shift_gives_crops_of_the_padded_image(channels):
     images = random_images(500, channels=channels)
-    result = moved(images, "flip_and_shift")
+    result = moved(images, "flip_and_translate")
     found = torch.zeros(len(images), dtype=torch.long)
     used = {}
     for mirrored in (False, True):
@@ -168,12 +168,12 @@ def test_shift_gives_crops_of_the_padded_image(channels):
     assert {left for (_, _, left), count in used.items() if count} == set(range(9))
 
 
-def test_the_space_beside_a_shifted_image_is_mid_grey():
-    seen, _ = augmented(torch.full((50, 3, 8, 8), 255, dtype=torch.uint8), augmentation="flip_and_shift")
+def test_the_space_beside_a_shifted_image_is_mid_gray():
+    seen, _ = augmented(torch.full((50, 3, 8, 8), 255, dtype=torch.uint8), augmentation="flip_and_translate")
     assert seen.unique().tolist() == pytest.approx([0, 1], abs=0.004)
 
 
-# Colours
+# Colors
 
 
 def slopes(x, y):
@@ -204,17 +204,17 @@ def test_brightness_and_tint_are_off_by_no_more_than_the_strength(strength):
 
 @pytest.mark.parametrize("strength", [0.1, 0.6])
 def test_contrast_is_off_by_no_more_than_the_strength(strength):
-    grey = torch.randn(1000, 1, 4, 4, generator=generator(1)).expand(-1, 3, -1, -1)
-    result = jitter(grey, strength, generator())
+    gray = torch.randn(1000, 1, 4, 4, generator=generator(1)).expand(-1, 3, -1, -1)
+    result = jitter(gray, strength, generator())
     contrasts = []
     for channel in range(3):
-        contrast, rest = slopes(grey[:, 0].flatten(1), result[:, channel].flatten(1))
+        contrast, rest = slopes(gray[:, 0].flatten(1), result[:, channel].flatten(1))
         assert rest < 1e-5
         contrasts.append(contrast)
     assert_fills(contrasts[0], 1 - strength, 1 + strength)
     torch.testing.assert_close(contrasts[0], contrasts[1], rtol=0, atol=1e-4)
     torch.testing.assert_close(contrasts[0], contrasts[2], rtol=0, atol=1e-4)
-    off = result.mean(dim=(1, 2, 3)) - grey.mean(dim=(1, 2, 3))
+    off = result.mean(dim=(1, 2, 3)) - gray.mean(dim=(1, 2, 3))
     assert off.abs().max() <= 4 / 3 * strength
 
 
@@ -227,9 +227,9 @@ def test_saturation_is_off_by_no_more_than_the_strength(strength):
     assert rest < 1e-5
     for channel in range(3):
         before, after = ((x[:, channel] - y).flatten(1) for x, y in ((images, light), (result, lit)))
-        colour, rest = slopes(before, after)
+        color, rest = slopes(before, after)
         assert rest < 1e-5
-        assert_fills(colour / contrast, 1 - strength, 1 + strength)
+        assert_fills(color / contrast, 1 - strength, 1 + strength)
 
 
 # Mixed

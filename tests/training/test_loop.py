@@ -7,15 +7,14 @@ import torch
 from torch.nn import functional as F
 
 from vitdemo.config import PRESETS, ConfigError, ModelConfig, TrainConfig
-from vitdemo.data.cifar10 import Split, load_cifar10, normalise
-from vitdemo.model import VisionTransformer
+from vitdemo.data.cifar10 import Split, load_cifar10, normalize
+from vitdemo.model import VisionTransformer, copy_of
 from vitdemo.training import augmentation
 from vitdemo.training.loop import (
     BatchEnd,
     EpochEnd,
     TrainingDiverged,
     ValidationBatchEnd,
-    copy_of,
     evaluate,
     predict,
     train,
@@ -30,13 +29,13 @@ RANDOM_RECIPE = TrainConfig(
     epochs=2,
     batch_size=16,
     schedule="cosine",
-    augmentation="flip_and_shift",
+    augmentation="flip_and_translate",
     jitter=0.3,
-    erasing=8,
+    cutout=8,
     mixup=0.4,
     cutmix=0.4,
     label_smoothing=0.1,
-    weight_averaging=0.9,
+    ema_decay=0.9,
     precision="float32",
     seed=5,
 )
@@ -47,9 +46,9 @@ CHANCES = {
     "attention_dropout": {"attention_dropout": 0.2},
     "drop_path": {"drop_path": 0.5},
     "patch_drop": {"patch_drop": 0.5},
-    "augmentation": {"augmentation": "flip_and_shift"},
+    "augmentation": {"augmentation": "flip_and_translate"},
     "jitter": {"jitter": 0.5},
-    "erasing": {"erasing": 16},
+    "cutout": {"cutout": 16},
     "mixup": {"mixup": 1.0},
     "cutmix": {"cutmix": 1.0},
 }
@@ -58,7 +57,7 @@ CHANCES = {
 @pytest.fixture(autouse=True)
 def narrow(monkeypatch):
     """A conv stem that takes no time."""
-    monkeypatch.setattr("vitdemo.config.STEM_WIDTH", 8)
+    monkeypatch.setattr("vitdemo.config.model_config.STEM_WIDTH", 8)
 
 
 def events_of(model, data, config, kind=object):
@@ -150,7 +149,7 @@ def stepped_by_hand(model, data, config, steps):
     mean = {name: torch.zeros_like(weight) for name, weight in weights.items()}
     square = {name: torch.zeros_like(weight) for name, weight in weights.items()}
     for t in range(1, steps + 1):
-        loss = F.cross_entropy(model(normalise(data.train.images)), data.train.labels)
+        loss = F.cross_entropy(model(normalize(data.train.images)), data.train.labels)
         gradients = torch.autograd.grad(loss, list(weights.values()))
         with torch.no_grad():
             for (name, weight), gradient in zip(weights.items(), gradients, strict=True):
@@ -190,7 +189,7 @@ def test_each_step_is_taken_at_its_rate(tiny, monkeypatch):
         optimizer.register_step_pre_hook(lambda taken, *_: used.append(taken.param_groups[0]["lr"]))
         return optimizer
 
-    monkeypatch.setattr("vitdemo.training.loop.make_optimizer", recorded)
+    monkeypatch.setattr("vitdemo.training.state.make_optimizer", recorded)
     config = TrainConfig(epochs=2, batch_size=8, learning_rate=0.01, schedule="cosine", warmup_epochs=1.0)
     events_of(VisionTransformer(tiny, seed=0), load_cifar10(20, 5), config)
     assert used == [learning_rate(config, step, 3) for step in range(1, 7)]
@@ -304,7 +303,7 @@ def test_leaving_the_loop_ends_its_threads(tiny, threads):
 def mixed_by_hand(images, labels, classes, config, generator):
     """Each image half itself and half the next."""
     targets = F.one_hot(labels, classes).float()
-    return (normalise(images) + normalise(images).roll(1, 0)) / 2, (targets + targets.roll(1, 0)) / 2
+    return (normalize(images) + normalize(images).roll(1, 0)) / 2, (targets + targets.roll(1, 0)) / 2
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.9])
@@ -313,7 +312,7 @@ def test_mixed_labels_and_label_smoothing_are_in_the_loss(tiny, smoothing, monke
     data, model = load_cifar10(1, 5), VisionTransformer(tiny, seed=0)
     pair = Split(torch.stack([data.train.images[0], data.validation.images[0]]), torch.tensor([3, 8]))
     with torch.no_grad():
-        mixed = normalise(pair.images).mean(dim=0, keepdim=True)
+        mixed = normalize(pair.images).mean(dim=0, keepdim=True)
         logs = model(mixed)[0].log_softmax(dim=0).tolist()
     expected = -sum(logs[k] * ((1 - smoothing) * (k in (3, 8)) / 2 + smoothing / 10) for k in range(10))
     config = TrainConfig(epochs=1, batch_size=2, label_smoothing=smoothing, precision="float32")
@@ -325,7 +324,7 @@ def test_in_training_a_mixed_image_counts_under_its_own_label(tiny, monkeypatch)
     data, model = load_cifar10(1, 5), VisionTransformer(tiny, seed=0)
     pair = Split(torch.stack([data.train.images[0], data.validation.images[0]]), torch.tensor([3, 8]))
     with torch.no_grad():
-        logits = model(normalise(pair.images).mean(dim=0, keepdim=True)).expand(2, -1)
+        logits = model(normalize(pair.images).mean(dim=0, keepdim=True)).expand(2, -1)
     config = TrainConfig(epochs=1, batch_size=2, precision="float32")
     (epoch,) = events_of(model, replace(data, train=pair), config, EpochEnd)
     assert epoch.train["loss"] == pytest.approx(F.cross_entropy(logits, pair.labels).item(), rel=1e-5)
@@ -334,10 +333,10 @@ def test_in_training_a_mixed_image_counts_under_its_own_label(tiny, monkeypatch)
 @pytest.mark.parametrize(
     "changes",
     [changes for name, changes in CHANCES.items() if name not in ("order", *asdict(PLAIN_MODEL))]
-    + [{"label_smoothing": 0.2}, {"weight_averaging": 0.5}, {"first_filters": "whitened"}, {"precision": "bfloat16"}],
+    + [{"label_smoothing": 0.2}, {"ema_decay": 0.5}, {"patch_embed_init": "whitened"}, {"precision": "bfloat16"}],
     ids=str,
 )
-def test_each_part_of_the_recipe_changes_what_is_learnt(changes):
+def test_each_part_of_the_recipe_changes_what_is_learned(changes):
     recipe = TrainConfig(epochs=2, batch_size=32, precision="float32")
     data = load_cifar10(32, 10)
     plain, changed = (trained(PLAIN_MODEL, config, data) for config in (recipe, replace(recipe, **changes)))
@@ -360,7 +359,7 @@ def test_bfloat16_learns_about_what_float32_learns():
 @pytest.mark.parametrize("averaging", [0.0, 0.9])
 def test_whitened_filters_are_what_a_training_begins_with(averaging):
     data = load_cifar10(64, 10)
-    recipe = TrainConfig(first_filters="whitened", weight_averaging=averaging, learning_rate=1e-7, precision="float32")
+    recipe = TrainConfig(patch_embed_init="whitened", ema_decay=averaging, learning_rate=1e-7, precision="float32")
     model, expected = VisionTransformer(PLAIN_MODEL, seed=0), VisionTransformer(PLAIN_MODEL, seed=0)
     whiten(expected, data.train.images)
     next(train(model, data, recipe))
@@ -373,9 +372,9 @@ def test_whitened_filters_are_what_a_training_begins_with(averaging):
 
 @pytest.mark.parametrize("kept", [0.2, 0.75, 0.99])
 @pytest.mark.parametrize("config", [RANDOM_MODEL, CONV_MODEL], ids=["patch", "conv"])
-def test_the_model_is_the_running_mean_of_what_was_learnt(config, kept):
+def test_the_model_is_the_running_mean_of_what_was_learned(config, kept):
     data = load_cifar10(40, 10)
-    plain = replace(RANDOM_RECIPE, weight_averaging=0.0, learning_rate=0.01)
+    plain = replace(RANDOM_RECIPE, ema_decay=0.0, learning_rate=0.01)
     learner = VisionTransformer(config, seed=0).double()
     mean = {name: weight.clone() for name, weight in learner.state_dict().items()}
     learner = learner.float()
@@ -389,7 +388,7 @@ def test_the_model_is_the_running_mean_of_what_was_learnt(config, kept):
     assert step == 6
 
     model = VisionTransformer(config, seed=0)
-    epochs = events_of(model, data, replace(plain, weight_averaging=kept), EpochEnd)
+    epochs = events_of(model, data, replace(plain, ema_decay=kept), EpochEnd)
     for name, weight in model.named_parameters():
         torch.testing.assert_close(weight, mean[name].float(), rtol=1e-4, atol=1e-6)
     for name, buffer in model.named_buffers():
@@ -401,7 +400,7 @@ def test_the_model_is_the_running_mean_of_what_was_learnt(config, kept):
 def test_the_mean_is_there_after_each_step(tiny):
     model = VisionTransformer(tiny, seed=0)
     first = {name: weight.clone() for name, weight in model.named_parameters()}
-    recipe = TrainConfig(batch_size=20, learning_rate=0.011, weight_decay=0.0, weight_averaging=0.9)
+    recipe = TrainConfig(batch_size=20, learning_rate=0.011, weight_decay=0.0, ema_decay=0.9)
     next(train(model, load_cifar10(20, 5), recipe))
     moved = (model.get_parameter("head.weight") - first["head.weight"]).abs()
     assert moved.median().item() == pytest.approx(0.01, rel=0.01)  # Adam's first step, of which 10/11 count
@@ -458,7 +457,7 @@ def test_the_model_sees_pixels_from_minus_one_to_one(tiny):
     with torch.no_grad():
         logits = model(data.validation.images / 127.5 - 1)
         loss = F.cross_entropy(model(data.train.images / 127.5 - 1), data.train.labels).item()
-    torch.testing.assert_close(torch.cat(list(predict(model, data.validation, 8))), logits, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(torch.cat(list(predict(model, data.validation))), logits, rtol=1e-5, atol=1e-6)
     config = TrainConfig(batch_size=20, precision="float32")
     assert next(train(model, data, config)).loss == pytest.approx(loss, rel=1e-5)
 
@@ -475,7 +474,7 @@ def test_the_listings_decay_is_larger_than_its_gradients():
     """What the Train page says of it: for most weights, at the first step."""
     config, training = PRESETS["annotation"]
     model, data = VisionTransformer(config, seed=0), load_cifar10(128, 1)
-    F.cross_entropy(model(normalise(data.train.images)), data.train.labels).backward()
+    F.cross_entropy(model(normalize(data.train.images)), data.train.labels).backward()
     decay = torch.cat([training.weight_decay * weight.detach().flatten() for weight in model.parameters()])
     gradient = torch.cat([weight.grad.flatten() for weight in model.parameters()])
     assert (decay.abs() > gradient.abs()).float().mean() > 0.7

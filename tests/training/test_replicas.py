@@ -7,10 +7,11 @@ import torch
 from torch.nn import functional as F
 
 from vitdemo.config import ModelConfig, TrainConfig
-from vitdemo.data.cifar10 import Split, load_cifar10, normalise
+from vitdemo.data.cifar10 import Split, load_cifar10, normalize
 from vitdemo.model import VisionTransformer
 from vitdemo.training import replicas
-from vitdemo.training.replicas import Workers, twin_of
+from vitdemo.training.loop import predict
+from vitdemo.training.replicas import Replicas, replica_of
 
 SMALL = ModelConfig(patch_size=16, embed_dim=16, depth=2, num_heads=2)
 CONV = replace(SMALL, patch_size=4, stem="conv", pooling="attention")
@@ -20,7 +21,7 @@ RECIPE = TrainConfig(batch_size=48, precision="float32")
 @pytest.fixture(autouse=True)
 def narrow(monkeypatch):
     """A conv stem that takes no time."""
-    monkeypatch.setattr("vitdemo.config.STEM_WIDTH", 4)
+    monkeypatch.setattr("vitdemo.config.model_config.STEM_WIDTH", 4)
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def by_hand(model, part, size, smoothing=0.0):
     """The part's share of the mean loss of `size` images, and its gradient."""
     torch.set_num_threads(1)
     model = copy.deepcopy(model).train()
-    logs = model(normalise(part.images)).log_softmax(dim=1)
+    logs = model(normalize(part.images)).log_softmax(dim=1)
     right = logs[torch.arange(len(part)), part.labels]
     loss = -((1 - smoothing) * right + smoothing * logs.mean(dim=1)).sum() / size
     loss.backward()
@@ -70,18 +71,18 @@ def assert_same(one, other):
 def test_the_gradient_is_that_of_the_whole_batch(images, threads, count, size):
     threads(count)
     model = VisionTransformer(SMALL, seed=0)
-    with Workers(model, replace(RECIPE, label_smoothing=0.3)) as workers:
+    with Replicas(model, replace(RECIPE, label_smoothing=0.3)) as workers:
         workers.gradients(images)  # leaves a gradient behind, which must not count
         loss, logits = workers.gradients(images[:size])
     assert_same((loss, gradients_of(model)), by_hand(model, images[:size], size, 0.3))
-    torch.testing.assert_close(logits, model(normalise(images.images[:size])), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(logits, model(normalize(images.images[:size])), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_each_part_has_the_batch_norms_of_its_own(images, threads, count):
     threads(count)
     model = VisionTransformer(CONV, seed=0)
-    with Workers(model, RECIPE) as workers:
+    with Replicas(model, RECIPE) as workers:
         loss, _ = workers.gradients(images[:31])
     assert_same((loss, gradients_of(model)), in_parts(model, images[:31], 2))
     assert all(norm.running_mean.any() for norm in model.patch_embed.norms)
@@ -93,13 +94,13 @@ def test_the_loss_is_of_the_images_and_targets_as_changed(images, threads, monke
 
     def changed(part, labels, classes, config, generator):
         places = [int((images.images == image).flatten(1).all(dim=1).nonzero()[0]) for image in part]
-        return normalise(part).flip(-2), targets[places]
+        return normalize(part).flip(-2), targets[places]
 
     monkeypatch.setattr(replicas, "augment", changed)
     model = VisionTransformer(SMALL, seed=0)
-    with Workers(model, replace(RECIPE, label_smoothing=0.2)) as workers:
+    with Replicas(model, replace(RECIPE, label_smoothing=0.2)) as workers:
         loss, _ = workers.gradients(images)
-    logs = model(normalise(images.images).flip(-2)).log_softmax(dim=1)
+    logs = model(normalize(images.images).flip(-2)).log_softmax(dim=1)
     assert loss == pytest.approx(-((0.8 * targets + 0.02) * logs).sum(dim=1).mean().item(), rel=1e-5)
 
 
@@ -110,8 +111,8 @@ def test_the_loss_is_of_the_images_and_targets_as_changed(images, threads, monke
 def test_the_batch_alone_decides_into_how_many_parts_it_is_cut(threads, tiny, batch_size, parts):
     for count in (1, 3):
         threads(count)
-        with Workers(VisionTransformer(tiny, seed=0), replace(RECIPE, batch_size=batch_size)) as workers:
-            assert len(workers.twins) == parts
+        with Replicas(VisionTransformer(tiny, seed=0), replace(RECIPE, batch_size=batch_size)) as workers:
+            assert len(workers.models) == parts
 
 
 def meet_all(workers, count):
@@ -125,7 +126,7 @@ def meet_all(workers, count):
 def test_threads_are_shared_among_the_parts(threads, tiny, count, workers, each):
     threads(count)
     before = set(threading.enumerate())
-    with Workers(VisionTransformer(tiny, seed=0), RECIPE) as crew:
+    with Replicas(VisionTransformer(tiny, seed=0), RECIPE) as crew:
         meet_all(crew, workers)
         assert len(set(threading.enumerate()) - before) == workers
         assert crew.pool.submit(torch.get_num_threads).result() == each
@@ -138,7 +139,7 @@ def test_one_thread_or_two_make_no_difference_to_the_bit(threads, images, config
     for count in (1, 2):
         threads(count)
         model = VisionTransformer(replace(config, dropout=0.3), seed=0)
-        with Workers(model, replace(RECIPE, precision="bfloat16", augmentation="flip_and_shift")) as workers:
+        with Replicas(model, replace(RECIPE, precision="bfloat16", augmentation="flip_and_translate")) as workers:
             workers.begin_epoch(1)
             results.append((workers.gradients(images)[0], gradients_of(model)))
     assert results[0][0] == results[1][0]
@@ -148,7 +149,7 @@ def test_one_thread_or_two_make_no_difference_to_the_bit(threads, images, config
 def test_an_epoch_takes_as_many_threads_as_there_are_at_its_start(threads, tiny):
     threads(1)
     before = set(threading.enumerate())
-    with Workers(VisionTransformer(tiny, seed=0), RECIPE) as workers:
+    with Replicas(VisionTransformer(tiny, seed=0), RECIPE) as workers:
         for epoch, count in enumerate((1, 2, 1), start=1):
             threads(count)
             workers.begin_epoch(epoch)
@@ -159,7 +160,7 @@ def test_an_epoch_takes_as_many_threads_as_there_are_at_its_start(threads, tiny)
 def test_threads_end_with_the_block(threads, tiny, images):
     threads(3)
     before = set(threading.enumerate())
-    with Workers(VisionTransformer(tiny, seed=0), RECIPE) as workers:
+    with Replicas(VisionTransformer(tiny, seed=0), RECIPE) as workers:
         workers.gradients(images)
         assert 1 <= len(set(threading.enumerate()) - before) <= 3
     assert set(threading.enumerate()) == before
@@ -168,7 +169,7 @@ def test_threads_end_with_the_block(threads, tiny, images):
 def test_what_goes_wrong_in_a_part_is_raised(threads, tiny, images):
     threads(2)
     wrong = Split(images.images, torch.where(torch.arange(48) < 40, images.labels, 10))
-    with Workers(VisionTransformer(tiny, seed=0), RECIPE) as workers, pytest.raises(RuntimeError, match="num_classes"):
+    with Replicas(VisionTransformer(tiny, seed=0), RECIPE) as workers, pytest.raises(RuntimeError, match="num_classes"):
         workers.gradients(wrong)
 
 
@@ -178,7 +179,7 @@ def test_what_goes_wrong_in_a_part_is_raised(threads, tiny, images):
 @pytest.mark.parametrize("config", [SMALL, CONV], ids=["patch", "conv"])
 def test_twins_share_their_weights_and_nothing_else(config):
     model = VisionTransformer(config, seed=1)
-    twin = twin_of(model)
+    twin = replica_of(model)
     pairs = list(zip(model.parameters(), twin.parameters(), strict=True))
     assert all(mine.data_ptr() == its.data_ptr() and mine is not its for mine, its in pairs)
     twin(torch.rand(4, 3, 32, 32)).sum().backward()
@@ -190,7 +191,7 @@ def test_twins_share_their_weights_and_nothing_else(config):
 
 def test_a_step_of_the_one_is_a_step_of_the_other():
     model = VisionTransformer(SMALL, seed=1)
-    twin = twin_of(model)
+    twin = replica_of(model)
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.1, fused=True)
     pixels = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     before = model(pixels)
@@ -205,21 +206,23 @@ def test_a_step_of_the_one_is_a_step_of_the_other():
 
 def draws(workers, epoch):
     order = workers.begin_epoch(epoch)
-    return [torch.rand(20, generator=generator) for generator in (order, *(twin.generator for twin in workers.twins))]
+    return [
+        torch.rand(20, generator=generator) for generator in (order, *(model.generator for model in workers.models))
+    ]
 
 
 def test_the_order_and_each_part_have_a_chance_of_their_own_in_each_epoch(threads, tiny):
     threads(3)
     seen = []
     for seed in (0, 1, 2**31 - 1):
-        with Workers(VisionTransformer(tiny, seed=0), replace(RECIPE, seed=seed)) as workers:
+        with Replicas(VisionTransformer(tiny, seed=0), replace(RECIPE, seed=seed)) as workers:
             seen += [draw for epoch in (1, 2, 1000) for draw in draws(workers, epoch)]
     assert len({tuple(draw.tolist()) for draw in seen}) == len(seen) == 3 * 3 * 3
 
 
 def test_the_chance_of_an_epoch_is_the_same_whatever_was_drawn_before(threads, tiny):
     threads(2)
-    with Workers(VisionTransformer(tiny, seed=0), RECIPE) as workers:
+    with Replicas(VisionTransformer(tiny, seed=0), RECIPE) as workers:
         first = draws(workers, 5)
         draws(workers, 6)
         assert all(torch.equal(one, other) for one, other in zip(first, draws(workers, 5), strict=True))
@@ -229,7 +232,7 @@ def test_two_parts_drop_different_numbers(threads):
     threads(2)
     image = load_cifar10(1, 1).train
     batch = Split(image.images.expand(16, -1, -1, -1), image.labels.expand(16))
-    with Workers(VisionTransformer(replace(SMALL, dropout=0.5), seed=0), RECIPE) as workers:
+    with Replicas(VisionTransformer(replace(SMALL, dropout=0.5), seed=0), RECIPE) as workers:
         workers.begin_epoch(1)
         _, logits = workers.gradients(batch)
     assert not torch.isclose(logits[:8], logits[8:], atol=1e-4).all(dim=1).any()
@@ -243,10 +246,10 @@ def test_in_bfloat16_the_products_are_rounded_and_the_weights_and_results_are_no
     model = VisionTransformer(SMALL, seed=0)
     formats = set()
     model.blocks[0].mlp.fc1.register_forward_hook(lambda module, inputs, output: formats.add(output.dtype))
-    with Workers(model, replace(RECIPE, precision="bfloat16")) as workers:
+    with Replicas(model, replace(RECIPE, precision="bfloat16")) as workers:
         loss, logits = workers.gradients(images)
         assert formats == {torch.bfloat16}
-        (validation,) = workers.predict(model, images, 48)
+        (validation,) = predict(model, images, workers.pool.map)
     assert formats == {torch.bfloat16, torch.float32}
     assert logits.dtype == validation.dtype == torch.float32
     assert {weight.dtype for weight in model.parameters()} == {torch.float32}
@@ -263,14 +266,15 @@ def test_in_bfloat16_the_products_are_rounded_and_the_weights_and_results_are_no
 
 @pytest.mark.parametrize("count", [1, 2])
 @pytest.mark.parametrize("config", [replace(SMALL, dropout=0.5, patch_drop=0.5), CONV], ids=["patch", "conv"])
-def test_predictions_come_in_order_and_without_chance(threads, images, config, count):
+def test_predictions_come_in_order_and_without_chance(threads, images, config, count, monkeypatch):
+    monkeypatch.setattr("vitdemo.training.loop.VALIDATION_BATCH", 7)
     threads(count)
     model = VisionTransformer(config, seed=0).train()
-    with Workers(model, RECIPE) as workers:
-        logits = list(workers.predict(model, images, 7))
+    with Replicas(model, RECIPE) as workers:
+        logits = list(predict(model, images, workers.pool.map))
     assert [len(part) for part in logits] == [7] * 6 + [6]
     with torch.no_grad():
-        expected = model.eval()(normalise(images.images))
+        expected = model.eval()(normalize(images.images))
     torch.testing.assert_close(torch.cat(logits), expected, rtol=1e-4, atol=1e-5)
     assert not any(part.requires_grad for part in logits)
 
@@ -278,7 +282,7 @@ def test_predictions_come_in_order_and_without_chance(threads, images, config, c
 def test_predictions_are_those_of_the_model_that_is_given(threads, tiny, images):
     threads(1)
     other = VisionTransformer(tiny, seed=1).eval()
-    with Workers(VisionTransformer(tiny, seed=0), RECIPE) as workers:
-        logits = torch.cat(list(workers.predict(other, images, 48)))
+    with Replicas(VisionTransformer(tiny, seed=0), RECIPE) as workers:
+        logits = torch.cat(list(predict(other, images, workers.pool.map)))
     with torch.no_grad():
-        torch.testing.assert_close(logits, other(normalise(images.images)), rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(logits, other(normalize(images.images)), rtol=1e-4, atol=1e-5)

@@ -10,9 +10,8 @@ import torch
 from vitdemo.config import ConfigError, ModelConfig, TrainConfig
 from vitdemo.data.cifar10 import load_cifar10
 from vitdemo.model import VisionTransformer
-from vitdemo.training.loop import EpochEnd, copy_of, train
-from vitdemo.training.optimizer import make_optimizer
-from vitdemo.training.state import load_state, save_state
+from vitdemo.training.loop import EpochEnd, train
+from vitdemo.training.state import load_state, new_state, save_state
 
 CHANCE = {"dropout": 0.2, "attention_dropout": 0.1, "drop_path": 0.3, "patch_drop": 0.25}
 MODEL = ModelConfig(patch_size=8, embed_dim=16, depth=2, num_heads=2, **CHANCE)
@@ -22,13 +21,13 @@ RECIPE = TrainConfig(
     learning_rate=5e-3,
     schedule="cosine",
     warmup_epochs=1.0,
-    augmentation="flip_and_shift",
+    augmentation="flip_and_translate",
     jitter=0.2,
-    erasing=6,
+    cutout=6,
     mixup=0.4,
     cutmix=0.4,
     label_smoothing=0.1,
-    weight_averaging=0.9,
+    ema_decay=0.9,
     precision="float32",
     seed=3,
 )
@@ -36,7 +35,7 @@ TRAININGS = {
     "all at once": (MODEL, RECIPE),
     "conv stem": (
         replace(MODEL, patch_size=4, stem="conv", pooling="attention"),
-        replace(RECIPE, first_filters="whitened", precision="bfloat16"),
+        replace(RECIPE, patch_embed_init="whitened", precision="bfloat16"),
     ),
     "plain": (MODEL, TrainConfig(epochs=3, batch_size=16, optimizer="adam", precision="float32")),
 }
@@ -45,7 +44,7 @@ TRAININGS = {
 @pytest.fixture(autouse=True)
 def narrow(monkeypatch):
     """A conv stem that takes no time."""
-    monkeypatch.setattr("vitdemo.config.STEM_WIDTH", 8)
+    monkeypatch.setattr("vitdemo.config.model_config.STEM_WIDTH", 8)
 
 
 @pytest.fixture
@@ -115,11 +114,9 @@ def test_the_state_is_that_of_the_last_whole_epoch(path, tiny, short):
 
 
 @pytest.fixture
-def parts(tiny, short):
-    """What a state is of: model, learner, optimizer and configuration."""
-    model = VisionTransformer(tiny, seed=0)
-    learner = copy_of(model)
-    return model, learner, make_optimizer(learner, short), short
+def state(tiny, short):
+    """The state of a new run."""
+    return new_state(VisionTransformer(tiny, seed=0), short)
 
 
 @pytest.fixture
@@ -129,34 +126,36 @@ def saved(path, tiny, short):
     return path.read_bytes()
 
 
-def message_of(path, parts):
+def message_of(path, state):
     with pytest.raises(ConfigError) as caught:
-        load_state(path, *parts)
+        load_state(path, state)
     return str(caught.value)
 
 
-def test_no_state_is_the_epoch_before_the_first(path, parts):
-    assert load_state(path, *parts) == 0
+def test_no_state_is_the_epoch_before_the_first(path, state):
+    load_state(path, state)
+    assert (state.epoch, state.step) == (0, 0)
 
 
-def test_a_state_is_put_back(path, saved, parts):
-    assert load_state(path, *parts) == 2
-    assert parts[2].state_dict()["state"][0]["step"] == 6
+def test_a_state_is_put_back(path, saved, state):
+    load_state(path, state)
+    assert (state.epoch, state.step) == (2, 6)
+    assert state.optimizer.state_dict()["state"][0]["step"] == 6
 
 
 @pytest.mark.parametrize("share", [0, 0.001, 0.01, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99, 0.9999])
-def test_a_state_that_is_cut_off_is_refused(path, saved, parts, share):
+def test_a_state_that_is_cut_off_is_refused(path, saved, state, share):
     path.write_bytes(saved[: int(share * len(saved))])
-    assert message_of(path, parts) == "state.pt is not a whole training state: begin a new run."
+    assert message_of(path, state) == "state.pt is not a complete training state. Start a new run."
 
 
-def test_a_state_cut_off_anywhere_is_refused(path, saved, parts):
+def test_a_state_cut_off_anywhere_is_refused(path, saved, state):
     for length in random.Random(0).sample(range(len(saved)), 100):
         path.write_bytes(saved[:length])
-        assert "begin a new run" in message_of(path, parts)
+        assert "Start a new run" in message_of(path, state)
 
 
-def test_a_damaged_state_ends_in_nothing_but_a_sentence(path, saved, parts):
+def test_a_damaged_state_ends_in_nothing_but_a_sentence(path, saved, state):
     chance, refused = random.Random(0), []
     for _ in range(120):
         damaged = bytearray(saved)
@@ -164,7 +163,7 @@ def test_a_damaged_state_ends_in_nothing_but_a_sentence(path, saved, parts):
         damaged[start : start + 64] = chance.randbytes(64)
         path.write_bytes(damaged)
         try:
-            load_state(path, *parts)
+            load_state(path, state)
         except ConfigError as error:
             refused.append(str(error))
     assert len(refused) > 5
@@ -183,18 +182,18 @@ def packed(value):
     [b"", b"epoch 3", bytes(100), b"\x80\x04.", pickle.dumps({}), packed({}), packed([1]), packed(torch.zeros(3))],
     ids=["nothing", "text", "zeros", "pickle", "dictionary", "torch dictionary", "torch list", "torch tensor"],
 )
-def test_a_file_of_another_kind_is_refused(path, parts, content):
+def test_a_file_of_another_kind_is_refused(path, state, content):
     path.parent.mkdir()
     path.write_bytes(content)
-    assert message_of(path, parts) == "state.pt is not a whole training state: begin a new run."
+    assert message_of(path, state) == "state.pt is not a complete training state. Start a new run."
 
 
-@pytest.mark.parametrize("key", ["epoch", "of", "model", "learner", "optimizer"])
-def test_a_state_without_one_of_its_parts_is_refused(path, saved, parts, key):
-    state = torch.load(BytesIO(saved), weights_only=True)
-    del state[key]
-    path.write_bytes(packed(state))
-    assert message_of(path, parts) == "state.pt is not a whole training state: begin a new run."
+@pytest.mark.parametrize("key", ["epoch", "step", "of", "model", "ema_model", "optimizer"])
+def test_a_state_without_one_of_its_parts_is_refused(path, saved, state, key):
+    content = torch.load(BytesIO(saved), weights_only=True)
+    del content[key]
+    path.write_bytes(packed(content))
+    assert message_of(path, state) == "state.pt is not a complete training state. Start a new run."
 
 
 class Trap:
@@ -209,10 +208,10 @@ class Trap:
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("dump", [packed, pickle.dumps])
-def test_code_in_a_state_is_never_run(path, saved, parts, tmp_path, dump):
+def test_code_in_a_state_is_never_run(path, saved, state, tmp_path, dump):
     trap = tmp_path / "sprung"
     path.write_bytes(dump(torch.load(BytesIO(saved), weights_only=True) | {"trap": Trap(trap)}))
-    assert message_of(path, parts) == "state.pt is not a whole training state: begin a new run."
+    assert message_of(path, state) == "state.pt is not a complete training state. Start a new run."
     assert not trap.exists()
     pickle.loads(pickle.dumps(Trap(trap)))
     assert trap.exists()  # as it would have
@@ -228,16 +227,14 @@ def test_the_state_of_other_settings_is_refused(path, saved, tiny, short, model_
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     with pytest.raises(ConfigError) as caught:
         next(train(model, load_cifar10(20, 10), config, path))
-    assert str(caught.value) == (
-        "state.pt is the state of a training with other settings: go on with those, or begin a new run."
-    )
+    assert str(caught.value) == ("state.pt is the state of a run with other settings. Use those, or start a new run.")
     assert path.read_bytes() == saved
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
 
 
-def test_a_state_that_cannot_be_written_leaves_the_old_one(path, saved, parts, monkeypatch):
+def test_a_state_that_cannot_be_written_leaves_the_old_one(path, saved, state, monkeypatch):
     monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError("no space")))
     with pytest.raises(OSError, match="no space"):
-        save_state(path, 5, *parts)
+        save_state(path, state)
     assert path.read_bytes() == saved
     assert [file.name for file in path.parent.iterdir()] == ["state.pt"]

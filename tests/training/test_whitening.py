@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional as F
 
 from vitdemo.config import ModelConfig
-from vitdemo.data.cifar10 import load_cifar10, normalise
+from vitdemo.data.cifar10 import load_cifar10, normalize
 from vitdemo.model import VisionTransformer
 from vitdemo.training import whitening
 from vitdemo.training.whitening import whiten
@@ -28,7 +28,7 @@ def whitened(config, images, seed=0):
 
 def pieces_of(images, config):
     """What a filter sees at each place of the images, as NumPy (places, numbers)."""
-    pixels = normalise(images).double().numpy()
+    pixels = normalize(images).double().numpy()
     side, step = (3, 1) if config.stem == "conv" else (config.patch_size, config.patch_size)
     windows = np.lib.stride_tricks.sliding_window_view(pixels, (side, side), axis=(2, 3))[:, :, ::step, ::step]
     return windows.transpose(0, 2, 3, 1, 4, 5).reshape(-1, pixels.shape[1] * side * side)
@@ -41,7 +41,7 @@ def test_filters_see_directions_that_have_nothing_in_common_and_the_same_spread(
     stride = 1 if config.stem == "conv" else config.patch_size
     count = min(NUMBERS[config.stem], len(layer.weight) // (2 if config.stem == "conv" else 1))
     with torch.no_grad():
-        seen = F.conv2d(normalise(images), layer.weight[:count], stride=stride).transpose(0, 1).flatten(1)
+        seen = F.conv2d(normalize(images), layer.weight[:count], stride=stride).transpose(0, 1).flatten(1)
     covariance = np.cov(seen.double().numpy())
 
     pieces = pieces_of(images, config)
@@ -99,8 +99,8 @@ def test_only_the_first_images_are_looked_at(monkeypatch):
 @pytest.mark.parametrize("config", [ModelConfig(patch_size=8), CONV], ids=["patch", "conv"])
 @pytest.mark.parametrize("count", [1, 2])
 def test_images_that_hardly_vary_give_no_filter_without_measure(config, count):
-    grey = torch.full((count, 3, 32, 32), 77, dtype=torch.uint8)
-    for images in (grey, load_cifar10(count, 1).train.images):
+    gray = torch.full((count, 3, 32, 32), 77, dtype=torch.uint8)
+    for images in (gray, load_cifar10(count, 1).train.images):
         weight = first_layer(whitened(config, images)).weight
         assert weight.isfinite().all()
         assert weight.flatten(1).norm(dim=1).max() < 1 / 0.1 + 1e-3  # one over the root of SMALLEST

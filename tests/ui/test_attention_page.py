@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 from open_app import by_label, captions_of, open_app, trained_run
+from torchvision.models import get_model_weights
 
-from vitdemo.config import POOLINGS, ModelConfig
-from vitdemo.data.cifar10 import load_cifar10, normalise
-from vitdemo.explain.heads import head_character
+from vitdemo.config import SETTINGS, ModelConfig
+from vitdemo.data.cifar10 import load_cifar10, normalize
+from vitdemo.explain.heads import head_statistics
 from vitdemo.model import VisionTransformer
 from vitdemo.runs.checkpoint import save_checkpoint
 from vitdemo.runs.pretrained import PRETRAINED, weights_file
@@ -92,7 +93,7 @@ def test_all_patches_together_give_nothing_to_show(run_without_cls):
 
 
 def test_side_by_side_with_another_model_moment_and_picture():
-    other = {"other_run": "hybrid", "other_moment": "2", "other_picture": "7"}
+    other = {"other_run": "hybrid", "other_snapshot": "2", "other_picture": "7"}
     app = open_app("pages/attention.py", run="vit", layer=6, token=12, beside=True, **other)
     assert not app.warning
     assert dict(app.query_params) == {"run": "vit", "token": "12", "beside": "True"} | other
@@ -106,7 +107,7 @@ def test_side_by_side_with_another_model_moment_and_picture():
 
 
 def test_side_by_side_with_what_is_not_there_says_so(saved_run):
-    other = {"other_run": "nobody", "other_moment": "77", "other_picture": "10"}
+    other = {"other_run": "nobody", "other_snapshot": "77", "other_picture": "10"}
     app = open_app("pages/attention.py", run=saved_run.id, beside=True, **other)
     assert [app.session_state[name] for name in other] == ["same", "last", "same"]
     assert all(name in app.warning[0].value for name in other)
@@ -139,7 +140,7 @@ def test_a_token_is_the_same_patch_in_another_model(own, other, token, found):
     assert any("patches" in note for note in notes) == (token not in (0, None) and own.num_patches != other.num_patches)
 
 
-@pytest.mark.parametrize("pooling", POOLINGS)
+@pytest.mark.parametrize("pooling", SETTINGS["pooling"].choices)
 def test_follow_has_every_method_with_its_formula(pooling, tiny, short):
     run = trained_run(replace(tiny, pooling=pooling), short)
     app = open_app(
@@ -160,7 +161,7 @@ def test_follow_has_every_method_with_its_formula(pooling, tiny, short):
     }
 
 
-@pytest.mark.parametrize("pooling", POOLINGS)
+@pytest.mark.parametrize("pooling", SETTINGS["pooling"].choices)
 def test_judge_checks_a_picture_and_a_sample(pooling, tiny, short):
     run = trained_run(replace(tiny, pooling=pooling), short)
     app = open_app("pages/attention.py", run=run.id, view="judge")
@@ -209,15 +210,15 @@ def test_heads_and_patches_that_are_not_there_are_said_and_left_out(saved_run):
 
 
 def test_over_time_shows_the_moment_of_the_address():
-    app = open_app("pages/attention.py", run="vit", view="growth", moment=0)
+    app = open_app("pages/attention.py", run="vit", view="growth", snapshot=0)
     assert not app.warning
     assert by_label(app.select_slider, "Epochs done").value == 0
-    assert dict(app.query_params) == {"run": "vit", "view": "growth", "moment": "0"}
+    assert dict(app.query_params) == {"run": "vit", "view": "growth", "snapshot": "0"}
     said = [text.value for text in app.markdown]
     assert "**The model says deer**" in said
     assert "**The model says cat**: right" in said
     by_label(app.select_slider, "Epochs done").set_value(8).run()
-    assert "moment" not in app.query_params
+    assert "snapshot" not in app.query_params
     assert "**The model says cat**" in [text.value for text in app.markdown]
 
 
@@ -226,7 +227,8 @@ def fetched(home, monkeypatch):
     """A small vit_b_16 with random weights, where the fetched one would lie; its pictures are of 224 pixels all the same."""
     shape = ModelConfig(224, 32, num_classes=1000, embed_dim=24, depth=2, num_heads=3)
     monkeypatch.setitem(PRETRAINED, "vit_b_16", shape)
-    save_checkpoint(weights_file("vit_b_16"), VisionTransformer(shape, seed=0))
+    names = get_model_weights("vit_b_16").IMAGENET1K_V1.meta["categories"]
+    save_checkpoint(weights_file("vit_b_16"), VisionTransformer(shape, seed=0), {"classes": names})
     return shape
 
 
@@ -309,7 +311,7 @@ def test_over_time_plays_to_the_end_and_stops():
     by_label(app.button, "Play").click().run()
     seen = []
     for _ in range(10):
-        seen.append(app.session_state["moment"])
+        seen.append(app.session_state["snapshot"])
         app.run()
         assert not app.exception
     assert seen == [0, 1, 2, 3, 4, 5, 6, 7, 8, 8]
@@ -317,7 +319,7 @@ def test_over_time_plays_to_the_end_and_stops():
 
 
 def test_over_time_of_a_run_of_one_epoch(tiny, short):
-    run = trained_run(tiny, replace(short, epochs=1))
+    run = trained_run(tiny, replace(short, epochs=1, batch_size=20))
     app = open_app("pages/attention.py", run=run.id, view="growth")
     assert "only the last model was kept" in app.info[0].value
 
@@ -346,7 +348,7 @@ def test_even_attention_is_what_a_head_without_weights_has(tiny):
     model = VisionTransformer(tiny, seed=0).eval()
     with torch.no_grad():
         model.blocks[0].attn.qkv.weight.zero_()
-    found = head_character(model, normalise(load_cifar10(1, 2).validation.images))
+    found = head_statistics(model, normalize(load_cifar10(1, 2).validation.images))
     even = of_even_attention(tiny)
     for name, values in vars(found).items():
         assert values[0].tolist() == pytest.approx([even[name]] * 2, abs=1e-5)

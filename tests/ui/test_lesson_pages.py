@@ -99,9 +99,9 @@ def test_numbers_that_one_edits_are_worked_out():
 
 
 def test_an_address_that_asks_for_what_is_not_there():
-    app = open_app("pages/by_hand.py", heads=5, colour="red")
+    app = open_app("pages/by_hand.py", heads=5, color="red")
     assert "heads=5, which is not offered: use 1, 2, 3, 4, 6" in app.warning[0].value
-    assert "'colour', which this page does not know" in app.warning[0].value
+    assert "'color', which this page does not know" in app.warning[0].value
 
 
 @pytest.mark.parametrize("script", ["pages/train.py", "pages/attention.py", "pages/limits.py"])

@@ -12,7 +12,7 @@ from open_app import by_label, captions_of, open_app, table, trained_run
 from streamlit.testing.v1 import AppTest
 
 from vitdemo.background.training_queue import QUEUE
-from vitdemo.config import PRESETS, ModelConfig, TrainConfig
+from vitdemo.config import PRESETS, SETTINGS, ModelConfig, TrainConfig
 from vitdemo.runs.run import new_run, save_run
 from vitdemo.training.metrics import METRICS
 from vitdemo.ui.run_picker import run_name
@@ -66,14 +66,14 @@ def test_another_run_can_be_picked(saved_run):
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_value_is_offered_by_its_control(name):
     values = settings.preset_values(name)
-    assert all(value in settings.CONTROLS[field].options for field, value in values.items())
+    assert all(value in settings.offered_values(field) for field, value in values.items())
 
 
 def test_every_control_says_what_it_does():
-    for field, control in settings.CONTROLS.items():
+    for field in settings.CONTROLS:
         assert field in ModelConfig.__dataclass_fields__ or field in TrainConfig.__dataclass_fields__
-        assert control.help.endswith(".")
-        assert len(control.help) > 40
+        assert SETTINGS[field].help.endswith(".")
+        assert len(SETTINGS[field].help) > 40
 
 
 def test_every_field_but_the_data_sets_own_has_a_control_on_the_page():
@@ -88,30 +88,31 @@ def test_every_field_but_the_data_sets_own_has_a_control_on_the_page():
 
 def test_every_offered_value_can_be_trained():
     model, training = ModelConfig(embed_dim=48, num_heads=1), TrainConfig(epochs=200)
-    for field, control in settings.CONTROLS.items():
-        for value in control.options:
+    for field in settings.CONTROLS:
+        for value in settings.offered_values(field):
             replace(model if hasattr(model, field) else training, **{field: value})
-    *sizes, whole_picture = settings.CONTROLS["patch_size"].options
+    *sizes, whole_picture = settings.CONTROLS["patch_size"].values
     for size in sizes:
         replace(model, stem="conv", patch_size=size)
     assert whole_picture == model.image_size
 
 
 def test_every_name_belongs_to_an_offered_value():
-    for control in settings.CONTROLS.values():
-        if isinstance(control.options[0], str) or control.names:
-            assert set(control.names) <= set(control.options)
+    for field, control in settings.CONTROLS.items():
+        offered = settings.offered_values(field)
+        if control.names:
+            assert set(control.names) <= set(offered)
             assert len(set(control.names.values())) == len(control.names)
-        if isinstance(control.options[0], str):
-            assert set(control.names) == set(control.options)
+        if isinstance(offered[0], str):
+            assert set(control.names) == set(offered)
 
 
-NEW = {"stem": "conv", "pooling": "attention", "drop_path": 0.1, "patch_drop": 0.25, "jitter": 0.2, "erasing": 4}
-NEW |= {"mixup": 0.3, "cutmix": 0.2, "label_smoothing": 0.05, "weight_averaging": 0.99, "precision": "float32"}
-NEW |= {"first_filters": "random", "epochs": 200, "learning_rate": 0.003}
+NEW = {"stem": "conv", "pooling": "attention", "drop_path": 0.1, "patch_drop": 0.25, "jitter": 0.2, "cutout": 4}
+NEW |= {"mixup": 0.3, "cutmix": 0.2, "label_smoothing": 0.05, "ema_decay": 0.99, "precision": "float32"}
+NEW |= {"patch_embed_init": "random", "epochs": 200, "learning_rate": 0.003}
 
 
-def test_what_augments_and_regularises_goes_into_the_address_and_comes_back():
+def test_what_augments_and_regularizes_goes_into_the_address_and_comes_back():
     app = open_app()
     for field, value in NEW.items():
         app.session_state[field] = value
@@ -202,12 +203,12 @@ def test_where_no_speed_is_known_the_page_says_when_it_will_be(monkeypatch, busy
 def test_only_heads_that_divide_the_width_can_be_chosen():
     app = open_app()
     by_label(app.select_slider, "Heads").set_value(8).run()
-    by_label(app.select_slider, "Width").set_value(48).run()
+    by_label(app.select_slider, "Embedding dimension").set_value(48).run()
     assert not app.exception
     heads = by_label(app.select_slider, "Heads")
     assert heads.options == ["1", "2", "3", "4", "6", "8", "12", "16"]
     by_label(app.select_slider, "Heads").set_value(12).run()
-    by_label(app.select_slider, "Width").set_value(64).run()
+    by_label(app.select_slider, "Embedding dimension").set_value(64).run()
     assert by_label(app.select_slider, "Heads").value == 8
     assert 12 not in settings_offered(app)
 
@@ -268,7 +269,7 @@ def test_the_address_follows_the_settings():
         ("learning_rate", "inf", "use 1e-05"),
         ("optimizer", "sgd", "use adam, adamw"),
         ("preset", "best", "use annotation, recommended"),
-        ("colour", "red", "does not know"),
+        ("color", "red", "does not know"),
         ("run", "../../etc/passwd", "There is no run"),
         ("depth", "x" * 5000, "use 1 to 12"),
         ("epochs", "201", "use 1 to 200"),
@@ -277,12 +278,12 @@ def test_the_address_follows_the_settings():
         ("drop_path", "1", "use 0, 0.05"),
         ("patch_drop", "1", "use 0, 0.1, 0.25"),
         ("jitter", "nan", "use 0, 0.1"),
-        ("erasing", "64", "use 0, 4, 8, 12, 16"),
+        ("cutout", "64", "use 0, 4, 8, 12, 16"),
         ("mixup", "-0.5", "use 0, 0.1"),
         ("cutmix", "0.9", "use 0, 0.1, 0.2, 0.3, 0.5, 0.8."),
         ("label_smoothing", "ten", "use 0, 0.05"),
-        ("weight_averaging", "1", "use 0, 0.9, 0.99, 0.999"),
-        ("first_filters", "gabor", "use random, whitened"),
+        ("ema_decay", "1", "use 0, 0.9, 0.99, 0.999"),
+        ("patch_embed_init", "gabor", "use random, whitened"),
         ("precision", "int8", "use auto, float32, bfloat16"),
     ],
 )

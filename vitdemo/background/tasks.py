@@ -1,6 +1,7 @@
-"""Long questions in the background: each on a thread of its own that can be watched and stopped. No user interface."""
+"""Long tasks in the background: each on a thread of its own, to be watched and stopped. No user interface."""
 
 import threading
+import time
 import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
@@ -9,76 +10,92 @@ from itertools import count
 
 import torch
 
+from ..config import ConfigError
 from .training_queue import QUEUE
 
-KEPT = 32  # questions whose answers are remembered
+KEPT = 64  # tasks whose results are remembered
 
 
 @dataclass(frozen=True)
 class Task:
-    """How far a question is."""
+    """How far a task is."""
 
     total: int  # steps
-    answers: tuple = ()  # of the steps that are done
+    results: tuple = ()  # of the steps that are done
     state: str = "running"  # or "done", "stopped", "failed"
-    asking: int = field(
-        default=0, compare=False
-    )  # tells the thread of a question that is asked again from the first one
+    message: str = ""  # why it failed
+    generation: int = field(default=0, compare=False)  # tells a restarted task from the one before
 
 
-_lock = threading.Lock()
-_askings = count()
+_changed = threading.Condition()
+_generations = count()
 _tasks: OrderedDict[Hashable, Task] = OrderedDict()
 
 
-def begin(key: Hashable, total: int, steps: Callable[[], Iterator]) -> None:
-    """Take the steps of `steps()` one after the other; nothing happens if this question runs or was answered.
+def start(key: Hashable, total: int, steps: Callable[[], Iterator]) -> None:
+    """Run the steps of `steps()` one after the other; nothing happens if this task runs or is done.
 
     Args:
-        key: the question: everything that the answers depend on.
-        total: how many steps there are.
-        steps: called on the new thread, which has all cores for torch, or one while a training runs or waits.
+        key: everything that the results depend on.
+        total: the number of steps.
+        steps: called on the new thread, which has all cores for torch, or one while a training run is active.
     """
-    with _lock:
+    with _changed:
         if key in _tasks and _tasks[key].state in ("running", "done"):
             return
-        asking = next(_askings)
-        _tasks[key] = Task(total, asking=asking)
+        generation = next(_generations)
+        _tasks[key] = Task(total, generation=generation)
         _tasks.move_to_end(key)
         while len(_tasks) > KEPT:
             _tasks.popitem(last=False)
-    threading.Thread(target=_work, args=(key, asking, steps), name="task", daemon=True).start()
+    threading.Thread(target=_work, args=(key, generation, steps), name="task", daemon=True).start()
 
 
-def task(key: Hashable) -> Task | None:
-    """How far it is, or None if nobody asked."""
+def status(key: Hashable) -> Task | None:
+    """Return how far the task is, or None if it was never started."""
     return _tasks.get(key)
 
 
+def results(key: Hashable) -> tuple | None:
+    """Return all results of a task, or None while some are missing."""
+    task = status(key)
+    return task.results if task is not None and task.state == "done" else None
+
+
 def stop(key: Hashable) -> None:
-    """End it after the step that it is at; what it has found stays."""
+    """Stop the task after its current step; its results so far stay."""
     _change(key, state="stopped")
 
 
-def _change(key: Hashable, asking: int | None = None, **changes) -> bool:
-    """Change the task if it runs, and is still the one of that asking; whether it was."""
-    with _lock:
-        found = _tasks.get(key)
-        if found is None or found.state != "running" or asking not in (None, found.asking):
+def wait(key: Hashable, seconds: float) -> None:
+    """Wait until the task has ended, but no longer than this."""
+    end = time.monotonic() + seconds
+    with _changed:
+        while (task := _tasks.get(key)) and task.state == "running" and time.monotonic() < end:
+            _changed.wait(end - time.monotonic())
+
+
+def _change(key: Hashable, generation: int | None = None, **changes) -> bool:
+    """Change the task if it runs (and still is of that generation); say whether it was changed."""
+    with _changed:
+        task = _tasks.get(key)
+        if task is None or task.state != "running" or generation not in (None, task.generation):
             return False
-        _tasks[key] = replace(found, **changes)
+        _tasks[key] = replace(task, **changes)
+        _changed.notify_all()
         return True
 
 
-def _work(key: Hashable, asking: int, steps: Callable[[], Iterator]) -> None:
+def _work(key: Hashable, generation: int, steps: Callable[[], Iterator]) -> None:
     torch.set_num_threads(QUEUE.spare_cores())
-    answers = []
+    found = []
     try:
-        for answer in steps():
-            answers.append(answer)
-            if not _change(key, asking, answers=tuple(answers)):
+        for result in steps():
+            found.append(result)
+            if not _change(key, generation, results=tuple(found)):
                 return
-        _change(key, asking, state="done")
-    except Exception:
+        _change(key, generation, state="done")
+    except Exception as error:
         traceback.print_exc()
-        _change(key, asking, state="failed")
+        message = str(error) if isinstance(error, ConfigError) else type(error).__name__
+        _change(key, generation, state="failed", message=message)

@@ -5,7 +5,7 @@ import time
 import torch
 
 from ..config import ModelConfig, TrainConfig
-from ..costs import MEMORY_LIMIT, activation_bytes, operations
+from ..costs import MEMORY_LIMIT, activation_bytes, macs
 from ..data.cifar10 import Data, Split
 from ..model import VisionTransformer
 from ..training.loop import train
@@ -28,12 +28,12 @@ def training_speed(model: ModelConfig) -> float | None:
             return snapshot.run.history[-1]["images_per_second"]
     if model in _measured:
         return _measured[model]
-    if 2 * sum(operations(model).values()) < STEP_OPERATIONS and activation_bytes(model, 1) <= MEMORY_LIMIT:
+    if 2 * sum(macs(model).values()) < STEP_OPERATIONS and activation_bytes(model, 1) <= MEMORY_LIMIT:
         QUEUE.when_idle(lambda: _measured.update({model: measure(model)}))
     if not _measured:
         return None
     known = next(reversed(_measured))
-    return _measured[known] * sum(operations(known).values()) / sum(operations(model).values())
+    return _measured[known] * sum(macs(known).values()) / sum(macs(model).values())
 
 
 def measure(model: ModelConfig) -> float:
@@ -41,7 +41,7 @@ def measure(model: ModelConfig) -> float:
 
     The quickest, as a page that loads meanwhile slows the others down.
     """
-    per_image = 3 * sum(operations(model).values())  # forward, and twice that backward
+    per_image = 3 * sum(macs(model).values())  # forward, and twice that backward
     B = max(1, min(64, int(STEP_OPERATIONS / per_image), MEMORY_LIMIT // activation_bytes(model, 1)))
     shape = (B * MOST_STEPS, model.in_channels, model.image_size, model.image_size)
     images = torch.randint(256, shape, dtype=torch.uint8)

@@ -1,4 +1,4 @@
-"""CIFAR-10 in memory: the bundled sample or the full set, as uint8; normalisation on the way out."""
+"""CIFAR-10 in memory: the bundled sample or the full set, as uint8; normalization on the way out."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..config import LIMITS, ConfigError
+from ..config import SETTINGS, ConfigError
 from ..files import data_folder, full_set_on_disk
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -57,7 +57,7 @@ def load_cifar10(train_images: int = 600, validation_images: int = 200, validati
     """
     for name, count in (("train_images", train_images), ("validation_images", validation_images)):
         if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-            raise ConfigError(f"{name} must be a whole number from 1 to {LIMITS[name][1]:,}, not {count!r}.")
+            raise ConfigError(f"{name} must be a whole number from 1 to {SETTINGS[name].limits[1]:,}, not {count!r}.")
     if validation_from not in ("test", "train"):
         raise ConfigError(f"validation_from must be test or train, not {validation_from!r}.")
     held_out = validation_from == "train"
@@ -132,6 +132,6 @@ def _full(part: str) -> Split:
     return split
 
 
-def normalise(images: Tensor) -> Tensor:
+def normalize(images: Tensor) -> Tensor:
     """uint8 0 to 255 -> float -1 to 1: (x / 255 - 0.5) / 0.5, as in the annotation's loader (section 1.5.1)."""
     return (images.float() / 255 - MEAN) / STD

@@ -78,16 +78,16 @@ def _to_rgb(picture: Image.Image) -> tuple[Image.Image, list[str]]:
     turned = ImageOps.exif_transpose(picture)
     if picture.getexif().get(0x0112) in range(2, 9):
         notes.append("Turned upright, as its EXIF data says.")
-    if turned.mode.startswith("I"):  # 16 bits of grey, which convert() would clip instead of scale
-        grey, clear = np.asarray(turned, np.float64), turned.info.get("transparency")
-        turned = Image.fromarray((grey / 257).round().clip(0, 255).astype(np.uint8))
+    if turned.mode.startswith("I"):  # 16 bits of gray, which convert() would clip instead of scale
+        gray, clear = np.asarray(turned, np.float64), turned.info.get("transparency")
+        turned = Image.fromarray((gray / 257).round().clip(0, 255).astype(np.uint8))
         if clear is not None:
-            turned.putalpha(Image.fromarray(np.where(grey == clear, 0, 255).astype(np.uint8)))
+            turned.putalpha(Image.fromarray(np.where(gray == clear, 0, 255).astype(np.uint8)))
         notes.append("Reduced from 16 to 8 bits a pixel.")
     if turned.has_transparency_data:
         rgba = turned.convert("RGBA")
         turned = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
         notes.append("Transparent parts are shown on white.")
     if turned.mode == "CMYK":
-        notes.append("Converted from the colours of print (CMYK) to red, green and blue.")
+        notes.append("Converted from the colors of print (CMYK) to red, green and blue.")
     return turned.convert("RGB"), notes

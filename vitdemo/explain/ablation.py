@@ -8,7 +8,7 @@ from torch import Tensor
 from ..model import Edit
 
 
-def heads_off(heads: Iterable[tuple[int, int]]) -> Edit:
+def ablate_heads(heads: Iterable[tuple[int, int]]) -> Edit:
     """Let heads add nothing: their attention becomes 0 everywhere.
 
     Args:
@@ -23,7 +23,7 @@ def heads_off(heads: Iterable[tuple[int, int]]) -> Edit:
     return edit
 
 
-def edges_off(edges: Iterable[tuple[int, int]], layers: Iterable[int]) -> Edit:
+def block_attention(edges: Iterable[tuple[int, int]], layers: Iterable[int]) -> Edit:
     """Let tokens not look at others, in all heads of some layers; what they gave them goes to the rest, in proportion.
 
     That is what a mask of minus infinity before the softmax does. A token that may look at none takes nothing.

@@ -36,7 +36,7 @@ def has_cls(matrix: np.ndarray) -> bool:
     return math.isqrt(len(matrix)) ** 2 != len(matrix)
 
 
-def attention_grid(matrix: np.ndarray, token: int | None, given: bool = False) -> np.ndarray:
+def attention_map(matrix: np.ndarray, token: int | None, given: bool = False) -> np.ndarray:
     """What one token takes from each patch, or gives to each, laid out as the patches lie in the picture.
 
     Args:
@@ -60,10 +60,10 @@ def attention_grid(matrix: np.ndarray, token: int | None, given: bool = False) -
     return line[cls:].reshape(side, side)
 
 
-def all_grids(trace: Trace, token: int | None, given: bool = False) -> np.ndarray:
-    """`attention_grid` of every layer and head of one image: (depth, num_heads, n, n)."""
+def attention_maps(trace: Trace, token: int | None, given: bool = False) -> np.ndarray:
+    """`attention_map` of every layer and head of one image: (depth, num_heads, n, n)."""
     return np.stack(
-        [[attention_grid(matrix, token, given) for matrix in layer[0].numpy(force=True)] for layer in trace.attention]
+        [[attention_map(matrix, token, given) for matrix in layer[0].numpy(force=True)] for layer in trace.attention]
     )
 
 

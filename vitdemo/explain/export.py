@@ -30,7 +30,7 @@ def maps_file(
     Args:
         model: in evaluation.
         picture: (H, W, 3) uint8.
-        image: the same as the model takes it, (C, H, W), normalised.
+        image: the same as the model takes it, (C, H, W), normalized.
         class_: that relevance and occlusion are for.
         occluded: the map of occlusion (n, n), left out for None: of a large model it takes minutes.
         about: anything JSON can hold, put beside the meaning of the arrays.

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..model import VisionTransformer
-from .occlusion import probabilities_covered
+from .occlusion import probabilities_occluded
 
 Explain = Callable[[VisionTransformer, Tensor, Tensor], Tensor]  # model, pictures, classes -> (B, n, n)
 CHANCE = "chance"
@@ -53,21 +53,21 @@ def curves(model: VisionTransformer, image: Tensor, class_: int, orders: list[np
 
     Args:
         model: in evaluation.
-        image: (C, H, W), normalised.
+        image: (C, H, W), normalized.
         class_: whose probability is read.
         orders: permutations of the N patches.
         points: of each curve, at most N + 1; evenly spread, first and last included.
 
     Returns:
-        one for each order. A covered patch has the mean colour of the picture.
+        one for each order. A covered patch has the mean color of the picture.
     """
-    side = model.config.image_size // model.config.patch_size
+    side = model.config.grid_size
     counts = np.unique(np.linspace(0, side * side, points).round().astype(int))  # covered patches at each point
     ranks = np.argsort(np.stack(orders), axis=1)  # (M, N): the place of each patch in each order
     covered = torch.from_numpy(ranks[:, None] < counts[:, None])  # (M, P, N)
     covered = torch.cat([covered, ~covered], dim=1).reshape(-1, side, side)
     different, place = covered.unique(dim=0, return_inverse=True)  # all orders begin and end alike
-    values = probabilities_covered(model, image, different)[place, class_].numpy().reshape(len(orders), 2, len(counts))
+    values = probabilities_occluded(model, image, different)[place, class_].numpy().reshape(len(orders), 2, len(counts))
     return [Curves(counts / side**2, deletion, insertion) for deletion, insertion in values]
 
 
@@ -78,7 +78,7 @@ def gaps_over(
 
     Args:
         model: in evaluation.
-        images: (B, C, H, W), normalised.
+        images: (B, C, H, W), normalized.
         explain: the methods by name.
         points: of each curve.
         seed: of the random order that each picture is compared with.

@@ -9,7 +9,7 @@ from ..model import VisionTransformer
 
 
 @dataclass(frozen=True)
-class HeadCharacter:
+class HeadStatistics:
     """Of each head (depth, num_heads), as means over images and asking patches. CLS does not ask here."""
 
     distance: Tensor  # pixels from the asking patch to those it takes from, middle to middle
@@ -26,7 +26,7 @@ def distances(side: int, patch_size: int) -> Tensor:
 
 
 @torch.no_grad()
-def head_character(model: VisionTransformer, images: Tensor) -> HeadCharacter:
+def head_statistics(model: VisionTransformer, images: Tensor) -> HeadStatistics:
     """Measure every head on some images.
 
     Attention distance is that of Dosovitskiy et al. (2021, Figure 7): the mean distance from the asking patch, weighted with
@@ -34,10 +34,10 @@ def head_character(model: VisionTransformer, images: Tensor) -> HeadCharacter:
 
     Args:
         model: in evaluation.
-        images: (B, C, H, W), normalised.
+        images: (B, C, H, W), normalized.
     """
     c = model.config
-    apart = distances(c.image_size // c.patch_size, c.patch_size)
+    apart = distances(c.grid_size, c.patch_size)
     found = []
     for attention in model.trace(images)[1].attention:
         asking = attention[:, :, c.has_cls :]  # (B, H, N, T)
@@ -47,4 +47,4 @@ def head_character(model: VisionTransformer, images: Tensor) -> HeadCharacter:
         on_cls = asking[..., 0] if c.has_cls else torch.zeros_like(entropy)
         on_itself = on_patches.diagonal(dim1=-2, dim2=-1)
         found.append(torch.stack([what.mean(dim=(0, 2)) for what in (distance, entropy, on_cls, on_itself)]))
-    return HeadCharacter(*torch.stack(found, dim=1))  # each (depth, H)
+    return HeadStatistics(*torch.stack(found, dim=1))  # each (depth, H)

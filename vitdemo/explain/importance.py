@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..model import Edit, VisionTransformer
-from .ablation import heads_off
+from .ablation import ablate_heads
 from .occlusion import BATCH
 
 
@@ -15,7 +15,7 @@ from .occlusion import BATCH
 def accuracy_and_loss(
     model: VisionTransformer, images: Tensor, labels: Tensor, edit: Edit | None = None
 ) -> tuple[float, float]:
-    """Over some normalised images, with the attention edited if asked for."""
+    """Over some normalized images, with the attention edited if asked for."""
     logits = torch.cat([model.trace(some, edit)[0] for some in images.split(BATCH)])
     return float((logits.argmax(dim=1) == labels).float().mean()), float(F.cross_entropy(logits, labels))
 
@@ -25,7 +25,7 @@ def removals(model: VisionTransformer, images: Tensor, labels: Tensor) -> Iterat
 
     Args:
         model: in evaluation.
-        images: (B, C, H, W), normalised.
+        images: (B, C, H, W), normalized.
         labels: (B,).
 
     Yields:
@@ -34,7 +34,7 @@ def removals(model: VisionTransformer, images: Tensor, labels: Tensor) -> Iterat
     accuracy, loss = accuracy_and_loss(model, images, labels)
     for layer in range(model.config.depth):
         for head in range(model.config.num_heads):
-            without = accuracy_and_loss(model, images, labels, heads_off([(layer, head)]))
+            without = accuracy_and_loss(model, images, labels, ablate_heads([(layer, head)]))
             yield layer, head, without[0] - accuracy, without[1] - loss
 
 
@@ -46,7 +46,7 @@ def gradient_importance(model: VisionTransformer, images: Tensor, labels: Tensor
 
     Args:
         model: in evaluation.
-        images: (B, C, H, W), normalised.
+        images: (B, C, H, W), normalized.
         labels: (B,).
 
     Returns:

@@ -24,7 +24,7 @@ def reading_weights(model: VisionTransformer, trace: Trace) -> Tensor:
 
 def on_patches(model: VisionTransformer, weights: Tensor, matrices: Tensor) -> Tensor:
     """What the class takes from each patch: (B, T) reading weights and (B, T, T) -> (B, n, n), CLS left out."""
-    side = model.config.image_size // model.config.patch_size
+    side = model.config.grid_size
     return (weights[:, None] @ matrices)[:, 0, model.config.has_cls :].reshape(-1, side, side)
 
 

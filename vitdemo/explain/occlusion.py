@@ -11,7 +11,7 @@ BATCH = 64  # pictures at a time
 
 
 def cover(images: Tensor, covered: Tensor, patch_size: int) -> Tensor:
-    """Patches painted over with the mean colour of their own picture.
+    """Patches painted over with the mean color of their own picture.
 
     Args:
         images: (B, C, H, W).
@@ -25,12 +25,12 @@ def cover(images: Tensor, covered: Tensor, patch_size: int) -> Tensor:
     return torch.where(pixels[:, None], images.mean(dim=(2, 3), keepdim=True), images)
 
 
-def probabilities_covered(model: VisionTransformer, image: Tensor, covered: Tensor) -> Tensor:
+def probabilities_occluded(model: VisionTransformer, image: Tensor, covered: Tensor) -> Tensor:
     """The probability of each class, for several ways to cover one picture.
 
     Args:
         model: in evaluation.
-        image: (C, H, W), normalised.
+        image: (C, H, W), normalized.
         covered: (M, n, n) bool.
 
     Returns:
@@ -48,7 +48,7 @@ def _in_batches(model: VisionTransformer, image: Tensor, covered: Tensor) -> Ite
 
 def occlusion(model: VisionTransformer, image: Tensor, class_: int, window: int = 1) -> Tensor:
     """All of `occlusion_in_parts`, as the patches lie: (n, n)."""
-    side = model.config.image_size // model.config.patch_size
+    side = model.config.grid_size
     return torch.cat(list(occlusion_in_parts(model, image, class_, window, BATCH))).reshape(side, side)
 
 
@@ -59,9 +59,9 @@ def occlusion_in_parts(
 
     Args:
         model: in evaluation.
-        image: (C, H, W), normalised.
+        image: (C, H, W), normalized.
         class_: whose probability is read.
-        window: patches a side of the square that is covered, odd; it is centred on each patch in turn and cut off at the
+        window: patches a side of the square that is covered, odd; it is centered on each patch in turn and cut off at the
             picture's edge.
         at_a_time: patches.
 
@@ -69,10 +69,10 @@ def occlusion_in_parts(
         (at_a_time,), one for each patch row by row from the top left; positive where the picture speaks for the class,
         negative where against.
     """
-    side = model.config.image_size // model.config.patch_size
+    side = model.config.grid_size
     places = torch.arange(side)
     near = (places[:, None] - places).abs() <= window // 2  # (n, n): whether a row (or column) is in another's window
     covered = (near[:, None, :, None] & near[None, :, None, :]).reshape(side * side, side, side)
-    whole = probabilities_covered(model, image, torch.zeros(1, side, side, dtype=torch.bool))[0, class_]
+    whole = probabilities_occluded(model, image, torch.zeros(1, side, side, dtype=torch.bool))[0, class_]
     for some in covered.split(at_a_time):
-        yield whole - probabilities_covered(model, image, some)[:, class_]
+        yield whole - probabilities_occluded(model, image, some)[:, class_]

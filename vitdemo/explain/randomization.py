@@ -1,4 +1,4 @@
-"""Does a map depend on what was learnt? Shuffle the weights from the top and see (Adebayo et al. 2018, section 4.1)."""
+"""Does a map depend on what was learned? Shuffle the weights from the top and see (Adebayo et al. 2018, section 4.1)."""
 
 from collections.abc import Callable, Iterator
 from itertools import chain
@@ -6,8 +6,7 @@ from itertools import chain
 import torch
 from torch import Tensor, nn
 
-from ..model import VisionTransformer
-from ..training.loop import copy_of
+from ..model import VisionTransformer, copy_of
 
 
 @torch.no_grad()

@@ -16,7 +16,7 @@ def relevance(model: VisionTransformer, images: Tensor, classes: Tensor) -> Tens
 
     Args:
         model: in evaluation.
-        images: (B, C, H, W), normalised.
+        images: (B, C, H, W), normalized.
         classes: (B,) int64; the class to speak for, of each image.
 
     Returns:

@@ -1,1 +1,1 @@
-"""Plotly figures: numbers in, go.Figure out. Colours and type that all of them share are in style.py."""
+"""Plotly figures: numbers in, go.Figure out. Colors and type that all of them share are in style.py."""

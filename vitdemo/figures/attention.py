@@ -46,9 +46,9 @@ def overlay(
     signed: bool = False,
     height: int = 300,
 ) -> go.Figure:
-    """A map of patches over the picture; the bar says what the colours stand for.
+    """A map of patches over the picture; the bar says what the colors stand for.
 
-    The picture is drawn in grey, so that all colour is of the map.
+    The picture is drawn in gray, so that all color is of the map.
 
     Args:
         image: (H, W, 3) uint8.
@@ -56,18 +56,18 @@ def overlay(
         patch_size: pixels.
         patch: to be framed, counted from 0 row by row; None for none.
         strength: 0 shows the picture alone, 1 the map alone.
-        scale: the values of the darkest and the brightest colour; without, the map's least and most (min-max).
-        smooth: blend the colours between the middles of patches.
+        scale: the values of the darkest and the brightest color; without, the map's least and most (min-max).
+        smooth: blend the colors between the middles of patches.
         unit: what the numbers are.
-        signed: the colours part at 0, which is in the middle of them; else they run from dark to bright.
+        signed: the colors part at 0, which is in the middle of them; else they run from dark to bright.
         height: pixels on the screen.
     """
     low, high = scale or (float(grid.min()), float(grid.max()))
     if signed:
         high = max(abs(low), abs(high))
         low = -high
-    grey = image.mean(axis=2, keepdims=True).astype(np.uint8).repeat(3, axis=2)
-    figure = picture(grey, height, top=4)
+    gray = image.mean(axis=2, keepdims=True).astype(np.uint8).repeat(3, axis=2)
+    figure = picture(gray, height, top=4)
     figure.add_heatmap(
         z=grid,
         x0=patch_size / 2,
@@ -101,7 +101,7 @@ def thumbnails(
         grids: (depth, num_heads, n, n).
         layer: of the marked map, from 0; None marks none.
         head: of the marked map; None marks all of the layer.
-        scale: the values of the darkest and the brightest colour of all; without, each map has its own.
+        scale: the values of the darkest and the brightest color of all; without, each map has its own.
         height: pixels on the screen.
     """
     depth, heads, side, _ = grids.shape

@@ -25,9 +25,9 @@ def view_png(picture: np.ndarray, grid: np.ndarray, grids: np.ndarray, strength:
         title: the first line.
         note: the second line.
     """
-    shown = _large(colours(min_max(grid)))
-    grey = _large(picture.mean(axis=2, keepdims=True).repeat(3, axis=2))
-    panels = [_large(picture), grey * (1 - strength) + shown * strength, _sheet(grids)]
+    shown = _large(colors(min_max(grid)))
+    gray = _large(picture.mean(axis=2, keepdims=True).repeat(3, axis=2))
+    panels = [_large(picture), gray * (1 - strength) + shown * strength, _sheet(grids)]
     width = len(panels) * (PANEL + MARGIN) + MARGIN
     canvas = Image.new("RGB", (width, PANEL + 2 * MARGIN + 3 * LINE), "white")
     draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(size=18)
@@ -48,9 +48,9 @@ def view_png(picture: np.ndarray, grid: np.ndarray, grids: np.ndarray, strength:
     return file.getvalue()
 
 
-def colours(values: np.ndarray) -> np.ndarray:
-    """Numbers from 0 to 1 in the colours of a sequential map: (..., 3), 0 to 255."""
-    scale = np.array([unlabel_rgb(colour) for colour in sample_colorscale(SEQUENTIAL, np.linspace(0, 1, 256))])
+def colors(values: np.ndarray) -> np.ndarray:
+    """Numbers from 0 to 1 in the colors of a sequential map: (..., 3), 0 to 255."""
+    scale = np.array([unlabel_rgb(color) for color in sample_colorscale(SEQUENTIAL, np.linspace(0, 1, 256))])
     return scale[(values * 255).round().astype(int)]
 
 
@@ -81,6 +81,6 @@ def _sheet(grids: np.ndarray) -> np.ndarray:
     panel = np.full((PANEL, PANEL, 3), 255.0)
     places = np.arange(inner) * grids.shape[2] // inner
     for layer, head in np.ndindex(depth, heads):
-        image = colours(min_max(grids[layer, head]))[places][:, places]
+        image = colors(min_max(grids[layer, head]))[places][:, places]
         panel[layer * cell : layer * cell + inner, head * cell : head * cell + inner] = image
     return panel

@@ -1,4 +1,4 @@
-"""Deletion, insertion and randomisation: one line for each method, in the same colour everywhere."""
+"""Deletion, insertion and randomization: one line for each method, in the same color everywhere."""
 
 import numpy as np
 import plotly.graph_objects as go
@@ -42,8 +42,8 @@ def removal(curves: dict[str, Curves], chance: list[Curves], part: str, height: 
         showlegend=False,
     )
     hover = "%{y:.1%} at %{x:.0%}<extra></extra>"
-    grey = {"color": NEUTRAL, "dash": "dot", "width": 2}
-    figure.add_scatter(x=shares, y=random.mean(axis=0), mode="lines", line=grey, name="random", hovertemplate=hover)
+    gray = {"color": NEUTRAL, "dash": "dot", "width": 2}
+    figure.add_scatter(x=shares, y=random.mean(axis=0), mode="lines", line=gray, name="random", hovertemplate=hover)
     for method, found in curves.items():
         _line(figure, found.shares, getattr(found, part), method, hover)
     return figure

@@ -72,7 +72,7 @@ def head_map(values: np.ndarray, unit: str, signed: bool, off: set[tuple[int, in
     Args:
         values: (depth, num_heads).
         unit: what the numbers are.
-        signed: the colours part at 0.
+        signed: the colors part at 0.
         off: the heads that are switched off.
         height: pixels on the screen.
     """

@@ -11,14 +11,14 @@ CELL = 40  # pixels a row
 def numbers(
     matrix: np.ndarray, row: int | None = None, signed: bool = False, decimals: int = 2, most: float | None = None
 ) -> go.Figure:
-    """A matrix with its numbers in it (minus infinity as such, without colour); one row may be framed.
+    """A matrix with its numbers in it (minus infinity as such, without color); one row may be framed.
 
     Args:
         matrix: (R, C).
         row: to be framed.
-        signed: the colours part at 0; else they run from 0 to the largest.
+        signed: the colors part at 0; else they run from 0 to the largest.
         decimals: of the numbers.
-        most: where the colours end; without, at the largest.
+        most: where the colors end; without, at the largest.
     """
     matrix = np.where(np.isneginf(matrix), np.nan, matrix)
     most = most or float(np.nanmax(np.abs(matrix))) or 1.0
@@ -60,7 +60,7 @@ def _ink(value: float, dark: bool, decimals: int) -> str:
 
 
 def shades(matrix: np.ndarray, height: int, cuts: int = 1) -> go.Figure:
-    """A matrix too large to read, as signed colours; lines between its columns cut it into so many equal parts."""
+    """A matrix too large to read, as signed colors; lines between its columns cut it into so many equal parts."""
     most = float(np.abs(matrix).max()) or 1.0
     plain = {"showgrid": False, "fixedrange": True}
     down = axis(autorange="reversed", tickvals=[0, len(matrix) - 1], ticktext=[1, len(matrix)], **plain)

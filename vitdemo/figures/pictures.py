@@ -48,7 +48,7 @@ def patches(image: np.ndarray, patch_size: int, height: int = 200) -> go.Figure:
 
 
 def filters(weights: np.ndarray, columns: int, height: int) -> go.Figure:
-    """Filters as small pictures in rows, each with grey for 0 and a scale of its own.
+    """Filters as small pictures in rows, each with gray for 0 and a scale of its own.
 
     Args:
         weights: (D, 3, P, P).

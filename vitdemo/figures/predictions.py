@@ -17,14 +17,14 @@ def top_classes(probabilities: np.ndarray, classes: tuple[str, ...], label: int 
     """
     order = np.argsort(-probabilities, kind="stable")[:count][::-1]
     wrong = NEUTRAL if label is None else WRONG
-    colours = [RIGHT if k == label else wrong if k == order[-1] else NEUTRAL for k in order]
+    colors = [RIGHT if k == label else wrong if k == order[-1] else NEUTRAL for k in order]
     share = axis("Probability", range=[0, 1.12], tickvals=[0, 0.5, 1], tickformat=".0%")
     figure = blank(300, x=share, y=axis(showgrid=False), bargap=0.35)
     return figure.add_bar(
         x=probabilities[order],
         y=[classes[k] + (" ✓" if k == label else "") for k in order],
         orientation="h",
-        marker_color=colours,
+        marker_color=colors,
         text=[f"{p:.1%}" for p in probabilities[order]],
         textposition="outside",
         cliponaxis=False,
@@ -46,7 +46,7 @@ def before_and_after(
     """
     order = np.argsort(-np.maximum(before, after), kind="stable")[:count][::-1]
     names = [classes[k] + (" ✓" if k == label else "") for k in order]
-    colours = [RIGHT if k == label else NEUTRAL for k in order]
+    colors = [RIGHT if k == label else NEUTRAL for k in order]
     share = axis("Probability", range=[0, 1.15], tickvals=[0, 0.5, 1], tickformat=".0%")
     figure = blank(300, x=share, y=axis(showgrid=False), bargap=0.25, bargroupgap=0.05, showlegend=False)
     for values, name, opacity in ((after, "after", 1.0), (before, "before", 0.4)):  # drawn from below
@@ -55,7 +55,7 @@ def before_and_after(
             y=names,
             orientation="h",
             name=name,
-            marker_color=colours,
+            marker_color=colors,
             opacity=opacity,
             text=[f"{p:.1%}" for p in values[order]],
             textposition="outside",
@@ -69,7 +69,7 @@ def confusion(matrix: np.ndarray, classes: tuple[str, ...]) -> go.Figure:
     """The confusion matrix (K, K) with its counts; row = the image's class, column = what it was called."""
     readable = np.where(matrix > 0.6 * matrix.max(), "black", "white")
     text = [
-        [f'<span style="color:{colour}">{count}</span>' for count, colour in zip(*row, strict=True)]
+        [f'<span style="color:{color}">{count}</span>' for count, color in zip(*row, strict=True)]
         for row in zip(matrix, readable, strict=True)
     ]
     called, is_ = axis("Called", tickangle=-45, showgrid=False), axis("Is", autorange="reversed", showgrid=False)

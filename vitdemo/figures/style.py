@@ -1,19 +1,19 @@
-"""What all figures share: one colour for each role, told apart without colour too, readable on light and on dark."""
+"""What all figures share: one color for each role, told apart without color too, readable on light and on dark."""
 
 import plotly.graph_objects as go
 
 TRAIN = {"color": "#2a8fd8", "dash": "solid", "symbol": "circle"}
 VALIDATION = {"color": "#e0762a", "dash": "dash", "symbol": "diamond"}
 RIGHT, WRONG, NEUTRAL = "#2a9d78", "#d1495b", "#8a94a3"
-METHODS = {  # of explaining: colour, dash, symbol
+METHODS = {  # of explaining: color, dash, symbol
     "attention": ("#8e6bbf", "solid", "circle"),
     "rollout": ("#c08a1e", "dash", "square"),
     "relevance": ("#128c9c", "dashdot", "diamond"),
     "occlusion": ("#b5477f", "longdash", "cross"),
 }
 MARK = "#ff3d9a"  # the chosen token; in no other use
-SEQUENTIAL = "viridis"  # dark = little, bright = much; readable for colour-blind people
-SIGNED = "PuOr_r"  # purple = against, orange = for; readable for colour-blind people
+SEQUENTIAL = "viridis"  # dark = little, bright = much; readable for color-blind people
+SIGNED = "PuOr_r"  # purple = against, orange = for; readable for color-blind people
 
 
 def axis(title: str = "", **more) -> dict:

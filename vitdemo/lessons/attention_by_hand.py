@@ -6,8 +6,7 @@ import numpy as np
 import torch
 
 from ..config import ConfigError
-from ..model import Attention, VisionTransformer
-from ..training.loop import copy_of
+from ..model import Attention, VisionTransformer, copy_of
 
 LARGEST = 1000.0  # number that a matrix may hold
 QUERIES = 500  # random ones, for what scaling does

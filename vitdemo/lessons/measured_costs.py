@@ -1,62 +1,72 @@
-"""What a model really uses, counted in one pass: the formulas of `vitdemo.costs` are checked against it."""
+"""What a model really uses, measured in one pass; the formulas of `vitdemo.costs` are checked against it."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
+from torch.overrides import TorchFunctionMode
 
 from ..model import VisionTransformer
 
-PARTS = {"patch_embed": "patch embedding", "attn": "projections", "mlp": "MLPs", "pool": "pooling", "head": "head"}
+PARTS = {  # in a weight's name: its part, as in `costs.macs`
+    "patch_embed": "patch embedding",
+    "attn": "projections",
+    "mlp": "MLPs",
+    "pool": "pooling",
+    "head": "head",
+}
+
+
+class _Products(TorchFunctionMode):
+    """Counts the multiply-accumulates of every matrix multiplication and convolution within its `with` block."""
+
+    def __init__(self, model: VisionTransformer):
+        super().__init__()
+        self.names = {id(weight): name for name, weight in model.named_parameters()}
+        self.found: dict[str, int] = {}
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        output = func(*args, **(kwargs or {}))
+        weight = args[1] if len(args) > 1 else None
+        if id(weight) in self.names and func.__name__ in ("linear", "conv2d"):
+            words = self.names[id(weight)].split(".")
+            part = next(part for word, part in PARTS.items() if word in words)
+            self._add(part, output.numel() * weight[0].numel())
+        elif func.__name__ in ("matmul", "__matmul__"):  # QK^T, and the weighted sum of V
+            self._add("attention", output.numel() * args[0].shape[-1])
+        return output
+
+    def _add(self, part: str, macs: int) -> None:
+        self.found[part] = self.found.get(part, 0) + macs
 
 
 @torch.no_grad()
-def multiply_adds(model: VisionTransformer, images: Tensor) -> dict[str, int]:
-    """Of all products of matrices in a forward pass, from the tensors that met in it.
+def counted_macs(model: VisionTransformer, images: Tensor) -> dict[str, int]:
+    """Return the multiply-accumulates of each part for one image, counted in a forward pass.
 
     Args:
-        model: in evaluation.
-        images: (B, C, H, W), normalised.
-
-    Returns:
-        for each part as in `costs.operations` the multiply-adds of an image.
+        model: in evaluation mode.
+        images: (B, C, H, W), normalized.
     """
-    found = {}
-
-    def count(part: str, number: int) -> None:
-        found[part] = found.get(part, 0) + number // len(images)
-
-    def counter(name: str):
-        part = next(part for word, part in PARTS.items() if word in name.split("."))
-        return lambda layer, inputs, output: count(part, output.numel() * layer.weight[0].numel())
-
-    layers = [(name, layer) for name, layer in model.named_modules() if isinstance(layer, nn.Linear | nn.Conv2d)]
-    hooks = [layer.register_forward_hook(counter(name)) for name, layer in layers]
-    try:
-        _, trace = model.trace(images)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    for attention in trace.attention:
-        count(
-            "attention", 2 * attention.numel() * model.config.head_dim
-        )  # each number: a row of Q times one of K, and of V
-    return found
+    with _Products(model) as products:
+        model(images)
+    return {part: macs // len(images) for part, macs in products.found.items()}
 
 
-def kept_bytes(model: VisionTransformer, images: Tensor) -> int:
-    """Bytes that PyTorch keeps of one forward pass for the way back, beside the parameters.
+def saved_bytes(model: VisionTransformer, images: Tensor) -> int:
+    """Return the bytes that PyTorch saves in one forward pass for the backward pass, without the parameters.
 
     Args:
-        model: in training.
-        images: (B, C, H, W), normalised.
+        model: in training mode.
+        images: (B, C, H, W), normalized.
     """
     weights = {tensor.untyped_storage().data_ptr() for tensor in model.parameters()}
-    kept = {}
+    saved = {}
 
-    def keep(tensor: Tensor) -> Tensor:
-        kept[tensor.untyped_storage().data_ptr()] = tensor
+    def save(tensor: Tensor) -> Tensor:
+        saved[tensor.untyped_storage().data_ptr()] = tensor
         return tensor
 
-    with saved_tensors_hooks(keep, lambda tensor: tensor):
+    with saved_tensors_hooks(save, lambda tensor: tensor):
         model(images)
-    return sum(tensor.untyped_storage().nbytes() for storage, tensor in kept.items() if storage not in weights)
+    storages = (tensor.untyped_storage() for pointer, tensor in saved.items() if pointer not in weights)
+    return sum(storage.nbytes() for storage in storages)

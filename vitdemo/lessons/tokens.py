@@ -4,8 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..model import VisionTransformer
-from ..training.loop import copy_of
+from ..model import VisionTransformer, copy_of
 
 
 def flatten_patches(images: Tensor, patch_size: int) -> Tensor:
@@ -62,7 +61,7 @@ def position_similarity(model: VisionTransformer, patch: int) -> Tensor:
     Returns:
         (n, n), from -1 to 1; 1 at the patch itself.
     """
-    side = model.config.image_size // model.config.patch_size
+    side = model.config.grid_size
     positions = model.pos_embed[0, model.config.has_cls :]
     positions = positions - positions.mean(dim=0)  # what all have in common says nothing of the place
     return F.cosine_similarity(positions, positions[patch], dim=1).reshape(side, side)

@@ -1,28 +1,28 @@
-"""The long card of a checkpoint that is to ship: how it was made, on what machine, and how good it is."""
+"""The model card of a checkpoint that ships: how it was trained, on what machine, and how good it is."""
 
 from dataclasses import asdict
 
 import torch
 
 from ..config import PRESETS
-from ..data.cifar10 import CLASSES, SAMPLE, load_cifar10
+from ..data.cifar10 import SAMPLE
 from ..machine import processor
 from ..model import VisionTransformer
 from ..training.loop import predict
 from ..training.metrics import class_accuracies, compute_metrics
 from .run import Run, card_of
+from .train_run import load_data
 
 
-def long_card(run: Run, model: VisionTransformer) -> dict:
-    """`card_of` the run, and the command, the machine, and what `model` reaches on the test images.
+def model_card(run: Run, model: VisionTransformer) -> dict:
+    """Return `card_of` the run with the command, the machine, and the metrics of `model` on the test images.
 
-    `test` is of all the test images that the run was checked on, with the accuracy of each class; `sample` is of those
-    that ship with the project, which everybody can check.
+    `test` covers all validation images of the run, with the accuracy of each class; `sample` covers those that ship with
+    the project, which everybody can check.
     """
-    training = run.training
-    test = load_cifar10(training.train_images, training.validation_images, training.validation_from).validation
+    test = load_data(run).validation
     logits = torch.cat(list(predict(model, test)))
-    by_class = dict(zip(CLASSES, class_accuracies(logits, test.labels), strict=True))
+    by_class = dict(zip(run.classes, class_accuracies(logits, test.labels), strict=True))
     few = SAMPLE["test"]
     return card_of(run) | {
         "command": command(run),
@@ -33,7 +33,7 @@ def long_card(run: Run, model: VisionTransformer) -> dict:
 
 
 def command(run: Run) -> str:
-    """The shell command that repeats the run: the preset that is nearest to it, and every option that differs."""
+    """Return the shell command that repeats the run: the nearest preset, and every option that differs from it."""
     wanted = asdict(run.model) | asdict(run.training)
     options = {}
     for name, configs in PRESETS.items():

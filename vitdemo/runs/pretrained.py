@@ -4,7 +4,6 @@ Their weights are fetched when somebody asks for them. torchvision's modules bec
 every question in `explain` can be asked of them too. torchvision is loaded where it is needed: it takes a second.
 """
 
-from functools import lru_cache
 from pathlib import Path
 from pickle import UnpicklingError
 
@@ -49,12 +48,6 @@ def _weights(name: str):
     return get_model_weights(name).IMAGENET1K_V1
 
 
-@lru_cache
-def classes_of(name: str) -> tuple[str, ...]:
-    """What the model's 1,000 outputs stand for."""
-    return tuple(_weights(name).meta["categories"])
-
-
 def megabytes_of(name: str) -> float:
     """Size of the download, in 2^20 bytes."""
     return _weights(name).meta["_file_size"]
@@ -79,7 +72,7 @@ def arrived(name: str) -> int:
 def fetch_weights(name: str) -> None:
     """Fetch the weights, check their digest, and save them as a checkpoint; nothing is done if it is there.
 
-    The model saved takes images as our `data.normalise` makes them.
+    The model saved takes images as our `data.normalize` makes them.
 
     Raises:
         ConfigError: they could not be fetched, or what came is damaged.
@@ -104,11 +97,12 @@ def fetch_weights(name: str) -> None:
     transforms = own.transforms()
     model = from_torchvision(theirs)
     take_our_images(model, transforms.mean, transforms.std)
-    save_checkpoint(weights_file(name), model, {"from": own.url})
+    card = {"from": own.url, "classes": own.meta["categories"]}
+    save_checkpoint(weights_file(name), model, card)
 
 
-def shape_of(theirs: nn.Module) -> ModelConfig:
-    """Of torchvision's `VisionTransformer`."""
+def config_of(theirs: nn.Module) -> ModelConfig:
+    """Return the configuration of torchvision's `VisionTransformer`."""
     return ModelConfig(
         image_size=theirs.image_size,
         patch_size=theirs.patch_size,
@@ -123,7 +117,7 @@ def shape_of(theirs: nn.Module) -> ModelConfig:
 @torch.no_grad()
 def from_torchvision(theirs: nn.Module) -> VisionTransformer:
     """torchvision's `VisionTransformer` with the same weights as ours: the same logits, and a trace of all on the way."""
-    config = shape_of(theirs)
+    config = config_of(theirs)
     names = dict(NAMES)
     for layer in range(config.depth):
         ours, block = f"blocks.{layer}", f"encoder.layers.encoder_layer_{layer}"
@@ -155,7 +149,7 @@ def take_our_images(model: VisionTransformer, mean: list[float], std: list[float
     proj.weight *= STD / std
 
 
-def cut_out(name: str, picture: Tensor) -> Tensor:
+def crop(name: str, picture: Tensor) -> Tensor:
     """The part of a picture that the model sees: scaled and its middle cut out, as its own transforms do.
 
     Args:

@@ -1,24 +1,79 @@
-"""A model at a few moments of its training, small enough to ship, to see how it grew."""
+"""Snapshots: the model at a few steps along its training, in half precision, to see how it developed."""
 
+import math
+from dataclasses import dataclass
 from pathlib import Path
 
-from ..data.cifar10 import Split
+from ..config import ConfigError
+from ..data.cifar10 import Data
 from ..model import VisionTransformer
-from ..training.loop import BatchEnd, evaluate
-from .checkpoint import save_checkpoint
+from ..training.loop import BatchEnd, EpochEnd, Event, evaluate
+from .checkpoint import read_header, save_checkpoint
+from .run import Run, storable
 
-COUNT = 8
-FIRST = 10  # steps
-
-
-def snapshot_steps(steps: int) -> list[int]:
-    """After which of a training's steps: even on a logarithmic scale up to its end, which is a checkpoint anyway."""
-    ratio = max(1.0, steps / FIRST) ** (1 / COUNT)
-    return sorted({step for i in range(COUNT) if (step := round(FIRST * ratio**i)) < steps})
+COUNT = 8  # at most so many, besides the final model
+FIRST = 10  # step of the first one; earlier in a run of few steps
 
 
-def save_snapshot(folder: Path, number: int, model: VisionTransformer, event: BatchEnd, validation: Split) -> None:
-    """Write `folder`/NUMBER.safetensors in half precision; its card says when it was taken and how good it is."""
-    step = (event.epoch - 1) * event.batches + event.batch
-    card = {"step": step, "epochs": step / event.batches, "validation": evaluate(model, validation)}
-    save_checkpoint(folder / f"{number}.safetensors", model, card, half=True)
+@dataclass(frozen=True)
+class Snapshot:
+    """A run's model as it was at some step of its training."""
+
+    epochs: float  # done by then
+    accuracy: float  # on the validation images
+    weights: Path
+
+
+def snapshot_steps(epochs: int, steps_per_epoch: int) -> list[int]:
+    """Return after which steps a snapshot is taken: evenly on a logarithmic scale up to the end of the run.
+
+    From the first epoch on, they are moved to the end of an epoch, where the validation metrics are known anyway.
+    """
+    steps = epochs * steps_per_epoch
+    first = min(FIRST, max(1, steps // COUNT))
+    chosen = set()
+    for number in range(COUNT):
+        step = round(first * (steps / first) ** (number / COUNT))
+        if step >= steps_per_epoch:
+            step = round(step / steps_per_epoch) * steps_per_epoch
+        if step < steps:
+            chosen.add(step)
+    return sorted(chosen)
+
+
+def take_snapshot(run: Run, model: VisionTransformer, event: Event, data: Data) -> None:
+    """Save the model in the run's folder if a snapshot is due after this event of its training.
+
+    Its card says when it was taken and how good the model was.
+    """
+    steps_per_epoch = math.ceil(len(data.train) / run.training.batch_size)
+    due = snapshot_steps(run.training.epochs, steps_per_epoch)
+    if isinstance(event, EpochEnd):
+        step = event.epoch * steps_per_epoch
+    elif isinstance(event, BatchEnd) and event.batch < steps_per_epoch:
+        step = (event.epoch - 1) * steps_per_epoch + event.batch
+    else:
+        return
+    if step not in due:
+        return
+    at_epoch_end = isinstance(event, EpochEnd)
+    metrics = event.validation if at_epoch_end else evaluate(model, data.validation)
+    card = {"step": step, "epochs": step / steps_per_epoch, "validation": storable(metrics)}
+    path = run.snapshots_folder / f"{due.index(step) + 1}.safetensors"
+    save_checkpoint(path, model, card, half=True)
+
+
+def list_snapshots(run: Run) -> list[Snapshot]:
+    """Return every model that was kept of a run, the earliest first; the last one is that of `run.weights`."""
+    found = []
+    for path in run.snapshots_folder.glob("*.safetensors"):
+        try:
+            _, card = read_header(path)
+            found.append(Snapshot(card["epochs"], card["validation"]["accuracy"], path))
+        except (ConfigError, KeyError, TypeError):  # cut off, or made by somebody else
+            continue
+    if run.has_weights and run.history:
+        done = len(run.history)
+        found = [snapshot for snapshot in found if snapshot.epochs < done]
+        found.append(Snapshot(done, run.history[-1]["validation"]["accuracy"], run.weights))
+    return sorted(found, key=lambda snapshot: snapshot.epochs)

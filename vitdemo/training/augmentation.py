@@ -5,9 +5,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..config import TrainConfig
-from ..data.cifar10 import normalise
+from ..data.cifar10 import normalize
 
-SHIFT = 4  # pixels that `flip_and_shift` moves an image at most, each way
+SHIFT = 4  # pixels that `flip_and_translate` moves an image at most, each way
 LUMA = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)  # how bright red, green and blue look (ITU-R BT.601)
 
 
@@ -20,13 +20,13 @@ def augment(
         images: (B, C, H, W) uint8.
         labels: (B,) int64.
         classes: how many there are.
-        config: its augmentation, jitter, erasing, mixup and cutmix.
+        config: its augmentation, jitter, cutout, mixup and cutmix.
         generator: where the chance comes from.
 
     Returns:
-        (B, C, H, W) floats, normalised, and the share of each class in each image, (B, classes).
+        (B, C, H, W) floats, normalized, and the share of each class in each image, (B, classes).
     """
-    images = normalise(move(images, config.augmentation, generator))
+    images = normalize(move(images, config.augmentation, generator))
     if config.jitter:
         images = jitter(images, config.jitter, generator)
     targets = F.one_hot(labels, classes).float()
@@ -35,15 +35,15 @@ def augment(
         images, targets = mixup(images, targets, generator)
     elif chance < config.mixup + config.cutmix:
         images, targets = cutmix(images, targets, generator)
-    if config.erasing:
-        images = erase(images, config.erasing, generator)
+    if config.cutout:
+        images = erase(images, config.cutout, generator)
     return images, targets
 
 
 def move(images: Tensor, kind: str, generator: torch.Generator) -> Tensor:
-    """(B, C, H, W) uint8 in and out; `kind` is "none", "flip" (half of them mirrored) or "flip_and_shift".
+    """(B, C, H, W) uint8 in and out; `kind` is "none", "flip" (half of them mirrored) or "flip_and_translate".
 
-    A shifted image moves by up to SHIFT pixels each way; the space is filled with mid-grey, which normalises to about 0.
+    A shifted image moves by up to SHIFT pixels each way; the space is filled with mid-gray, which normalizes to about 0.
     """
     if kind == "none":
         return images
@@ -69,8 +69,8 @@ def jitter(images: Tensor, strength: float, generator: torch.Generator) -> Tenso
     mean = images.mean(dim=(1, 2, 3), keepdim=True)
     images = (images - mean) * (1 + off(B, 1, 1, 1)) + mean + off(B, 1, 1, 1)
     if C == 3:
-        grey = (images * LUMA).sum(dim=1, keepdim=True)
-        images = (images - grey) * (1 + off(B, 1, 1, 1)) + grey
+        gray = (images * LUMA).sum(dim=1, keepdim=True)
+        images = (images - gray) * (1 + off(B, 1, 1, 1)) + gray
     return images + off(B, C, 1, 1) / 3
 
 

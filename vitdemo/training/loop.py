@@ -1,8 +1,8 @@
-"""`train()`: a model, images and a recipe in; one event after the other out. No threads, no user interface."""
+"""`train()`: a model, images and a recipe in; one event after the other out. No user interface."""
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,15 +11,15 @@ from torch import Tensor
 
 from ..config import ConfigError, ModelConfig, TrainConfig
 from ..costs import check_memory
-from ..data.cifar10 import Data, Split, normalise
+from ..data.cifar10 import Data, Split, normalize
 from ..model import VisionTransformer
 from .metrics import compute_metrics
-from .optimizer import learning_rate, make_optimizer
-from .replicas import Workers
-from .state import load_state, save_state
+from .optimizer import learning_rate
+from .replicas import Replicas
+from .state import TrainState, load_state, new_state, save_state
 from .whitening import whiten
 
-VALIDATION_BATCH = 64  # images; nothing is learnt from them, so their number at a time changes no result
+VALIDATION_BATCH = 64  # images; nothing is learned from them, so the batch size changes no result
 
 
 class TrainingDiverged(RuntimeError):
@@ -28,7 +28,7 @@ class TrainingDiverged(RuntimeError):
 
 @dataclass(frozen=True)
 class BatchEnd:
-    """One optimiser step is done."""
+    """One optimizer step is done."""
 
     epoch: int  # from 1
     batch: int  # from 1
@@ -48,105 +48,138 @@ class ValidationBatchEnd:
 
 @dataclass(frozen=True)
 class EpochEnd:
-    """All training images were seen once, all validation images were classified."""
+    """The model has seen all training images once and classified all validation images."""
 
     epoch: int  # from 1
-    # The keys of METRICS. In training each image counts as it was seen, changed at random and while the weights moved;
-    # a mixed one under its own label alone.
+    # The keys of METRICS. Each training image counts as it was seen: augmented, and while the weights
+    # still changed; a mixed image counts under its own label alone.
     train: dict[str, float]
-    validation: dict[str, float]  # the same after the epoch, with dropout off
+    validation: dict[str, float]  # after the epoch, with dropout off
     seconds: float  # of the whole epoch, validation included
     images_per_second: float  # of the training pass alone
 
 
-def train(
-    model: VisionTransformer, data: Data, config: TrainConfig, state_file: Path | None = None
-) -> Iterator[BatchEnd | ValidationBatchEnd | EpochEnd]:
-    """Train `model` in place and yield what happens (annotation, section 1.5.2).
+Event = BatchEnd | ValidationBatchEnd | EpochEnd
 
-    A batch is cut into one part for each of the calling thread's torch threads, and their gradients are added. The same
-    seed, model, data, precision and number of torch threads give the same numbers to the bit. Leaving the loop between
-    two events stops the training; the model then holds the weights of the last step, or their running mean where
-    `config.weight_averaging` asks for it.
+
+def train(model: VisionTransformer, data: Data, config: TrainConfig, state_file: Path | None = None) -> Iterator[Event]:
+    """Train `model` in place and yield what happens (the paper, section 1.5.2).
+
+    The same seed, model, data, precision and number of torch threads give the same numbers to the bit. Leaving the loop
+    between two events stops the training; the model then holds the weights of the last step, or their moving average
+    where `config.ema_decay` asks for it.
 
     Args:
         model: on the CPU.
         data: as from `load_cifar10`.
         config: the recipe; its fields on data are not used here.
-        state_file: written after each EpochEnd. If it is there at the start, the training goes on after that epoch, as
-            if it had never been stopped.
+        state_file: written after each EpochEnd. If it exists at the start, training resumes after that epoch,
+            bit-identical to an uninterrupted run.
 
     Yields:
-        a BatchEnd for each step, a ValidationBatchEnd for each batch of validation images, then an EpochEnd.
+        A BatchEnd for each step, a ValidationBatchEnd for each batch of validation images, then an EpochEnd.
 
     Raises:
-        ConfigError: there are no images, a step would not fit into memory, or the state is of another training.
+        ConfigError: there are no images, a step would not fit into memory, or the state is of another run.
         TrainingDiverged: the loss stopped being finite.
     """
-    if not len(data.train) or not len(data.validation):
-        raise ConfigError("training needs at least one training and one validation image.")
-    for split in (data.train, data.validation):
-        check_fit(model.config, split)
-    check_memory(model.config, config.batch_size)
-    if config.first_filters == "whitened":
+    check_trainable(model.config, data, config)
+    if config.patch_embed_init == "whitened":
         whiten(model, data.train.images)
-    learner = copy_of(model) if config.weight_averaging else model  # the one that takes the steps
-    optimizer = make_optimizer(learner, config)
-    done = load_state(state_file, model, learner, optimizer, config) if state_file else 0
-    batches = math.ceil(len(data.train) / config.batch_size)
-    with Workers(learner, config) as workers:
-        for epoch in range(done + 1, config.epochs + 1):
+    state = new_state(model, config)
+    if state_file:
+        load_state(state_file, state)
+    with Replicas(state.model, config) as replicas:
+        while state.epoch < config.epochs:
+            state.epoch += 1
             started = time.perf_counter()
-            logits, labels = [], []
-            order = torch.randperm(len(data.train), generator=workers.begin_epoch(epoch))
-            for batch, chosen in enumerate(order.split(config.batch_size), start=1):
-                step = (epoch - 1) * batches + batch
-                for group in optimizer.param_groups:
-                    group["lr"] = learning_rate(config, step, batches)
-                loss, outputs = workers.gradients(data.train[chosen])
-                if not math.isfinite(loss):
-                    raise TrainingDiverged(_advice(config, step, epoch))
-                optimizer.step()
-                if config.weight_averaging:
-                    average(model, learner, config.weight_averaging, step)
-                logits.append(outputs)
-                labels.append(data.train.labels[chosen])
-                seen = (batch - 1) * config.batch_size + len(chosen)
-                speed = seen / (time.perf_counter() - started)
-                yield BatchEnd(epoch, batch, batches, loss, speed)
-            speed = len(data.train) / (time.perf_counter() - started)
-            train_metrics = compute_metrics(torch.cat(logits), torch.cat(labels))
-
-            logits = []
-            parts = math.ceil(len(data.validation) / VALIDATION_BATCH)
-            for batch, outputs in enumerate(workers.predict(model, data.validation, VALIDATION_BATCH), start=1):
-                logits.append(outputs)
-                yield ValidationBatchEnd(epoch, batch, parts)
-            validation_metrics = compute_metrics(torch.cat(logits), data.validation.labels)
-            if not math.isfinite(validation_metrics["loss"]):
-                raise TrainingDiverged(_advice(config, epoch * batches, epoch))
-            yield EpochEnd(epoch, train_metrics, validation_metrics, time.perf_counter() - started, speed)
-            if state_file:
-                save_state(state_file, epoch, model, learner, optimizer, config)
+            train_metrics, speed = yield from train_epoch(state, data.train, replicas)
+            validation_metrics = yield from validate(state, data.validation, replicas)
+            seconds = time.perf_counter() - started
+            yield EpochEnd(state.epoch, train_metrics, validation_metrics, seconds, speed)
+            if state_file:  # only now, when the caller has kept the epoch: a kill in between repeats it
+                save_state(state_file, state)
 
 
-def predict(model: VisionTransformer, split: Split, batch_size: int = VALIDATION_BATCH) -> Iterator[Tensor]:
-    """The model's logits (B, num_classes), batch by batch, dropout off, in 32-bit floats."""
+def train_epoch(state: TrainState, images: Split, replicas: Replicas) -> Generator[BatchEnd, None, tuple[dict, float]]:
+    """Take one optimizer step for each batch. Return the metrics and the images per second."""
+    config, started = state.config, time.perf_counter()
+    logits, labels, seen = [], [], 0
+    order = torch.randperm(len(images), generator=replicas.begin_epoch(state.epoch))
+    batches = order.split(config.batch_size)
+    for batch, chosen in enumerate(batches, start=1):
+        state.step += 1
+        for group in state.optimizer.param_groups:
+            group["lr"] = learning_rate(config, state.step, len(batches))
+        loss, outputs = replicas.gradients(images[chosen])
+        if not math.isfinite(loss):
+            raise TrainingDiverged(_advice(state))
+        state.optimizer.step()
+        if config.ema_decay:
+            update_ema(state.ema_model, state.model, config.ema_decay, state.step)
+        logits.append(outputs)
+        labels.append(images.labels[chosen])
+        seen += len(chosen)
+        speed = seen / (time.perf_counter() - started)
+        yield BatchEnd(state.epoch, batch, len(batches), loss, speed)
+    speed = len(images) / (time.perf_counter() - started)
+    return compute_metrics(torch.cat(logits), torch.cat(labels)), speed
+
+
+def validate(state: TrainState, images: Split, replicas: Replicas) -> Generator[ValidationBatchEnd, None, dict]:
+    """Classify the validation images, which the model never learns from. Return the metrics."""
+    logits, batches = [], math.ceil(len(images) / VALIDATION_BATCH)
+    for batch, outputs in enumerate(predict(state.ema_model, images, replicas.pool.map), start=1):
+        logits.append(outputs)
+        yield ValidationBatchEnd(state.epoch, batch, batches)
+    metrics = compute_metrics(torch.cat(logits), images.labels)
+    if not math.isfinite(metrics["loss"]):
+        raise TrainingDiverged(_advice(state))
+    return metrics
+
+
+def predict(model: VisionTransformer, split: Split, each: Callable = map) -> Iterator[Tensor]:
+    """Yield the model's logits (B, num_classes) batch by batch in order, dropout off, in 32-bit floats.
+
+    Args:
+        model: is switched to evaluation.
+        split: the images.
+        each: applies a function to every batch; the `map` of a thread pool shares them among cores.
+    """
+
+    @torch.inference_mode()
+    def logits(start: int) -> Tensor:
+        return model(normalize(split.images[start : start + VALIDATION_BATCH]))
+
     model.eval()
-    for start in range(0, len(split), batch_size):
-        with torch.inference_mode():
-            logits = model(normalise(split.images[start : start + batch_size]))
-        yield logits
+    yield from each(logits, range(0, len(split), VALIDATION_BATCH))
 
 
 def evaluate(model: VisionTransformer, split: Split) -> dict[str, float]:
-    """Every metric of METRICS over the whole split."""
+    """Return every metric of METRICS over the whole split.
+
+    Raises:
+        ConfigError: the images do not fit the model.
+    """
     check_fit(model.config, split)
     return compute_metrics(torch.cat(list(predict(model, split))), split.labels)
 
 
+def check_trainable(model: ModelConfig, data: Data, config: TrainConfig) -> None:
+    """Refuse a training run that cannot work.
+
+    Raises:
+        ConfigError: there are no images, they do not fit the model, or a step would not fit into memory.
+    """
+    if not len(data.train) or not len(data.validation):
+        raise ConfigError("Training needs at least one training and one validation image.")
+    for split in (data.train, data.validation):
+        check_fit(model, split)
+    check_memory(model, config.batch_size)
+
+
 def check_fit(config: ModelConfig, split: Split) -> None:
-    """Refuse images that a model cannot take, or classes that it does not know.
+    """Refuse images that a model cannot take, or classes that it does not have.
 
     Raises:
         ConfigError: with the setting to change.
@@ -154,39 +187,35 @@ def check_fit(config: ModelConfig, split: Split) -> None:
     shape = (config.in_channels, config.image_size, config.image_size)
     if split.images.shape[1:] != shape:
         raise ConfigError(
-            f"the images are of {tuple(split.images.shape[1:])} (channels, height, width) and the model takes {shape}: "
-            "change in_channels and image_size."
+            f"The images have the shape {tuple(split.images.shape[1:])} (channels, height, width), and the model takes "
+            f"{shape}. Change in_channels and image_size."
         )
     if split.labels.max() >= config.num_classes:
         raise ConfigError(
-            f"the images are of {int(split.labels.max()) + 1} classes and the model knows {config.num_classes}: "
-            "raise num_classes."
+            f"The images have {int(split.labels.max()) + 1} classes, and the model has {config.num_classes}. "
+            "Raise num_classes."
         )
 
 
-def copy_of(model: VisionTransformer) -> VisionTransformer:
-    """The same weights in memory of their own."""
-    copy = VisionTransformer(model.config, seed=0)
-    copy.load_state_dict(model.state_dict())
-    return copy
-
-
 @torch.no_grad()
-def average(model: VisionTransformer, learner: VisionTransformer, kept: float, step: int) -> None:
-    """Move the running mean in `model` towards the learner's weights; at first faster, to forget the random start.
+def update_ema(ema_model: VisionTransformer, model: VisionTransformer, decay: float, step: int) -> None:
+    """Move the exponential moving average of the weights toward the model's (Polyak and Juditsky 1992).
 
-    An exponential moving average (Polyak and Juditsky 1992): `kept` 0.99 is a mean over about the last 100 steps.
+    A decay of 0.99 averages about the last 100 steps. In the first steps it is smaller, to forget the random start.
+    Written by hand, as `torch.optim.swa_utils.AveragedModel` averages into a copy, and here the caller's own model is to
+    hold the average.
     """
-    kept = min(kept, step / (step + 10))
-    for mean, weight in zip(model.parameters(), learner.parameters(), strict=True):
-        mean.lerp_(weight, 1 - kept)
-    for mine, its in zip(model.buffers(), learner.buffers(), strict=True):
-        mine.copy_(its)  # what batch norms have seen is a running mean already
+    decay = min(decay, step / (step + 10))
+    for mean, weight in zip(ema_model.parameters(), model.parameters(), strict=True):
+        mean.lerp_(weight, 1 - decay)
+    for mean, buffer in zip(ema_model.buffers(), model.buffers(), strict=True):
+        mean.copy_(buffer)  # the statistics of a batch norm are a moving average already
 
 
-def _advice(config: TrainConfig, step: int, epoch: int) -> str:
+def _advice(state: TrainState) -> str:
+    rate = state.config.learning_rate
     return (
-        f"The loss is no longer a finite number at step {step} (epoch {epoch}): the steps are too large. "
-        f"Lower the learning rate, now {config.learning_rate:g}, for example to {config.learning_rate / 10:g}, or give "
-        "it a warm-up. What was reached before is kept."
+        f"The loss is no longer a finite number at step {state.step} (epoch {state.epoch}): the steps are too large. "
+        f"Lower the learning rate, now {rate:g}, for example to {rate / 10:g}, or add a warm-up. What was reached "
+        "before is kept."
     )

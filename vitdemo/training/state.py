@@ -1,64 +1,72 @@
-"""Where a training stands, in a file, so that it can go on after a stop or a kill."""
+"""The state of a training run: what an epoch starts from, in memory and in a file to resume from."""
 
 import io
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 
 from ..config import ConfigError, TrainConfig
 from ..files import write_atomically
-from ..model import VisionTransformer
+from ..model import VisionTransformer, copy_of
+from .optimizer import make_optimizer
 
 
-def save_state(
-    path: Path,
-    epoch: int,
-    model: VisionTransformer,
-    learner: VisionTransformer,
-    optimizer: torch.optim.Optimizer,
-    config: TrainConfig,
-) -> None:
-    """Write what the epoch after `epoch` begins with; a kill at any moment leaves the old state or the new one."""
-    state = {
-        "epoch": epoch,
-        "of": [asdict(model.config), asdict(config)],
-        "model": model.state_dict(),
-        "learner": learner.state_dict(),
-        "optimizer": optimizer.state_dict(),
+@dataclass
+class TrainState:
+    """Everything that changes while a model is trained."""
+
+    model: VisionTransformer  # takes the optimizer's steps
+    ema_model: VisionTransformer  # the moving average of its weights; the model itself where none is kept
+    optimizer: torch.optim.Optimizer
+    config: TrainConfig
+    epoch: int = 0  # the current or last one, from 1
+    step: int = 0  # optimizer steps taken
+
+
+def new_state(model: VisionTransformer, config: TrainConfig) -> TrainState:
+    """Return the state before the first epoch. `model` is the one that the caller gets back: the average, if one is kept."""
+    trained = copy_of(model) if config.ema_decay else model
+    return TrainState(trained, model, make_optimizer(trained, config), config)
+
+
+def save_state(path: Path, state: TrainState) -> None:
+    """Write what the next epoch starts from; a kill at any moment leaves the old file or the new one."""
+    content = {
+        "epoch": state.epoch,
+        "step": state.step,
+        "of": _configs(state),
+        "model": state.model.state_dict(),
+        "ema_model": state.ema_model.state_dict(),
+        "optimizer": state.optimizer.state_dict(),
     }
     file = io.BytesIO()
-    torch.save(state, file)
+    torch.save(content, file)
     write_atomically(path, file.getvalue())
 
 
-def load_state(
-    path: Path,
-    model: VisionTransformer,
-    learner: VisionTransformer,
-    optimizer: torch.optim.Optimizer,
-    config: TrainConfig,
-) -> int:
-    """Put a state back and return the number of its epoch; 0 where there is no such file.
+def load_state(path: Path, state: TrainState) -> None:
+    """Put a saved state back; nothing is done if there is no such file.
 
     Raises:
-        ConfigError: the file is damaged, or of a training with other settings.
+        ConfigError: the file is damaged, or the state of a run with other settings.
     """
     if not path.exists():
-        return 0
+        return
     content = path.read_bytes()
     try:
-        state = torch.load(io.BytesIO(content), weights_only=True)
-        fits = state["of"] == [asdict(model.config), asdict(config)]
+        saved = torch.load(io.BytesIO(content), weights_only=True)
+        fits = saved["of"] == _configs(state)
         if fits:
-            model.load_state_dict(state["model"])
-            learner.load_state_dict(state["learner"])
-            optimizer.load_state_dict(state["optimizer"])
-        epoch = state["epoch"]
+            state.model.load_state_dict(saved["model"])
+            state.ema_model.load_state_dict(saved["ema_model"])
+            state.optimizer.load_state_dict(saved["optimizer"])
+        state.epoch, state.step = saved["epoch"], saved["step"]
     except Exception as error:  # torch names no errors for a damaged file, and they are of many kinds
-        raise ConfigError(f"{path.name} is not a whole training state: begin a new run.") from error
+        raise ConfigError(f"{path.name} is not a complete training state. Start a new run.") from error
     if not fits:
-        raise ConfigError(
-            f"{path.name} is the state of a training with other settings: go on with those, or begin a new run."
-        )
-    return epoch
+        raise ConfigError(f"{path.name} is the state of a run with other settings. Use those, or start a new run.")
+
+
+def _configs(state: TrainState) -> list[dict]:
+    return [asdict(state.model.config), asdict(state.config)]

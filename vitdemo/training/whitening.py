@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..data.cifar10 import normalise
+from ..data.cifar10 import normalize
 from ..model import VisionTransformer
 
 IMAGES = 1000  # at most, to estimate from
@@ -16,7 +16,7 @@ SMALLEST = 0.01  # added to each variance, so that what is hardly there is not b
 def whiten(model: VisionTransformer, images: Tensor) -> None:
     """Set the filters of the first layer to the principal components of what it sees, each scaled to the same spread.
 
-    Neighbouring pixels are nearly alike, so a random filter sees little but brightness. Whitened, all directions count
+    Neighboring pixels are nearly alike, so a random filter sees little but brightness. Whitened, all directions count
     the same from the first step on (as in ZCA whitening, Krizhevsky 2009; for a first convolution Jordan 2024).
 
     Args:
@@ -24,7 +24,7 @@ def whiten(model: VisionTransformer, images: Tensor) -> None:
         images: (N, C, H, W) uint8 training images.
     """
     conv = model.patch_embed.convs[0] if model.config.stem == "conv" else model.patch_embed.proj
-    seen = F.unfold(normalise(images[:IMAGES]), conv.kernel_size, stride=conv.stride)  # (N, C * P * P, places)
+    seen = F.unfold(normalize(images[:IMAGES]), conv.kernel_size, stride=conv.stride)  # (N, C * P * P, places)
     seen = seen.transpose(1, 2).flatten(0, 1)  # (N * places, C * P * P)
     covariance = torch.cov(seen.T, correction=min(1, len(seen) - 1))  # 0 of a single patch
     variances, components = torch.linalg.eigh(covariance)  # ascending; a component is a column

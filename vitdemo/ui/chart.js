@@ -17,7 +17,7 @@ function loadPlotly(script) {
   return loading;
 }
 
-// The app's theme, light or dark, decides the colour of text; on a page shown large, letters and margins grow with it.
+// The app's theme, light or dark, decides the color of text; on a page shown large, letters and margins grow with it.
 function themed(layout, element, scale) {
   const style = getComputedStyle(element);
   const color = style.getPropertyValue("--st-text-color").trim() || style.color;

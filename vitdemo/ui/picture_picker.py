@@ -10,14 +10,14 @@ import torch
 from PIL import Image
 
 from ..config import ConfigError
-from ..data.cifar10 import CLASSES, Split, normalise
+from ..data.cifar10 import CLASSES, Split, normalize
 from ..data.uploads import FORMATS, read_picture, to_model_input
 from ..figures.pictures import CELL, sheet
 from ..model import Trace, VisionTransformer
-from ..runs.pretrained import cut_out
+from ..runs.pretrained import crop
 from ..runs.run import Run
+from .cached import probabilities_of, validation_split
 from .chart import chart
-from .train.results import probabilities_of, validation_split
 
 SHEET_COLUMNS, SHEET_ROWS = 6, 5
 ANSWERS = ("all", "right", "wrong")
@@ -46,8 +46,8 @@ class Picture:
 
 def fitted(run: Run, original: Image.Image, name: str, shows: str = "") -> Picture:
     """A picture as the run's model takes it."""
-    if run.pretrained:
-        image = cut_out(run.id, torch.from_numpy(np.asarray(original).copy()).permute(2, 0, 1))
+    if run.origin == "imagenet":
+        image = crop(run.id, torch.from_numpy(np.asarray(original).copy()).permute(2, 0, 1))
     else:
         image = to_model_input(original, run.model.image_size)
     return Picture(image, run.classes.index(shows) if shows in run.classes else None, name, shows, original)
@@ -62,7 +62,7 @@ def choose_picture(run: Run) -> Picture:
         required=True,
         key="source",
         persist_state="session",
-        help="Validation images are photographs that the model never learnt from.",
+        help="Validation images are photographs that the model never learned from.",
     )
     own = None if source == "Validation" else _own(source, run)
     return own or _from_validation(run, pickable=source == "Validation")
@@ -82,7 +82,7 @@ def ask(model: VisionTransformer, key: tuple, picture: Picture) -> tuple[np.ndar
 @st.cache_resource(max_entries=16, show_spinner=False)
 @torch.inference_mode()
 def _ask(key: tuple, _model: VisionTransformer, _picture: Picture) -> tuple[np.ndarray, Trace]:
-    logits, trace = _model.trace(normalise(_picture.image[None]))
+    logits, trace = _model.trace(normalize(_picture.image[None]))
     return logits.softmax(dim=1)[0].numpy(), trace
 
 
@@ -112,8 +112,8 @@ def _own(source: str, run: Run) -> Picture | None:
 def _from_validation(run: Run, pickable: bool) -> Picture:
     if pickable:
         split = validation_split(run)
-        _pick(split, split.labels.numpy(), None if run.pretrained else probabilities_of(run).argmax(axis=1))
-        if run.pretrained:
+        _pick(split, split.labels.numpy(), probabilities_of(run).argmax(axis=1) if run.sees_own_classes else None)
+        if not run.sees_own_classes:
             st.caption(
                 "Photographs of CIFAR-10, scaled up from 32 pixels: blurred for such a model. Try one of your own."
             )

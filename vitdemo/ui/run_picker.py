@@ -3,24 +3,22 @@
 import time
 
 import streamlit as st
-import torch
 
-from ..background.training_queue import QUEUE, Snapshot
-from ..runs.run import Run, list_runs, load_weights, pretrained_runs, shipped_runs
+from ..background.status import Status
+from ..background.training_queue import QUEUE
+from ..runs.run import Run, list_runs, pretrained_runs, shipped_runs
 from . import url_state
 
-ACTIVE = ("waiting", "running")
 
-
-def all_snapshots() -> dict[str, Snapshot]:
+def all_statuses() -> dict[str, Status]:
     """Run id -> where it stands: this process's, then saved ones, newest first, then shipped, then pretrained ones."""
     snapshots = {snapshot.run.id: snapshot for snapshot in QUEUE.list()}
     for run in (*list_runs(), *shipped_runs(), *pretrained_runs()):
-        snapshots.setdefault(run.id, Snapshot(run, progress=1.0))
+        snapshots.setdefault(run.id, Status(run, progress=1.0))
     return snapshots
 
 
-def pick_run(label: str, to_ask: bool = False) -> Snapshot | None:
+def pick_run(label: str, to_ask: bool = False) -> Status | None:
     """A picker over all runs; the choice stands in the session, and in the address as `run`.
 
     Args:
@@ -28,11 +26,11 @@ def pick_run(label: str, to_ask: bool = False) -> Snapshot | None:
         to_ask: offer models that can be asked: runs with weights, and pretrained ones, fetched or not. Without it, runs
             with metrics to show. A chosen run that is not offered here stays chosen for other pages.
     """
-    known = all_snapshots()
+    known = all_statuses()
     offered = {
         run_id: s
         for run_id, s in known.items()
-        if (s.run.pretrained or s.run.weights.is_file() if to_ask else not s.run.pretrained)
+        if (s.run.origin == "imagenet" or s.run.has_weights if to_ask else s.run.origin != "imagenet")
     }
     asked = st.session_state.get("run") or st.query_params.get("run")
     if asked and asked not in known:
@@ -64,7 +62,7 @@ def pick_run(label: str, to_ask: bool = False) -> Snapshot | None:
     return offered[shown]
 
 
-def default_run(snapshots: dict[str, Snapshot]) -> str:
+def default_run(snapshots: dict[str, Status]) -> str:
     """The shipped checkpoint, or the newest where none ships."""
     shipped = [run.id for run in shipped_runs() if run.id in snapshots]
     return shipped[-1] if shipped else next(iter(snapshots))
@@ -77,36 +75,19 @@ def run_name(run: Run) -> str:
         f"{run.model.num_heads} heads",
         f"patch {run.model.patch_size}" + " (conv)" * (run.model.stem == "conv"),
     ]
-    if run.pretrained:
-        return " · ".join([f"ImageNet ({run.id})" + ", not fetched yet" * (not run.weights.is_file()), *parts])
+    if run.origin == "imagenet":
+        return " · ".join([f"ImageNet ({run.id})" + ", not fetched yet" * (not run.has_weights), *parts])
     parts += [
         f"{run.training.train_images:,} images",
         f"{run.training.epochs} epochs",
     ]
     # While it is active the page around the picker stands still, so a finer word would soon be wrong.
-    state = "" if run.state == "finished" else " under way" if run.state in ACTIVE else f" {run.state}"
+    state = "" if run.state == "finished" else " under way" if run.active else f" {run.state}"
     reached = f" {run.history[-1]['validation']['accuracy']:.1%}" if run.history else ""
     return f"{_when(run)}{state}{reached} · {' · '.join(parts)}"
 
 
 def _when(run: Run) -> str:
-    if run.shipped:
+    if run.origin == "shipped":
         return f"Example ({run.id})"
     return time.strftime("%d %b %H:%M:%S", time.strptime(run.id[:15], "%Y%m%d-%H%M%S"))
-
-
-@st.cache_resource(max_entries=16, show_spinner=False)
-def _model(version: tuple, _run: Run):
-    return load_weights(_run)
-
-
-def model_of(run: Run):
-    """The run's model, to be asked on this thread; loaded anew when its weights on disk have changed.
-
-    The thread has all cores, or one while a training runs or waits: the others belong to it.
-
-    Raises:
-        ConfigError: it has no weights, or they are damaged.
-    """
-    torch.set_num_threads(QUEUE.spare_cores())
-    return _model(run.version, run)

@@ -1,4 +1,4 @@
-"""A long question on a page: a button that begins it, one that stops it, and what is known so far."""
+"""A long task on a page: a button that starts it, one that stops it, its progress, and its results so far."""
 
 from collections.abc import Callable, Iterator
 
@@ -8,62 +8,61 @@ from ..background import tasks
 from .progress import progress
 
 POLL_SECONDS = 1.0
+PATIENCE = 2.0  # seconds that a page waits for a task that starts by itself
 
 
-def question(
+def task_panel(
     key: tuple,
     total: int,
     steps: Callable[[], Iterator],
-    begin: str,
+    start: str,
     unit: str,
     show: Callable[[tuple], None],
     help: str,
+    auto_start: bool = False,
 ) -> None:
-    """Ask it, watch it, and show its answers.
+    """Start a task, watch it, and show its results.
 
     Args:
-        key: the question: everything that the answers depend on.
-        total: how many answers there are.
-        steps: as for `tasks.begin`.
-        begin: the button's label.
+        key: everything that the results depend on; the first part names the task on the page.
+        total: the number of results.
+        steps: as for `tasks.start`.
+        start: label of the button.
         unit: what is counted.
-        show: draws the answers so far, at least one.
-        help: what is done, and for how long.
+        show: draws the results so far, at least one.
+        help: what is done, and how long it takes.
+        auto_start: start without waiting for the button, as it takes no longer than a person waits.
     """
-    standing, name = tasks.task(key), f"{key[0]}"
-    running = standing is not None and standing.state == "running"
-    done = standing is not None and standing.state == "done"
-    if not done:
+    if auto_start:
+        tasks.start(key, total, steps)
+        tasks.wait(key, PATIENCE)
+    task = tasks.status(key)
+    running = task is not None and task.state == "running"
+    if task is None or task.state != "done":
         with st.container(horizontal=True):
             st.button(
-                begin,
-                on_click=tasks.begin,
+                start,
+                on_click=tasks.start,
                 args=(key, total, steps),
                 disabled=running,
                 icon=":material/hourglass_empty:",
-                key=f"begin-{name}",
+                key=f"start-{key[0]}",
                 help=help,
             )
-            st.button("Stop", on_click=tasks.stop, args=(key,), disabled=not running, key=f"stop-{name}")
+            st.button("Stop", on_click=tasks.stop, args=(key,), disabled=not running, key=f"stop-{key[0]}")
     st.fragment(_watch, run_every=POLL_SECONDS if running else None)(key, unit, show, running)
 
 
 def _watch(key: tuple, unit: str, show: Callable[[tuple], None], was_running: bool) -> None:
-    standing = tasks.task(key)
-    if standing is None:
+    task = tasks.status(key)
+    if task is None:
         return
-    if standing.state == "failed":
-        st.error("It broke off: the server's log says why. Begin it again.")
+    if task.state == "failed":
+        st.error(f"It failed ({task.message}). Try again.")
         return
-    if standing.state == "running":
-        progress(len(standing.answers) / standing.total, f"{len(standing.answers)} of {standing.total} {unit}")
-    if standing.answers:
-        show(standing.answers)
-    if was_running and standing.state != "running":
+    if task.state == "running":
+        progress(len(task.results) / task.total, f"{len(task.results)} of {task.total} {unit}")
+    if task.results:
+        show(task.results)
+    if was_running and task.state != "running":
         st.rerun()
-
-
-def answers(key: tuple) -> tuple | None:
-    """All answers of a question, or None while some are missing."""
-    standing = tasks.task(key)
-    return standing.answers if standing is not None and standing.state == "done" else None

@@ -5,8 +5,8 @@ import streamlit as st
 import torch
 
 from ...background import tasks
-from ...data.cifar10 import normalise
-from ...explain.ablation import both, edges_off, heads_off
+from ...data.cifar10 import normalize
+from ...explain.ablation import ablate_heads, block_attention, both
 from ...explain.importance import accuracy_and_loss, gradient_importance, removals
 from ...explain.occlusion import cover
 from ...figures.attention import picture_with_crosses
@@ -16,7 +16,7 @@ from ...model import Edit, VisionTransformer
 from ...runs.run import Run
 from ..chart import chart
 from ..picture_picker import Picture
-from ..task_panel import answers, question
+from ..task_panel import task_panel
 from .attention_maps import View
 from .sample import pictures_of, sample, slow
 from .state import CLICKS, WHERE, toggle
@@ -32,7 +32,7 @@ def show(run: Run, model: VisionTransformer, picture: Picture, before: np.ndarra
     edit = _edit(model, view, off, cut, asks)
     changed = _covered(model, picture, covered)
     with torch.inference_mode():
-        after = model.trace(normalise(changed), edit)[0].softmax(dim=1)[0].numpy()
+        after = model.trace(normalize(changed), edit)[0].softmax(dim=1)[0].numpy()
     left, right = st.columns(2)
     with left:
         _picture(model, changed, view, covered, cut)
@@ -45,7 +45,7 @@ def _edit(model: VisionTransformer, view: View, off: tuple, cut: tuple, asks: tu
     """What the session says, as an edit of the attention."""
     layers = range(model.config.depth) if st.session_state["where"] == "all" else [view.layer]
     edges = [(token, model.config.has_cls + patch) for token in asks for patch in cut]
-    return both(heads_off(head_of(name) for name in off), edges_off(edges, layers))
+    return both(ablate_heads(head_of(name) for name in off), block_attention(edges, layers))
 
 
 def head_of(name: str) -> tuple[int, int]:
@@ -56,7 +56,7 @@ def head_of(name: str) -> tuple[int, int]:
 
 def _covered(model: VisionTransformer, picture: Picture, patches: tuple[int, ...]) -> torch.Tensor:
     """(1, C, H, W), from 0 to 255."""
-    side = model.config.image_size // model.config.patch_size
+    side = model.config.grid_size
     cells = torch.zeros(1, side * side, dtype=torch.bool)
     cells[0, list(patches)] = True
     return cover(picture.image[None].float(), cells.reshape(1, side, side), model.config.patch_size)
@@ -64,7 +64,7 @@ def _covered(model: VisionTransformer, picture: Picture, patches: tuple[int, ...
 
 def _picture(model: VisionTransformer, changed: torch.Tensor, view: View, covered: tuple, cut: tuple) -> None:
     shape = model.config
-    side = shape.image_size // shape.patch_size
+    side = shape.grid_size
     asking = view.asking(shape)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.segmented_control(
@@ -74,7 +74,7 @@ def _picture(model: VisionTransformer, changed: torch.Tensor, view: View, covere
             persist_state="session",
             required=True,
             format_func=CLICKS.get,
-            help="*Covers a patch*: paints it with the mean colour of the picture. *Cuts a look at it*: the chosen token may "
+            help="*Covers a patch*: paints it with the mean color of the picture. *Cuts a look at it*: the chosen token may "
             "no longer take anything from it; the rest of its attention is shared among the others. Click again to undo.",
         )
         if cut:
@@ -129,7 +129,7 @@ def _heads(run: Run, model: VisionTransformer, view: View, off: tuple, cut: tupl
     if off or cut:
         where = (asks, st.session_state["where"], view.layer) if cut else ()
         now = _accuracy((*key, off, cut, *where), model, run, _edit(model, view, off, cut, asks))
-    measured = "Agreement with its own first answers" if run.pretrained else "Accuracy"
+    measured = "Accuracy" if run.sees_own_classes else "Agreement with its own first answers"
     st.markdown(
         f"{measured} over {pictures} validation images: **{now:.1%}**"
         + (f", before {whole:.1%}." if off or cut else " with all heads on.")
@@ -183,10 +183,10 @@ def _effect(key: tuple, run: Run, model: VisionTransformer) -> np.ndarray | None
     depth, heads = model.config.depth, model.config.num_heads
     key, images = ("removals", *key), sample(run, model, SAMPLE)
     if not slow(model.config):
-        tasks.begin(key, depth * heads, lambda: removals(model, *images))
-    found = answers(key)
+        tasks.start(key, depth * heads, lambda: removals(model, *images))
+    found = tasks.results(key)
     if found is None:
-        question(
+        task_panel(
             key,
             depth * heads,
             lambda: removals(model, *images),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from ...config import ModelConfig
-from ...explain.attention import all_grids, attention_grid, attention_matrix, token_name
+from ...explain.attention import attention_map, attention_maps, attention_matrix, token_name
 from ...figures.attention import matrix, overlay, picture_with_patch, thumbnail_cell, thumbnails
 from ...model import Trace
 from ..chart import Tokens, chart
@@ -24,7 +24,7 @@ class View:
     head: int | None  # from 0; None is the mean of heads
     token: int | None  # None is the mean of all patches
     given: bool  # what the token gives, not what it takes
-    strength: float  # of the colours over the picture, 0 to 1
+    strength: float  # of the colors over the picture, 0 to 1
     one_scale: bool  # for all layers and heads
     smooth: bool
 
@@ -42,7 +42,7 @@ class View:
         return asker_name("all" if self.token is None else self.token, model)
 
 
-WIDTHS = {"layer": 6, "head": 6, "token": 8, "direction": 7, "colours": 7}  # of the controls, beside each other
+WIDTHS = {"layer": 6, "head": 6, "token": 8, "direction": 7, "colors": 7}  # of the controls, beside each other
 
 
 def choose_view(model: ModelConfig, wanted: tuple[str, ...]) -> View:
@@ -69,9 +69,9 @@ def choose_view(model: ModelConfig, wanted: tuple[str, ...]) -> View:
     token = _choose_token(model, place["token"]) if "token" in wanted else askers(model)[0]
     given = "direction" in wanted and _choose_direction(place["direction"], token)
     strength, one_scale, smooth = 1.0, False, False
-    if "colours" in wanted:
-        with place["colours"].popover("Colours", icon=":material/palette:", width="stretch"):
-            strength, one_scale, smooth = _colours()
+    if "colors" in wanted:
+        with place["colors"].popover("Colors", icon=":material/palette:", width="stretch"):
+            strength, one_scale, smooth = _colors()
     return View(
         layer - 1,
         None if head == "mean" else head - 1,
@@ -109,13 +109,13 @@ def _choose_direction(place, token: int | str) -> bool:
     return direction == "to" and token != "all"
 
 
-def _colours() -> tuple[float, bool, bool]:
+def _colors() -> tuple[float, bool, bool]:
     strength = st.select_slider(
         "Strength",
         range(0, 101, 5),
         key="strength",
         persist_state="session",
-        help="How much the colours cover the picture, in percent.",
+        help="How much the colors cover the picture, in percent.",
     )
     scale = st.radio(
         "Scale",
@@ -124,7 +124,7 @@ def _colours() -> tuple[float, bool, bool]:
         persist_state="session",
         format_func=SCALES.get,
         horizontal=True,
-        help="*Its own*: the brightest patch of each map is yellow, so patterns show. *One for all*: the same colour is the "
+        help="*Its own*: the brightest patch of each map is yellow, so patterns show. *One for all*: the same color is the "
         "same attention in all layers and heads, so strengths compare.",
     )
     pixels = st.radio(
@@ -148,14 +148,14 @@ def _slide(label: str, key: str, options, explanation: str):
 
 def show(model: ModelConfig, picture: Picture, trace: Trace, view: View) -> None:
     """Every head, the chosen one over the picture, the picture to ask from, and the matrix."""
-    grids = all_grids(trace, view.token, view.given)
+    grids = attention_maps(trace, view.token, view.given)
     attention = attention_matrix(trace, view.layer, view.head)
     scale = (0.0, float(grids.max())) if view.one_scale else None
     left, right = st.columns(2)
     with left:
         _every_head(grids, view, scale)
     with right:
-        _map(model, picture, attention_grid(attention, view.token, view.given), view, scale)
+        _map(model, picture, attention_map(attention, view.token, view.given), view, scale)
     left, right = st.columns(2)
     with left:
         _picture(model, picture, view)
@@ -189,11 +189,11 @@ def _every_head(grids, view: View, scale) -> None:
 
 
 def _tokens(model: ModelConfig) -> Tokens:
-    return Tokens(model.has_cls, model.image_size // model.patch_size, model.patch_size)
+    return Tokens(model.has_cls, model.grid_size, model.patch_size)
 
 
 def _patch_clicked(model: ModelConfig, view: View):
-    side = model.image_size // model.patch_size
+    side = model.grid_size
 
     def clicked(point: dict) -> None:
         token = model.has_cls + int(point["y"] // model.patch_size) * side + int(point["x"] // model.patch_size)
@@ -220,7 +220,7 @@ def _map(model: ModelConfig, picture: Picture, grid, view: View, scale) -> None:
     compared = (
         "One scale for all layers and heads, from 0 to the most of any."
         if view.one_scale
-        else "The colours run from the least to the most of this one map (min-max), so compare patterns between layers, not "
+        else "The colors run from the least to the most of this one map (min-max), so compare patterns between layers, not "
         "brightness."
     )
     shares = f"All patches together get {grid.sum():.0%}, CLS {1 - grid.sum():.0%}."
@@ -264,7 +264,7 @@ def _matrix(model: ModelConfig, attention, view: View) -> None:
 def _how_to_read(model: ModelConfig, token: int | None) -> None:
     above = "the mean of all rows is" if token is None else "the row marked ◀ is"
     order = "Row and column 0 are CLS, then come the patches" if model.has_cls else "They are the patches"
-    side = model.image_size // model.patch_size
+    side = model.grid_size
     st.markdown(
         f"Each row is one asking token, each column one token that it takes from, so {above} the heatmap above as a line. "
         f"{order} row by row from the top left.\n\n"

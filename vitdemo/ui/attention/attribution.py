@@ -7,7 +7,8 @@ import numpy as np
 import streamlit as st
 import torch
 
-from ...data.cifar10 import normalise
+from ...background import tasks
+from ...data.cifar10 import normalize
 from ...explain.methods import METHODS
 from ...explain.occlusion import occlusion_in_parts
 from ...explain.rollout import FUSIONS
@@ -16,7 +17,7 @@ from ...model import VisionTransformer
 from ...runs.run import Run
 from ..chart import chart
 from ..picture_picker import Picture
-from ..task_panel import answers, question
+from ..task_panel import task_panel
 from .attention_maps import View
 from .sample import slow
 from .state import DISCARDS, WINDOWS
@@ -36,7 +37,7 @@ WORDS = {
     "the residual connection were all there is. The same for every class.",
     "relevance": "Attention through all layers, but only where more of it would raise the class's logit. Bright patches speak "
     "for the class.",
-    "occlusion": "How far the class's probability falls when the patch is covered with the picture's mean colour. No "
+    "occlusion": "How far the class's probability falls when the patch is covered with the picture's mean color. No "
     "attention is looked at: the model is only asked again. Orange patches speak for the class, purple ones against it.",
 }
 FORMULAS = {
@@ -99,7 +100,7 @@ def choose(probabilities: np.ndarray, classes: tuple[str, ...], view: View) -> t
         key="window",
         persist_state="session",
         format_func=lambda side: "one patch" if side == 1 else f"{side} by {side} patches",
-        help="How much is covered at a time. One patch is often too little to matter: its neighbours say the same.",
+        help="How much is covered at a time. One patch is often too little to matter: its neighbors say the same.",
     )
     chosen = int(probabilities.argmax()) if class_ == "answer" else classes.index(class_)
     options = {
@@ -116,7 +117,7 @@ class Case:
     """What a map is asked about."""
 
     model: VisionTransformer
-    images: torch.Tensor  # (1, C, H, W), normalised
+    images: torch.Tensor  # (1, C, H, W), normalized
     class_: int
     class_name: str
     key: tuple  # that no other model, picture and class have
@@ -130,7 +131,7 @@ class Case:
 def case_of(run: Run, model: VisionTransformer, picture: Picture, class_: int) -> Case:
     """This picture, asked of this run's model for this class."""
     return Case(
-        model, normalise(picture.image[None]), class_, run.classes[class_], (*run.version, picture.digest, class_)
+        model, normalize(picture.image[None]), class_, run.classes[class_], (*run.version, picture.digest, class_)
     )
 
 
@@ -145,12 +146,12 @@ def map_of(case: Case, name: str, method: partial) -> np.ndarray | None:
     None for the occlusion of a large model, until `show` has asked for it and its answer is there.
     """
     if name == "occlusion" and slow(case.model.config):
-        return _laid_out(answers(_occlusion_key(case, method)), case)
+        return _laid_out(tasks.results(_occlusion_key(case, method)), case)
     return _map_of((*case.key, *key_of(name, method)), case, method)
 
 
 def _laid_out(parts: tuple | None, case: Case) -> np.ndarray | None:
-    side = case.model.config.image_size // case.model.config.patch_size
+    side = case.model.config.grid_size
     return None if parts is None else torch.cat(parts).reshape(side, side).numpy()
 
 
@@ -207,7 +208,7 @@ def _occlude(case: Case, method: partial) -> None:
     def steps():
         return occlusion_in_parts(case.model, case.images[0], case.class_, method.keywords["window"], AT_A_TIME)
 
-    question(
+    task_panel(
         _occlusion_key(case, method),
         -(-patches // AT_A_TIME),
         steps,

@@ -5,7 +5,7 @@ from functools import partial
 
 import streamlit as st
 
-from ...explain.attention import all_grids, attention_grid, attention_matrix
+from ...explain.attention import attention_map, attention_maps, attention_matrix
 from ...explain.export import maps_file
 from ...explain.methods import METHODS
 from ...figures.export import view_page, view_png
@@ -28,8 +28,8 @@ def show(run: Run, case: Case, picture: Picture, trace: Trace, chosen: str, view
     charts = drawn()  # now: when a file is made, the session is out of reach
 
     def png() -> bytes:
-        grid = attention_grid(attention_matrix(trace, view.layer, view.head), view.token, view.given)
-        return view_png(picture.pixels, grid, all_grids(trace, view.token, view.given), view.strength, title, note)
+        grid = attention_map(attention_matrix(trace, view.layer, view.head), view.token, view.given)
+        return view_png(picture.pixels, grid, attention_maps(trace, view.token, view.given), view.strength, title, note)
 
     def maps() -> bytes:
         about = {"run": run.id, "model": asdict(shape), "picture": picture.name, "classes": run.classes}

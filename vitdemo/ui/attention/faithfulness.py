@@ -12,7 +12,7 @@ from ...figures.faithfulness import removal, similarity
 from ...model import VisionTransformer
 from ...runs.run import Run
 from ..chart import chart
-from ..task_panel import question
+from ..task_panel import task_panel
 from .attribution import Case, key_of, map_of
 from .sample import pictures_of, sample, slow
 
@@ -37,15 +37,15 @@ def show(run: Run, case: Case, asked: dict[str, partial]) -> None:
         }
         _this_picture(case, found, _chance(case.key, case))
     _sample(run, case, asked)
-    st.subheader("Does it depend on what was learnt?")
+    st.subheader("Does it depend on what was learned?")
     asked = {name: method for name, method in asked.items() if not large or name != "occlusion"}
     if large:
-        _randomisation_later(case, asked)
+        _randomization_later(case, asked)
     else:
         checked = {
             name: _similarities((*case.key, *key_of(name, method)), case, method) for name, method in asked.items()
         }
-        _randomisation({name: list(stages.values()) for name, stages in checked.items()}, list(checked["attention"]))
+        _randomization({name: list(stages.values()) for name, stages in checked.items()}, list(checked["attention"]))
 
 
 def _this_picture(case: Case, found: dict[str, Curves], chance: list[Curves]) -> None:
@@ -60,9 +60,9 @@ def _this_picture(case: Case, found: dict[str, Curves], chance: list[Curves]) ->
                 + ", ".join(f"{name} {area(one.shares, getattr(one, part)):.2f}" for name, one in found.items()),
             )
     st.caption(
-        "Patches are covered with the picture's mean colour, those first that a method ranks highest, and the model is asked "
+        "Patches are covered with the picture's mean color, those first that a method ranks highest, and the model is asked "
         f"for {case.class_name} again (*deletion*); or all are covered and uncovered in the same order (*insertion*). If "
-        f"a map is true, deletion falls at once and insertion rises at once. Grey: {len(chance)} random orders, from the "
+        f"a map is true, deletion falls at once and insertion rises at once. Gray: {len(chance)} random orders, from the "
         "least to the most, and their mean (dotted). V. Petsiuk, A. Das and K. Saenko, *RISE*, 2018, section 3.2."
     )
     by_chance = [one.gap for one in chance]
@@ -118,7 +118,7 @@ def _this_picture_later(case: Case, asked: dict[str, partial]) -> None:
         if len(answers) == total:
             _this_picture(case, dict(zip(asked, answers, strict=False)), list(answers[len(asked) :]))
 
-    question(
+    task_panel(
         ("curves", *case.key, *_options(asked)),
         total,
         steps,
@@ -135,7 +135,7 @@ def _sample(run: Run, case: Case, asked: dict[str, partial]) -> None:
     pictures, (images, _) = pictures_of(run, SAMPLE), sample(run, case.model, SAMPLE)
     st.subheader(f"{pictures} pictures")
     st.caption("Whether a method is more faithful than chance for this model takes more than one picture.")
-    question(
+    task_panel(
         ("faithfulness", *run.version, *_options(asked)),
         pictures,
         lambda: gaps_over(case.model, images, asked, SAMPLE_POINTS),
@@ -170,7 +170,7 @@ def _sentence(name: str, found: Verdict) -> str:
     )
 
 
-def _randomisation(found: dict[str, list[float]], stages: list[str]) -> None:
+def _randomization(found: dict[str, list[float]], stages: list[str]) -> None:
     chart(
         similarity(found, stages, HEIGHT),
         key="similarity",
@@ -180,7 +180,7 @@ def _randomisation(found: dict[str, list[float]], stages: list[str]) -> None:
     st.caption(
         "The numbers in each weight tensor are put in another order, first in the head, then in the last block as well, and so "
         "on down. 1: the map ranks the patches as before. About 0: nothing of it is left, as it should be, since the model has "
-        "forgotten everything. A map that stays shows the picture or the architecture, not what the model learnt. Attention "
+        "forgotten everything. A map that stays shows the picture or the architecture, not what the model learned. Attention "
         "cannot change with the head, which comes after it. J. Adebayo et al., *Sanity Checks for Saliency Maps*, 2018, "
         "section 4.1, with shuffled instead of new weights."
     )
@@ -196,7 +196,7 @@ def _similarities(key: tuple, _case: Case, _method: partial) -> dict[str, float]
     return dict(similarities(_case.model, partial(_explain, _case, _method)))
 
 
-def _randomisation_later(case: Case, asked: dict[str, partial]) -> None:
+def _randomization_later(case: Case, asked: dict[str, partial]) -> None:
     """Of a large model: a stage of one method a step."""
     stages = case.model.config.depth + 2
 
@@ -208,10 +208,10 @@ def _randomisation_later(case: Case, asked: dict[str, partial]) -> None:
         if len(answers) == stages * len(asked):
             values = [value for _, value in answers]
             found = {name: values[place * stages : (place + 1) * stages] for place, name in enumerate(asked)}
-            _randomisation(found, [stage for stage, _ in answers[:stages]])
+            _randomization(found, [stage for stage, _ in answers[:stages]])
 
-    question(
-        ("randomisation", *case.key, *_options(asked)),
+    task_panel(
+        ("randomization", *case.key, *_options(asked)),
         stages * len(asked),
         steps,
         "Shuffle the weights",

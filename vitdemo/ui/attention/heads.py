@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 from ...config import ModelConfig
-from ...explain.heads import HeadCharacter, distances, head_character
+from ...explain.heads import HeadStatistics, distances, head_statistics
 from ...figures.heads import by_layer, head_at
 from ...model import VisionTransformer
 from ...runs.run import Run
@@ -71,13 +71,13 @@ def show(run: Run, model: VisionTransformer, view: View) -> None:
 
 @st.cache_data(max_entries=32, show_spinner="Measuring the heads …")
 def _character(version: tuple, _model: VisionTransformer, _run: Run) -> dict[str, np.ndarray]:
-    found = head_character(_model, sample(_run, _model, SAMPLE)[0])
-    return {field.name: getattr(found, field.name).numpy(force=True) for field in fields(HeadCharacter)}
+    found = head_statistics(_model, sample(_run, _model, SAMPLE)[0])
+    return {field.name: getattr(found, field.name).numpy(force=True) for field in fields(HeadStatistics)}
 
 
 def of_even_attention(model: ModelConfig) -> dict[str, float]:
     """What a head would have that takes from every token alike."""
-    apart = distances(model.image_size // model.patch_size, model.patch_size)
+    apart = distances(model.grid_size, model.patch_size)
     share = 1 / model.num_tokens
     return {
         "distance": float(apart.mean()),

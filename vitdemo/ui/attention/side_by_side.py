@@ -1,18 +1,19 @@
-"""Side by side: the same view of another model, another moment of a training, or another picture."""
+"""Side by side: the same view of another model, another snapshot of a training, or another picture."""
 
 from dataclasses import replace
 
 import streamlit as st
 
 from ...config import ConfigError, ModelConfig
-from ...explain.attention import all_grids, attention_grid, attention_matrix
+from ...explain.attention import attention_map, attention_maps, attention_matrix
 from ...figures.attention import overlay
 from ...model import VisionTransformer
-from ...runs.run import Moment, Run, moments
+from ...runs.run import Run
+from ...runs.snapshots import Snapshot, list_snapshots
+from ..cached import images_shown, model_of
 from ..chart import chart
 from ..picture_picker import Picture, ask, fitted, validation_picture
-from ..run_picker import all_snapshots, model_of, run_name
-from ..train.results import images_shown
+from ..run_picker import all_statuses, run_name
 from .attention_maps import View
 from .snapshots import epochs_of, model_at
 from .state import asker_name, askers, settle
@@ -29,9 +30,9 @@ def show(run: Run, model: VisionTransformer, picture: Picture, view: View) -> No
     )
     if not st.session_state["beside"]:
         return
-    other_run, moment, other_picture = _choose(run, picture)
+    other_run, snapshot, other_picture = _choose(run, picture)
     try:
-        other = model_of(other_run) if moment is None else model_at(moment)
+        other = model_of(other_run) if snapshot is None else model_at(snapshot)
     except ConfigError as error:
         st.error(str(error))
         return
@@ -40,8 +41,8 @@ def show(run: Run, model: VisionTransformer, picture: Picture, view: View) -> No
     with left:
         _one("left", run_name(run), run, model, run.version, picture, view)
     with right:
-        name = run_name(other_run) + ("" if moment is None else f", after {epochs_of(moment)} epochs")
-        key = (*other_run.version, 0.0 if moment is None else moment.epochs)
+        name = run_name(other_run) + ("" if snapshot is None else f", after {epochs_of(snapshot)} epochs")
+        key = (*other_run.version, 0.0 if snapshot is None else snapshot.epochs)
         _one("right", name, other_run, other, key, other_picture, seen)
         for note in notes:
             st.caption(note)
@@ -55,9 +56,9 @@ def show(run: Run, model: VisionTransformer, picture: Picture, view: View) -> No
     )
 
 
-def _choose(run: Run, picture: Picture) -> tuple[Run, Moment | None, Picture]:
-    """The other run, the moment of its training (None: its last), and the picture as it takes it."""
-    runs = {s.run.id: s.run for s in all_snapshots().values() if s.run.weights.is_file()}
+def _choose(run: Run, picture: Picture) -> tuple[Run, Snapshot | None, Picture]:
+    """The other run, the snapshot of its training (None: its last), and the picture as it takes it."""
+    runs = {s.run.id: s.run for s in all_statuses().values() if s.run.has_weights}
     first, second, third = st.columns(3)
     settle("other_run", ("same", *runs), "same")
     other = first.selectbox(
@@ -69,13 +70,13 @@ def _choose(run: Run, picture: Picture) -> tuple[Run, Moment | None, Picture]:
         help="Another run, or an example that ships.",
     )
     other_run = run if other == "same" else runs[other]
-    kept = moments(other_run)
+    kept = list_snapshots(other_run)
     places = ("last", *range(len(kept) - 1))
-    settle("other_moment", places, "last")
+    settle("other_snapshot", places, "last")
     place = second.selectbox(
-        "Moment",
+        "Snapshot",
         places,
-        key="other_moment",
+        key="other_snapshot",
         persist_state="session",
         format_func=lambda place: "the last" if place == "last" else f"after {epochs_of(kept[place])} epochs",
         help="How far that model's training had come.",
@@ -119,8 +120,8 @@ def _one(side: str, name: str, run: Run, model: VisionTransformer, key: tuple, p
     """The map of one model over one picture, and what it says of it."""
     shape = model.config
     probabilities, trace = ask(model, key, picture)
-    grid = attention_grid(attention_matrix(trace, view.layer, view.head), view.token, view.given)
-    scale = (0.0, float(all_grids(trace, view.token, view.given).max())) if view.one_scale else None
+    grid = attention_map(attention_matrix(trace, view.layer, view.head), view.token, view.given)
+    scale = (0.0, float(attention_maps(trace, view.token, view.given).max())) if view.one_scale else None
     says, asking = run.classes[int(probabilities.argmax())], view.asking(shape)
     st.markdown(f"**{says}** {probabilities.max():.0%}: {picture.name}")
     chart(

@@ -1,11 +1,11 @@
-"""Over time: the same picture at each moment of a training that was kept. It plays."""
+"""Over time: the same picture at each snapshot of a training that was kept. It plays."""
 
 import numpy as np
 import streamlit as st
 import torch
 
-from ...data.cifar10 import CLASSES, normalise
-from ...explain.attention import attention_grid, attention_matrix
+from ...data.cifar10 import CLASSES, normalize
+from ...explain.attention import attention_map, attention_matrix
 from ...explain.methods import on_patches, reading_weights
 from ...explain.rollout import rollout
 from ...figures.attention import overlay
@@ -13,7 +13,8 @@ from ...figures.predictions import top_classes
 from ...figures.snapshots import growth
 from ...model import Trace, VisionTransformer
 from ...runs.checkpoint import load_checkpoint
-from ...runs.run import Moment, Run, moments
+from ...runs.run import Run
+from ...runs.snapshots import Snapshot, list_snapshots
 from .. import url_state
 from ..chart import chart
 from ..picture_picker import Picture
@@ -26,8 +27,8 @@ HEIGHT = 260
 
 def show(run: Run, picture: Picture, view: View) -> None:
     """A slider over the moments, what the model did at the chosen one, and how it got there."""
-    kept = moments(run)
-    if run.pretrained:
+    kept = list_snapshots(run)
+    if run.origin == "imagenet":
         st.info("Only the last model of this training was published. Choose a run, or an example that ships.")
         return
     if len(kept) < 2:
@@ -37,15 +38,15 @@ def show(run: Run, picture: Picture, view: View) -> None:
     st.fragment(_moment, run_every=STEP_SECONDS if playing else None)(run, picture, view, kept, playing)
 
 
-def _moment(run: Run, picture: Picture, view: View, kept: list[Moment], steps: bool) -> None:
+def _moment(run: Run, picture: Picture, view: View, kept: list[Snapshot], steps: bool) -> None:
     state, last = st.session_state, len(kept) - 1
     if state.get("playing", False) != steps:
         st.rerun()  # the whole page, for this part to begin or to stop redrawing itself
     if state.get("playing"):
         if state.pop("just_begun", False):
-            state["moment"] = 0
-        elif state["moment"] < last:
-            state["moment"] += 1
+            state["snapshot"] = 0
+        elif state["snapshot"] < last:
+            state["snapshot"] += 1
         else:
             state["playing"] = False
             st.rerun()
@@ -53,7 +54,7 @@ def _moment(run: Run, picture: Picture, view: View, kept: list[Moment], steps: b
         st.select_slider(
             "Epochs done",
             range(len(kept)),
-            key="moment",
+            key="snapshot",
             persist_state="session",
             format_func=lambda place: epochs_of(kept[place]),
             help="The model as it was after so many epochs; the last is the one of the other views.",
@@ -61,7 +62,7 @@ def _moment(run: Run, picture: Picture, view: View, kept: list[Moment], steps: b
         label, icon = ("Stop", ":material/stop:") if state.get("playing") else ("Play", ":material/play_arrow:")
         st.button(label, on_click=_play, icon=icon, key="play")
     maps, rollouts, probabilities = _over_time(run.id, tuple(map(_version, kept)), picture, view, kept)
-    place, model = state["moment"], run.model
+    place, model = state["snapshot"], run.model
     columns = st.columns(3)
     named = (
         ("Attention", "attention", maps, f"{view.asking(model)}, {view.where}"),
@@ -98,18 +99,18 @@ def _moment(run: Run, picture: Picture, view: View, kept: list[Moment], steps: b
     shown = dict.fromkeys((CLASSES[int(probabilities[-1].argmax())], says))
     chart(
         growth(
-            [moment.epochs for moment in kept],
+            [snapshot.epochs for snapshot in kept],
             {name: probabilities[:, CLASSES.index(name)] for name in shown},
-            [moment.accuracy for moment in kept],
+            [snapshot.accuracy for snapshot in kept],
             place,
             HEIGHT,
         ),
         key="growth",
-        alt="Accuracy at each moment: " + ", ".join(f"{moment.accuracy:.0%}" for moment in kept),
+        alt="Accuracy at each snapshot: " + ", ".join(f"{snapshot.accuracy:.0%}" for snapshot in kept),
     )
     st.caption(
-        "Maps: bright patches get most; each has its own scale unless *Colours* says one for all, then it is one for all "
-        "moments. Pink: the chosen moment. Green: how probable the model found what it says at the end; grey: what it says "
+        "Maps: bright patches get most; each has its own scale unless *Colors* says one for all, then it is one for all "
+        "moments. Pink: the chosen snapshot. Green: how probable the model found what it says at the end; gray: what it says "
         "now, where that is another class. Dashed: accuracy on the validation images."
     )
     url_state.write(address_values(run))  # a fragment's change runs nothing else of the page
@@ -120,18 +121,18 @@ def _play() -> None:
     st.session_state.update(playing=playing, just_begun=playing)
 
 
-def epochs_of(moment: Moment) -> str:
+def epochs_of(snapshot: Snapshot) -> str:
     """Its epochs, with no more digits than matter."""
-    return f"{moment.epochs:.2g}" if moment.epochs < 10 else f"{moment.epochs:.0f}"
+    return f"{snapshot.epochs:.2g}" if snapshot.epochs < 10 else f"{snapshot.epochs:.0f}"
 
 
-def model_at(moment: Moment) -> VisionTransformer:
+def model_at(snapshot: Snapshot) -> VisionTransformer:
     """The model as it was then.
 
     Raises:
         ConfigError: its weights are damaged.
     """
-    return _model_at(str(moment.weights), _version(moment))
+    return _model_at(str(snapshot.weights), _version(snapshot))
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
@@ -139,27 +140,27 @@ def _model_at(path: str, changed: float) -> VisionTransformer:
     return load_checkpoint(path)[0]
 
 
-def _version(moment: Moment) -> float:
-    return moment.weights.stat().st_mtime
+def _version(snapshot: Snapshot) -> float:
+    return snapshot.weights.stat().st_mtime
 
 
-def _over_time(run_id: str, versions: tuple, picture: Picture, view: View, kept: list[Moment]) -> tuple:
-    """Of each moment: the chosen attention (M, n, n), the rollout (M, n, n) and the probabilities (M, K)."""
+def _over_time(run_id: str, versions: tuple, picture: Picture, view: View, kept: list[Snapshot]) -> tuple:
+    """Of each snapshot: the chosen attention (M, n, n), the rollout (M, n, n) and the probabilities (M, K)."""
     attention, rollouts, probabilities = _asked(run_id, versions, picture.digest, kept, picture)
     maps = [
-        attention_grid(attention_matrix(Trace(attention=layers), view.layer, view.head), view.token, view.given)
+        attention_map(attention_matrix(Trace([], layers), view.layer, view.head), view.token, view.given)
         for layers in attention
     ]
     return np.stack(maps), rollouts, probabilities
 
 
-@st.cache_resource(max_entries=16, show_spinner="Asking the model of each moment …")
+@st.cache_resource(max_entries=16, show_spinner="Asking the model of each snapshot …")
 @torch.inference_mode()
-def _asked(run_id: str, versions: tuple, digest: str, _kept: list[Moment], _picture: Picture) -> tuple:
+def _asked(run_id: str, versions: tuple, digest: str, _kept: list[Snapshot], _picture: Picture) -> tuple:
     attention, rollouts, probabilities = [], [], []
-    images = normalise(_picture.image[None])
-    for moment in _kept:
-        model = model_at(moment)
+    images = normalize(_picture.image[None])
+    for snapshot in _kept:
+        model = model_at(snapshot)
         logits, trace = model.trace(images)
         attention.append(trace.attention)
         rollouts.append(on_patches(model, reading_weights(model, trace), rollout(trace.attention))[0].numpy())

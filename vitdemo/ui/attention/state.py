@@ -6,10 +6,11 @@ from ...config import ModelConfig
 from ...data.cifar10 import CLASSES
 from ...explain.attention import token_name
 from ...explain.rollout import FUSIONS
-from ...runs.run import Run, moments
+from ...runs.run import Run
+from ...runs.snapshots import list_snapshots
 from .. import url_state
+from ..cached import images_shown
 from ..picture_picker import ANSWERS
-from ..train.results import images_shown
 
 DISCARDS = (0.0, 0.5, 0.8, 0.9, 0.95)
 WINDOWS = (1, 3)
@@ -22,14 +23,14 @@ VIEWS = {
     "heads": "Heads",
 }
 CONTROLS = {  # of layer, head and so on, that each view has
-    "see": ("layer", "head", "token", "direction", "colours"),
-    "follow": ("layer", "head", "colours"),
+    "see": ("layer", "head", "token", "direction", "colors"),
+    "follow": ("layer", "head", "colors"),
     "judge": ("layer", "head"),
     "intervene": ("layer", "token"),
-    "growth": ("layer", "head", "token", "direction", "colours"),
+    "growth": ("layer", "head", "token", "direction", "colors"),
     "heads": ("layer", "head"),
 }
-BESIDE = {"other_run": "same", "other_moment": "last", "other_picture": "same"}  # what stands beside a view, at first
+BESIDE = {"other_run": "same", "other_snapshot": "last", "other_picture": "same"}  # what stands beside a view, at first
 CHARACTERS = {"distance": "distance", "entropy": "entropy", "on_cls": "on CLS", "on_itself": "on itself"}
 CLICKS = {"cover": "covers a patch", "cut": "cuts a look at it"}
 WHERE = {"all": "every layer", "one": "the chosen layer"}
@@ -40,7 +41,7 @@ PIXELS = {"patches": "patches", "smooth": "smooth"}
 
 def offered(run: Run) -> dict[str, tuple]:
     """Of each name: the values that fit the run's model, and the one at first, as in the paper's Figure 3."""
-    model, kept = run.model, moments(run)
+    model, kept = run.model, list_snapshots(run)
     return {
         "layer": (range(1, model.depth + 1), model.depth),
         "head": (("mean", *range(1, model.num_heads + 1)), "mean"),
@@ -58,7 +59,7 @@ def offered(run: Run) -> dict[str, tuple]:
         "character": (tuple(name for name in CHARACTERS if model.has_cls or name != "on_cls"), "distance"),
         "click": (tuple(CLICKS), "cover"),
         "where": (tuple(WHERE), "all"),
-        "moment": (range(len(kept)), len(kept) - 1),
+        "snapshot": (range(len(kept)), len(kept) - 1),
         "class": (("any", *CLASSES), "any"),
         "answers": (ANSWERS, "all"),
         "picture": (range(images_shown(run)), 0),
@@ -136,5 +137,5 @@ def askers(model: ModelConfig) -> range | tuple:
 
 def asker_name(asker: int | str, model: ModelConfig) -> str:
     """`CLS`, `all patches`, or where the patch lies."""
-    side = model.image_size // model.patch_size
+    side = model.grid_size
     return "all patches" if asker == "all" else token_name(asker, side, model.has_cls)

@@ -5,10 +5,10 @@ import streamlit as st
 
 from ...config import ConfigError, ModelConfig
 from ...costs import parameters
-from ...data.cifar10 import normalise
+from ...data.cifar10 import normalize
 from ...explain.importance import accuracy_and_loss
 from ...figures.numbers import two_lines
-from ...lessons.activations import flow, stream, without_norm1
+from ...lessons.activations import activations, residual_norms, without_norm1
 from ...model import VisionTransformer
 from ..chart import chart
 from .example import SAMPLE, first_pictures, plain_vit
@@ -19,18 +19,18 @@ LENGTH = "length (root of the sum of squares)"  # what is drawn of tokens
 BATCH = 4  # pictures that flow through
 WIDTHS, DEPTHS, HEADS, PATCHES = (32, 64, 128, 192), range(1, 13), (1, 2, 4, 8), (2, 4, 8, 16)
 WHAT = {  # of each part: what it does
-    "images": "normalised pictures: how many (the batch, B), channels, height, width",
+    "images": "normalized pictures: how many (the batch, B), channels, height, width",
     "patch_embed": "one token a patch",
     "embed": "CLS before them, positions added",
     "blocks[0].norm1": "each token to mean 0 and spread 1, then scaled",
     "blocks[0].attn.qkv": "query, key and value of each token, side by side",
     "attention": "of each head: who takes how much from whom",
     "blocks[0].attn": "what the heads gathered, mixed",
-    "blocks[0].norm2": "normalised again",
+    "blocks[0].norm2": "normalized again",
     "blocks[0].mlp.fc1": "each token alone, wider",
     "blocks[0].mlp.fc2": "and back",
     "blocks[0]": "the stream after the first block",
-    "norm": "normalised once more",
+    "norm": "normalized once more",
     "head": "the logits: a number for each class",
 }
 
@@ -53,12 +53,12 @@ def shapes(lesson: Lesson) -> ModelConfig | None:
         st.error(str(error))
         return None
     model = VisionTransformer(config, seed=0).eval()
-    steps = flow(model, normalise(first_pictures(BATCH).images))
+    steps = activations(model, normalize(first_pictures(BATCH).images))
     rows = ["| Part | Shape | Spread | What it is |", "|---|---|---:|---|"]
     for step in steps:
         words = WHAT.get(step.name, f"the stream after block {config.depth}")
-        shape = "×\u200b".join(map(str, step.shape))  # may break after a cross, on a telephone
-        rows.append(f"| `{step.name.replace('blocks[0].', '')}` | {shape} | {step.spread:.3f} | {words} |")
+        shape = "×\u200b".join(map(str, step.shape))  # may break after a cross, on a phone
+        rows.append(f"| `{step.name.replace('blocks[0].', '')}` | {shape} | {step.std:.3f} | {words} |")
     st.markdown("\n".join(rows))
     st.caption(
         f"{BATCH} test images through a new model of these sizes, with the random weights that a training begins with; "
@@ -84,7 +84,7 @@ def residual_stream(lesson: Lesson) -> None:
     """How the tokens grow."""
     st.header("The residual stream")
     run, model = plain_vit()
-    found = stream(model, normalise(first_pictures(BATCH * 4).images))
+    found = residual_norms(model, normalize(first_pictures(BATCH * 4).images))
     st.markdown(
         "No block replaces the tokens: each half **adds** to them. What goes through from the embedding to the last norm is "
         "called the residual stream. Here is how long the tokens of the trained example are (with its own sizes, not those of "
@@ -115,7 +115,7 @@ def layer_norm(lesson: Lesson) -> None:
     st.latex(r"\mathrm{LN}(x) = \gamma \odot \frac{x - \mu}{\sqrt{\sigma^2 + \varepsilon}} + \beta")
     st.markdown(
         "For each token alone: subtract the mean $\\mu$ of its numbers, divide by their spread $\\sigma$, then scale and shift "
-        "each number ($\\odot$: number by number) by learnt $\\gamma$ and $\\beta$. The tiny $\\varepsilon$ keeps it from "
+        "each number ($\\odot$: number by number) by learned $\\gamma$ and $\\beta$. The tiny $\\varepsilon$ keeps it from "
         "dividing by 0. However long a token has become on the stream, attention and MLP "
         "get one of known size."
     )
@@ -126,7 +126,7 @@ def layer_norm(lesson: Lesson) -> None:
         "tokens without their norm?",
         {"nearly as many": 0.8, "about half": 0.5, "about chance (10 %)": 0.1},
         lambda: accuracies(run.id)[1],
-        "Now {:.0%}: its weights were learnt for tokens of a known size. The learnt γ and β are gone as well.",
+        "Now {:.0%}: its weights were learned for tokens of a known size. The learned γ and β are gone as well.",
     ):
         before, after = accuracies(run.id)
         st.markdown(f"With the norm **{before:.1%}**, without **{after:.1%}**.")
@@ -138,7 +138,7 @@ def accuracies(run_id: str) -> tuple[float, float]:
     """Over SAMPLE test images, with the norm before attention and without."""
     _, model = plain_vit()
     split = first_pictures(SAMPLE)
-    images = normalise(split.images)
+    images = normalize(split.images)
     return tuple(accuracy_and_loss(one, images, split.labels)[0] for one in (model, without_norm1(model)))
 
 
@@ -155,7 +155,7 @@ def whole_model(lesson: Lesson, config: ModelConfig) -> None:
         "S": config.image_size,
         "P": config.patch_size,
         "patch": config.in_channels * config.patch_size**2,
-        "side": config.image_size // config.patch_size,
+        "side": config.grid_size,
         "N": config.num_patches,
         "T": config.num_tokens,
         "D": config.embed_dim,

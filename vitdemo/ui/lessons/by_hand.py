@@ -5,7 +5,7 @@ import streamlit as st
 import torch
 
 from ...config import ConfigError, ModelConfig
-from ...data.cifar10 import normalise
+from ...data.cifar10 import normalize
 from ...explain.importance import accuracy_and_loss
 from ...figures.numbers import numbers, shades, two_lines
 from ...lessons.attention_by_hand import (
@@ -284,7 +284,7 @@ def two_divisors(lesson: Lesson) -> None:
 def two_accuracies(run_id: str) -> dict[str, tuple[float, float]]:
     """Accuracy over SAMPLE test images and entropy of the last layer's attention, with the formula's divisor and the code's."""
     (run, model), split = plain_vit(), first_pictures(SAMPLE)
-    images, found = normalise(split.images), {}
+    images, found = normalize(split.images), {}
     for key, number in (("formula", run.model.head_dim**0.5), ("code", run.model.embed_dim**0.5)):
         changed = divided_by(model, number)
         accuracy, _ = accuracy_and_loss(changed, images, split.labels)

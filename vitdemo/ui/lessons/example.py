@@ -3,7 +3,7 @@
 from ...data.cifar10 import Split, load_cifar10
 from ...model import VisionTransformer
 from ...runs.run import Run, shipped_runs
-from ..run_picker import model_of
+from ..cached import model_of
 
 PICTURES = 30  # to choose from
 SAMPLE = 200  # pictures, for an accuracy
@@ -16,5 +16,5 @@ def plain_vit() -> tuple[Run, VisionTransformer]:
 
 
 def first_pictures(count: int) -> Split:
-    """Test images, which the model never learnt from."""
+    """Test images, which the model never learned from."""
     return load_cifar10(1, count).validation

@@ -5,7 +5,7 @@ import streamlit as st
 import torch
 
 from ...config import ModelConfig, divisors
-from ...data.cifar10 import CLASSES, normalise
+from ...data.cifar10 import CLASSES, normalize
 from ...explain.importance import accuracy_and_loss
 from ...figures.attention import overlay, picture_with_patch
 from ...figures.numbers import shades
@@ -62,8 +62,8 @@ def project(lesson: Lesson, image: torch.Tensor) -> None:
     st.header("A patch becomes a token")
     run, model = plain_vit()
     config = model.config
-    size, side = config.patch_size, config.image_size // config.patch_size
-    images = normalise(image[None])
+    size, side = config.patch_size, config.grid_size
+    images = normalize(image[None])
     first, second = st.columns(2)
     with first:
         row = lesson.choose(
@@ -107,11 +107,11 @@ def project(lesson: Lesson, image: torch.Tensor) -> None:
     chart(filters(weight, 16, 360), key="filters", alt=alt)
     st.caption(
         f"The {len(weight)} rows of the trained $W$ as small pictures: what each number of a token responds to. Some look for "
-        "brightness or colour, some for edges and stripes. Grey is no weight; each has its own scale."
+        "brightness or color, some for edges and stripes. Gray is no weight; each has its own scale."
         + (
             f" The first {min(rows.shape[-1], len(weight))} did not start at random but as the main patterns of the training "
             "patches; training changed them from there."
-            if run.training.first_filters == "whitened"
+            if run.training.patch_embed_init == "whitened"
             else ""
         )
     )
@@ -126,10 +126,10 @@ def cls_token(lesson: Lesson, image: torch.Tensor) -> None:
     _, model = plain_vit()
     other = image.flip(2)  # mirrored: another picture
     with torch.no_grad():
-        tokens, others = model.embed(normalise(torch.stack([image, other])))
+        tokens, others = model.embed(normalize(torch.stack([image, other])))
     apart = float((tokens[0] - others[0]).abs().max())
     st.markdown(
-        f"A token of learnt numbers, CLS, is put in front of the {model.config.num_patches} patches. It has seen nothing: "
+        f"A token of learned numbers, CLS, is put in front of the {model.config.num_patches} patches. It has seen nothing: "
         f"before the first block it is the same for every picture (between this one and another it differs by {apart:g}). "
         "Block by block it gathers from the patches, and after the last one the class is read from it alone."
     )
@@ -150,9 +150,9 @@ def positions(lesson: Lesson, image: torch.Tensor) -> None:
     st.header("Where was it? Position embeddings")
     run, model = plain_vit()
     config = model.config
-    size, side = config.patch_size, config.image_size // config.patch_size
+    size, side = config.patch_size, config.grid_size
     st.markdown(
-        "Attention knows no order: it sees a set of tokens. So each place has learnt numbers of its own, which are added "
+        "Attention knows no order: it sees a set of tokens. So each place has learned numbers of its own, which are added "
         "to the token there. Click a patch: which places have similar numbers?"
     )
     st.session_state.setdefault("image_to_tokens-place", side * side // 2 + side // 2)
@@ -173,7 +173,7 @@ def positions(lesson: Lesson, image: torch.Tensor) -> None:
         )
         st.caption(
             "Orange: alike. Purple: opposite, once what all places have in common is taken away. Nobody told the model which "
-            "patches are neighbours; it learnt that near places "
+            "patches are neighbors; it learned that near places "
             "belong together (compare Dosovitskiy et al. 2021, Figure 7)."
         )
     with right:
@@ -188,7 +188,7 @@ def positions(lesson: Lesson, image: torch.Tensor) -> None:
         shown = shuffled(image[None]) if order == "shuffled" else image[None]
         blind = without_positions(model)
         with torch.inference_mode():
-            with_, without = (one(normalise(shown)).softmax(dim=1)[0].numpy() for one in (model, blind))
+            with_, without = (one(normalize(shown)).softmax(dim=1)[0].numpy() for one in (model, blind))
         chart(patches(_pixels(shown[0]), size, 180), key="order", alt=f"The picture with its patches {ORDERS[order]}.")
         st.markdown(
             f"With positions it says **{CLASSES[with_.argmax()]}** ({with_.max():.0%}), without them "
@@ -211,18 +211,18 @@ def positions(lesson: Lesson, image: torch.Tensor) -> None:
             "chance (10 %)": 0.1,
         },
         lambda: accuracies(run.id)["shuffled", True],
-        "{:.0%}: colours and textures are still there, shapes are not.",
+        "{:.0%}: colors and textures are still there, shapes are not.",
     ):
         found = accuracies(run.id)
         rows = ["| Positions | Patches in order | Patches shuffled |", "|---|---:|---:|"]
         rows += [
-            f"| {'as learnt' if with_ else 'none'} | {found['kept', with_]:.1%} | {found['shuffled', with_]:.1%} |"
+            f"| {'as learned' if with_ else 'none'} | {found['kept', with_]:.1%} | {found['shuffled', with_]:.1%} |"
             for with_ in (True, False)
         ]
         st.markdown("\n".join(rows))
         st.caption(
             f"Accuracy over {SAMPLE} test images. Without positions (each patch gets the mean of all) the order changes "
-            "nothing, and much of what the model knew is gone: it had learnt with them."
+            "nothing, and much of what the model knew is gone: it had learned with them."
         )
     lesson.code(without_positions, "How the positions are taken away: every patch gets the `mean` of all.")
 
@@ -241,7 +241,7 @@ def accuracies(run_id: str) -> dict[tuple[str, bool], float]:
     split, found = first_pictures(SAMPLE), {}
     for order, arrange in (("kept", lambda images: images), ("shuffled", shuffled)):
         for with_, one in ((True, model), (False, without_positions(model))):
-            found[order, with_], _ = accuracy_and_loss(one, normalise(arrange(split.images)), split.labels)
+            found[order, with_], _ = accuracy_and_loss(one, normalize(arrange(split.images)), split.labels)
     return found
 
 

@@ -9,7 +9,7 @@ from ...figures.numbers import two_lines
 from ...lessons.comparisons import CURE, PAIRS, train_each
 from ...lessons.scaling import BATCH, HUNGRY, HUNGRY_TEST, KINDS, SEEN, attention_costs, exponent, hunger
 from ..chart import chart
-from ..task_panel import question
+from ..task_panel import task_panel
 from .lesson import Lesson
 from .two_runs import compare
 
@@ -65,7 +65,7 @@ def data_hunger(lesson: Lesson) -> None:
     """Accuracy over training images."""
     st.header("Hungry for data")
     st.markdown(
-        "A convolution knows from the start that neighbours belong together. A plain ViT has to learn it, from images. Here "
+        "A convolution knows from the start that neighbors belong together. A plain ViT has to learn it, from images. Here "
         f"both a plain ViT and a hybrid, whose tokens come from convolutions, are trained on {', '.join(map(_count, HUNGRY))} "
         f"images, until each has seen {SEEN:,} (few of them again and again, or many a few times), and asked about "
         f"{HUNGRY_TEST:,} test images. The two also differ in size and recipe, so not all of a gap is due to the convolutions."
@@ -79,7 +79,7 @@ def data_hunger(lesson: Lesson) -> None:
         chart(figure, key="hunger", alt=f"Accuracy with {', '.join(map(_count, counts))} images: {'; '.join(said)}.")
         st.caption(f"One training a point, one seed; guessing would reach {1 / ModelConfig().num_classes:.0%}.")
 
-    question(
+    task_panel(
         ("hunger",),
         len(HUNGRY) * len(KINDS),
         hunger,
@@ -109,8 +109,8 @@ def learning_by_heart(lesson: Lesson) -> None:
     plain, _ = PAIRS["by heart"].values()
     st.markdown(
         f"A plain ViT is trained twice on {plain[1].train_images} images for {plain[1].epochs} epochs: once on the images as "
-        "they are, once on images that are never twice the same: mirrored at random, brightness, contrast and colour off by "
-        f"up to {CURE['jitter']:.0%}, a square of {CURE['erasing']} pixels blanked, and in {CURE['cutmix']:.0%} of the steps "
+        "they are, once on images that are never twice the same: mirrored at random, brightness, contrast and color off by "
+        f"up to {CURE['jitter']:.0%}, a square of {CURE['cutout']} pixels blanked, and in {CURE['cutmix']:.0%} of the steps "
         "a piece of another image pasted in. Nothing else differs."
     )
     compare(PAIRS["by heart"], "by heart", "Less than a minute on two cores.")

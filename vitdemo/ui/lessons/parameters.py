@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import streamlit as st
 
 from ...config import ConfigError, ModelConfig, divisors
-from ...costs import activation_bytes, operations, parameters
-from ...data.cifar10 import normalise
-from ...lessons.measured_costs import kept_bytes, multiply_adds
+from ...costs import activation_bytes, macs, parameters
+from ...data.cifar10 import normalize
+from ...lessons.measured_costs import counted_macs, saved_bytes
 from ...lessons.paper import IMAGE_SIZE, MINIMAL_CPU, VIT_BASE_WIDTH
 from ...model import VisionTransformer
 from .example import first_pictures
@@ -30,8 +30,8 @@ MEANS = {  # each parameter of section 1.4.3, in the names of this app: what it 
     "num_heads": "Parts that attention is split into, each of D / heads numbers. Costs no parameters.",
     "mlp_ratio": "Hidden width of the MLP in units of D; the annotation's `mlp_dim` is D times this.",
     "num_classes": "Outputs of the head.",
-    "cls_token": "The learnt token before the patches, from which the class is read: D numbers.",
-    "pos_embed": "The learnt numbers of each place: D for each token. More tokens, more of them.",
+    "cls_token": "The learned token before the patches, from which the class is read: D numbers.",
+    "pos_embed": "The learned numbers of each place: D for each token. More tokens, more of them.",
     "dropout": "Share of numbers that is zeroed at random in training, against learning by heart.",
     "learning_rate": "How far each step of the training goes. Too small: it takes long. Too large: it never settles.",
     "batch_size": "Images in one step. More: a steadier gradient, fewer steps in an epoch, and more memory.",
@@ -52,10 +52,10 @@ class Measured:
 def measured(config: ModelConfig) -> Measured:
     """What it counts; the same for all visitors."""
     model = VisionTransformer(config, seed=0)
-    images = normalise(first_pictures(MEASURED).images)
-    kept = kept_bytes(model.train(), images) * BATCH / MEASURED
+    images = normalize(first_pictures(MEASURED).images)
+    kept = saved_bytes(model.train(), images) * BATCH / MEASURED
     counted = sum(parameter.numel() for parameter in model.parameters())
-    return Measured(counted, sum(multiply_adds(model.eval(), images).values()), kept / 2**20)
+    return Measured(counted, sum(counted_macs(model.eval(), images).values()), kept / 2**20)
 
 
 def calculator(lesson: Lesson) -> None:
@@ -77,7 +77,7 @@ def calculator(lesson: Lesson) -> None:
     tables = st.columns(3)
     for column, title, parts, counted in (
         (tables[0], "Parameters", parameters(config), found.parameters),
-        (tables[1], "Multiply-adds per image", operations(config), found.multiply_adds),
+        (tables[1], "Multiply-adds per image", macs(config), found.multiply_adds),
     ):
         total = sum(parts.values())
         rows = [f"| {title} | | |", "|---|---:|---:|"]
@@ -137,7 +137,7 @@ def as_printed(lesson: Lesson) -> None:
 def problems() -> list[tuple[str, str]]:
     """What this app says of the printed values, each alone, and why."""
     p, found, near = MINIMAL_CPU, [], nearest()
-    side = near.image_size // near.patch_size
+    side = near.grid_size
     reasons = (
         (
             {"patch_size": p["patch_size"]},

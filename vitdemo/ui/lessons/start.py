@@ -9,21 +9,21 @@ import plotly.graph_objects as go
 import streamlit as st
 import torch
 
-from ...data.cifar10 import CLASSES, normalise
-from ...explain.attention import all_grids
+from ...data.cifar10 import CLASSES, normalize
+from ...explain.attention import attention_maps
 from ...explain.methods import reading_weights
 from ...figures.attention import thumbnails
 from ...figures.numbers import shades, two_lines
 from ...figures.pictures import clickable, patches, picture
 from ...figures.predictions import top_classes
-from ...lessons.activations import stream
+from ...lessons.activations import residual_norms
 from ...model import Trace, VisionTransformer
 from ..chart import chart
 from .example import PICTURES, first_pictures, plain_vit
 from .lesson import Lesson
 
 HEIGHT = 320
-CARD, CARD_HEIGHT = 170, 150  # pixels, of the small ones; two fit side by side on a telephone
+CARD, CARD_HEIGHT = 170, 150  # pixels, of the small ones; two fit side by side on a phone
 STEPS = {  # name: the page where it is taken apart
     "Image": "pages/image_to_tokens.py",
     "Patches": "pages/image_to_tokens.py",
@@ -66,7 +66,7 @@ def live_picture(lesson: Lesson) -> None:
     image, label = split.images[number], int(split.labels[number])
     _, model = plain_vit()
     with torch.no_grad():
-        logits, trace = model.trace(normalise(image[None]))
+        logits, trace = model.trace(normalize(image[None]))
     journey = Journey(number, label, image, model, trace, logits.softmax(dim=1)[0].numpy())
 
     key = lesson.key("step")
@@ -127,14 +127,14 @@ def figure_of(step: str, journey: Journey, height: int) -> tuple[go.Figure, str]
         return shades(tokens, height), f"{len(tokens)} rows of {tokens.shape[1]} numbers."
     if step == "Blocks":
         alt = f"What CLS looks at in {config.depth} layers of {config.num_heads} heads."
-        return thumbnails(all_grids(journey.trace, 0), None, None, None, height), alt
+        return thumbnails(attention_maps(journey.trace, 0), None, None, None, height), alt
     answer = top_classes(journey.probabilities, CLASSES, journey.label, 3).update_layout(height=height)
     answer.update_xaxes(range=[0, 1.4])
     return answer, f"{CLASSES[journey.best]}, {journey.probabilities[journey.best]:.0%}."
 
 
 def _lengths(journey: Journey) -> None:
-    found = stream(journey.model, normalise(journey.image[None]))
+    found = residual_norms(journey.model, normalize(journey.image[None]))
     layers = tuple(range(1, journey.model.config.depth + 1))
     charts = (
         ("length of a token", {"after the block": np.array(found.tokens[1:])}),
@@ -153,7 +153,7 @@ def _words(step: str, journey: Journey) -> str:
     side, share = config.image_size, journey.probabilities[best]
     return {
         "Image": f"Test image {journey.number} of CIFAR-10: {CLASSES[label]}, {side} × {side} pixels of red, green and blue, "
-        f"that is {3 * side**2:,} numbers. The model has never learnt from it.",
+        f"that is {3 * side**2:,} numbers. The model has never learned from it.",
         "Patches": f"It is cut into {config.num_patches} patches of {config.patch_size} × {config.patch_size} pixels. To the "
         "model they are what words are to a translator.",
         "Tokens": f"Each patch becomes a **token**: {config.embed_dim} numbers, a row here. Numbers that say where it lay are "

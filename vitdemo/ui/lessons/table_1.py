@@ -7,8 +7,8 @@ import numpy as np
 import streamlit as st
 import torch
 
-from ...data.cifar10 import CLASSES, normalise
-from ...explain.attention import attention_grid, attention_matrix
+from ...data.cifar10 import CLASSES, normalize
+from ...explain.attention import attention_map, attention_matrix
 from ...figures.attention import matrix, overlay
 from ...figures.numbers import numbers, shades, two_lines
 from ...figures.pictures import patches
@@ -20,7 +20,7 @@ from ..chart import chart
 from .example import first_pictures, plain_vit
 from .image_to_tokens import shuffled
 from .lesson import Lesson
-from .transformer import FIRST, learnt, reverser
+from .transformer import FIRST, learned, reverser
 
 HEIGHT = 280
 COARSE = 8  # pixels, of a second patch size
@@ -68,7 +68,7 @@ def _pair() -> Pair:
     _, vit = plain_vit()
     images = first_pictures(1).images
     with torch.no_grad():
-        _, trace = vit.trace(normalise(images))
+        _, trace = vit.trace(normalize(images))
     digits = [int(digit) for digit in FIRST.split()]
     return Pair(vit, images, trace, digits, looks(reverser(), digits))
 
@@ -95,7 +95,7 @@ def _lookup(pair: Pair) -> None:
         shades(table, HEIGHT),
         "lookup",
         f"A table of {len(table)} rows of {table.shape[1]} numbers.",
-        f"Words, here digits. Each of the {DIGITS} has a row of {WIDTH} learnt numbers in a table, and so has the sign to "
+        f"Words, here digits. Each of the {DIGITS} has a row of {WIDTH} learned numbers in a table, and so has the sign to "
         f"begin with: {len(table)} rows. What is not in the table cannot be read.",
     )
 
@@ -124,14 +124,14 @@ def _one_line(pair: Pair) -> None:
 
 def _space(pair: Pair) -> None:
     c = pair.vit.config
-    side = c.image_size // c.patch_size
+    side = c.grid_size
     place = side // 2 * side + side // 2
     similar = position_similarity(pair.vit, place).numpy()
     _show(
         overlay(pair.pixels, similar, c.patch_size, place, 1.0, unit="cosine similarity", signed=True, height=HEIGHT),
         "space",
         f"Similarity of the middle place with all others, {similar.min():.2f} to {np.sort(similar.ravel())[-2]:.2f}.",
-        f"Learnt: {c.num_tokens} × {c.embed_dim} numbers. Orange: places alike to the framed one. They have learnt that "
+        f"Learned: {c.num_tokens} × {c.embed_dim} numbers. Orange: places alike to the framed one. They have learned that "
         "the image has rows and columns.",
     )
 
@@ -143,20 +143,20 @@ def _line(pair: Pair) -> None:
     _show(
         numbers(alike, signed=True),
         "line",
-        f"Similarity of {LENGTH} places, neighbours {np.diag(alike, 1).mean():.2f} on average.",
-        f"Places in a line: {LENGTH} × {WIDTH} numbers, cosine similarity of each with each. Learnt here; the paper of "
+        f"Similarity of {LENGTH} places, neighbors {np.diag(alike, 1).mean():.2f} on average.",
+        f"Places in a line: {LENGTH} × {WIDTH} numbers, cosine similarity of each with each. Learned here; the paper of "
         "2017 takes sines of the place, which need no learning.",
     )
 
 
 def _cls(pair: Pair) -> None:
     c = pair.vit.config
-    grid = attention_grid(attention_matrix(pair.trace, -1, None), 0)
+    grid = attention_map(attention_matrix(pair.trace, -1, None), 0)
     _show(
         overlay(pair.pixels, grid, c.patch_size, None, 0.6, height=HEIGHT),
         "cls",
         f"What CLS takes from each patch in the last layer, up to {grid.max():.3f}.",
-        "A learnt token of its own gathers what it needs from the patches (here: in the last layer, mean of all heads), "
+        "A learned token of its own gathers what it needs from the patches (here: in the last layer, mean of all heads), "
         "and the class is read from it alone.",
     )
 
@@ -176,7 +176,7 @@ def _no_order(pair: Pair) -> None:
     changes = []
     with torch.no_grad():
         for model in (pair.vit, without_positions(pair.vit)):
-            kept, moved = (model(normalise(images)).softmax(dim=1) for images in (pair.images, other))
+            kept, moved = (model(normalize(images)).softmax(dim=1) for images in (pair.images, other))
             changes.append(float((kept - moved).abs().max()))
     _show(
         patches(other[0].permute(1, 2, 0).numpy(), pair.vit.config.patch_size, HEIGHT),
@@ -184,7 +184,7 @@ def _no_order(pair: Pair) -> None:
         "The picture with its patches in another order.",
         "Little: the cut into patches, and one matrix for all of them. Between patches nothing is near or far. Shuffle "
         f"them, and with positions a probability moves by up to {100 * changes[0]:.0f} percentage points; without "
-        f"positions by {changes[1]:.7f}, which is rounding. Which patches are neighbours it had to learn. A convolution "
+        f"positions by {changes[1]:.7f}, which is rounding. Which patches are neighbors it had to learn. A convolution "
         "knows from the start who is beside whom.",
     )
 
@@ -215,7 +215,7 @@ def _much_data(pair: Pair) -> None:
 
 
 def _little_data(pair: Pair) -> None:
-    shares = learnt()[1]
+    shares = learned()[1]
     steps = _spread(list(enumerate(shares, start=1)))
     seen, reached = tuple(step * BATCH for step, _ in steps), np.array([share for _, share in steps])
     _show(

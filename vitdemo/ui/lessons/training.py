@@ -10,7 +10,7 @@ from ...lessons.comparisons import PAIRS, listing, metrics_of, nearest_count
 from ...lessons.paper import TABLE_2
 from ...runs.run import epoch_record
 from ...training.metrics import METRICS, compute_metrics
-from ..task_panel import question
+from ..task_panel import task_panel
 from ..train.live import curves
 from ..train.results import show_metrics
 from .lesson import Lesson
@@ -37,7 +37,7 @@ COMPARED = {  # of PAIRS: label and what to look at
     ),
     "augmentation": (
         "Augmentation",
-        f"{_OF_WHAT} Each image is mirrored, shifted and changed in brightness and colour at random, differently in each "
+        f"{_OF_WHAT} Each image is mirrored, shifted and changed in brightness and color at random, differently in each "
         "epoch: more images for free.",
     ),
 }
@@ -49,7 +49,7 @@ def loop(lesson: Lesson) -> None:
     st.markdown(
         "For each batch: let the model answer, measure how wrong it is (**cross-entropy**), ask which way each weight "
         "makes it less wrong (the **gradient**, by back-propagation), and move the weights a little that way (the "
-        "**optimiser**). Once all images were seen, an **epoch** is over, and the model is asked about images that it "
+        "**optimizer**). Once all images were seen, an **epoch** is over, and the model is asked about images that it "
         "does not learn from."
     )
     lesson.walk(LOOP)
@@ -143,7 +143,7 @@ def papers_results(lesson: Lesson) -> None:
             "*Train*, gives other numbers."
         )
 
-    question(
+    task_panel(
         ("listing",), recipe.epochs, listing, "Run the paper's listing", "epochs", show, "A few seconds on two cores."
     )
     printed = TABLE_2["accuracy"][1]

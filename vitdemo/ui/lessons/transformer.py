@@ -25,14 +25,14 @@ FIRST = "3 1 4 1 5 9"
 
 
 @st.cache_resource(show_spinner="A small Transformer learns to turn digits round …")
-def learnt() -> tuple[Reverser, list[float]]:
-    """One for all visitors, and how it learnt."""
+def learned() -> tuple[Reverser, list[float]]:
+    """One for all visitors, and how it learned."""
     return learn_to_reverse()
 
 
 def reverser() -> Reverser:
-    """The small Transformer, when it has learnt."""
-    return learnt()[0]
+    """The small Transformer, when it has learned."""
+    return learned()[0]
 
 
 def digits(lesson: Lesson) -> tuple[Looks, int] | None:
@@ -41,7 +41,7 @@ def digits(lesson: Lesson) -> tuple[Looks, int] | None:
     st.markdown(
         "The Transformer of 2017 translates: an **encoder** reads a sequence, a **decoder** writes another, one token "
         f"after the other. Here a small one, `torch.nn.Transformer` with one layer each, {HEADS} heads and {WIDTH} numbers "
-        f"a token, has learnt in {STEPS} steps, on this machine, to write {LENGTH} digits in reverse order."
+        f"a token, has learned in {STEPS} steps, on this machine, to write {LENGTH} digits in reverse order."
     )
     left, right = st.columns(2)
     with left:
@@ -77,7 +77,7 @@ def encoder(lesson: Lesson, found: Looks, head: int) -> None:
     with right:
         st.markdown(
             "An encoder layer is attention, then a feed-forward network for each token alone, each with a residual "
-            "connection and a normalisation. Row: the digit that asks. Column: the digit that it takes from. Rows sum to "
+            "connection and a normalization. Row: the digit that asks. Column: the digit that it takes from. Rows sum to "
             "1. A stack has several such layers, each with weights of its own."
         )
         st.caption("This is the part that the Vision Transformer keeps: its tokens are patches in place of digits.")
@@ -146,7 +146,7 @@ def cross(lesson: Lesson, found: Looks, head: int) -> None:
             st.markdown(
                 "Row: the place that is written. Column: the digit that was read. The queries come from the decoder, the "
                 "keys and values from the encoder. The bright diagonal from top right to bottom left **is** the task: "
-                "nobody told it to look there, it learnt to because that gives right answers."
+                "nobody told it to look there, it learned to because that gives right answers."
             )
 
 

@@ -6,7 +6,7 @@ from ...figures.curves import metric_curve
 from ...lessons.comparisons import Recipe, train_each
 from ...runs.run import epoch_record
 from ..chart import chart
-from ..task_panel import question
+from ..task_panel import task_panel
 
 SHARE = 0.3  # an accuracy such as these trainings reach
 KEYS = ("accuracy", "loss")  # of METRICS, drawn for both
@@ -50,4 +50,4 @@ def compare(recipes: dict[str, Recipe], key: str, help: str) -> None:
         )
 
     total = sum(training.epochs for _, training in recipes.values())
-    question((key,), total, lambda: train_each(recipes), "Train both", "epochs", show, help)
+    task_panel((key,), total, lambda: train_each(recipes), "Train both", "epochs", show, help)

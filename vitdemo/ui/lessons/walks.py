@@ -4,9 +4,9 @@ In the words `{B}`, `{T}` and the like stand for the sizes of the model on the p
 """
 
 from ...model import Attention, Block, Mlp, PatchEmbed, VisionTransformer
-from ...training.loop import predict, train
+from ...training.loop import predict, train, train_epoch, validate
 from ...training.optimizer import learning_rate, make_optimizer
-from ...training.replicas import Workers
+from ...training.replicas import Replicas
 
 MODEL = {
     "Patches": (
@@ -31,8 +31,8 @@ MODEL = {
             ("def embed", "Pictures of another shape are refused in words, before a product of matrices would break."),
             (
                 "x = self.patch_embed",
-                "The patches' tokens, {B} × {N} × {D}, and to each the learnt numbers of its place, `pos_embed`. The first row "
-                "of `pos_embed` belongs to CLS and is left out here.",
+                "The patch tokens, {B} × {N} × {D}, plus the position embedding of each, `pos_embed`. Its first "
+                "row belongs to CLS and is left out here.",
             ),
             (
                 "self.training",
@@ -95,14 +95,14 @@ MODEL = {
                 "Two norms, an attention, an MLP. `drop` and `drop_path` zero numbers or whole halves while training, against "
                 "learning by heart; they are 0 in the listing.",
             ),
-            ("def forward", "The first half: normalise (`norm1`), then attend."),
+            ("def forward", "The first half: normalize (`norm1`), then attend."),
             (
-                "x = x + self.drop_path(self.drop(attended))",
+                "attention_update =",
                 "**Add** to what was there: the residual connection. Tokens are never replaced: {B} × {T} × {D} throughout.",
             ),
             (
-                "self.mlp(self.norm2(x))",
-                "The second half: normalise (`norm2`), MLP, add. The norm comes before each half (pre-norm); in the "
+                "mlp_update =",
+                "The second half: normalize (`norm2`), MLP, add. The norm comes before each half (pre-norm); in the "
                 "Transformer of 2017 it came after.",
             ),
         ),
@@ -132,25 +132,25 @@ MODEL = {
 
 LOOP = {
     "One batch": (
-        Workers._part,
+        Replicas.shard_gradients,
         (
-            ("def _part", "A share of a batch, on one core. `train()` switches dropout on."),
-            ("images, targets", "Other random changes of the images in each epoch, where the recipe asks for them."),
+            ("def shard_gradients", "A shard of a batch, on one core. `model.train()` turns dropout on."),
+            ("images, targets", "Augmentation: random changes of the images, where the recipe asks for them."),
             (
                 "with self._autocast",
-                "Forward: pictures in, logits out. Half precision where the machine is quicker with it.",
+                "Forward pass: images in, logits out. In bfloat16 where the machine is faster with it.",
             ),
             (
-                "loss = F.cross_entropy",
-                "**Cross-entropy**: minus the logarithm of the probability that the right class got. 0 would be certain and "
-                "right.",
+                "smoothing =",
+                "**Cross-entropy**: minus the logarithm of the probability of the true class. 0 would be certain and "
+                "correct.",
             ),
             (
-                "twin.zero_grad()",
-                "Backward: `backward` walks from the loss back to every weight and leaves there the **gradient**, how the "
-                "loss changes with it. What the last batch left is cleared first.",
+                "model.zero_grad()",
+                "Backward pass: `backward` goes from the loss back to every weight and stores the **gradient** there, that "
+                "is, how the loss changes with the weight. The gradient of the last batch is cleared first.",
             ),
-            ("return loss.item()", "The number, and the logits, cut off from the way back."),
+            ("return loss.item()", "The loss, and the logits without their link to the backward pass."),
         ),
     ),
     "The loop": (
@@ -158,40 +158,49 @@ LOOP = {
         (
             (
                 "def train",
-                "A generator: after each step it reports what happened. Who called it can draw that, or stop the training "
-                "by asking for no more.",
+                "A generator: it reports each event as it happens. The caller can draw it, or stop the training by "
+                "leaving the loop.",
             ),
+            ("check_trainable", "Settings that cannot work are refused first, with advice."),
             (
-                "if not len(data.train)",
-                "Settings that cannot work are refused first, with advice.",
+                "state = new_state",
+                "The `state` is all that training changes: the model, its moving average and the **optimizer**. A run that "
+                "was stopped resumes from its `state_file`.",
             ),
-            (
-                "learner = copy_of",
-                "The **optimiser** will move the weights. A training that was stopped goes on from its file: `done` epochs "
-                "are behind it.",
-            ),
-            ("for epoch in", "An **epoch** is all training images once, in a new random order, cut into batches."),
-            ("for group in", "The learning rate of this step. It may change over the training."),
+            ("while state.epoch", "An **epoch** is one pass over all training images."),
+            ("yield from train_epoch", "Learn from the training images: see *An epoch*."),
+            ("yield from validate", "Then measure on images that the model does not learn from: see *Validation*."),
+            ("yield EpochEnd", "The epoch is over, and all its metrics are known."),
+        ),
+    ),
+    "An epoch": (
+        train_epoch,
+        (
+            ("def train_epoch", "`order` is a new random order of the images, cut into batches."),
+            ("state.step += 1", "The learning rate of this step. It may change during the run."),
             (
                 "loss, outputs",
-                "The model answers, and the **gradient** is computed: see *One batch*. If the loss is no finite number "
-                "any more, the training ends, with advice.",
+                "The model classifies the batch, and the **gradient** is computed: see *One batch*. If the loss is not "
+                "finite, the run ends with advice.",
             ),
-            ("optimizer.step()", "Move every weight a little: see *Optimiser*."),
-            ("logits.append(outputs)", "Keep the answers for the metrics, and report the step: a `BatchEnd`."),
+            ("state.optimizer.step()", "Every weight moves a little: see *Optimizer*."),
+            ("logits.append(outputs)", "Keep the logits for the metrics and report the step: a `BatchEnd`."),
             (
-                "train_metrics =",
-                "Every metric over all answers of the epoch at once. The listing updates its metrics batch by batch, which "
-                "comes to the same, except for the loss: it takes the mean over batches, the last of which is smaller.",
-            ),
-            ("enumerate(workers.predict", "Now the images that the model does not learn from, without a gradient."),
-            (
-                "validation_metrics = compute_metrics",
-                "The same metrics of these, and the epoch is over: an `EpochEnd`.",
+                "return compute_metrics",
+                "Every metric over all logits of the epoch at once. The paper's code updates its metrics batch by batch, "
+                "which gives the same values except for the loss: it takes the mean over batches, and the last one is "
+                "smaller.",
             ),
         ),
     ),
-    "Optimiser": (
+    "Validation": (
+        validate,
+        (
+            ("def validate", "`predict` computes the logits batch by batch, without a gradient: see *Evaluation*."),
+            ("metrics = compute_metrics", "The same metrics, of images that the model has not learned from."),
+        ),
+    ),
+    "Optimizer": (
         make_optimizer,
         (
             (
@@ -221,8 +230,12 @@ LOOP = {
     "Evaluation": (
         predict,
         (
-            ("def predict", "`eval()` switches dropout off: the same picture gets the same answer every time."),
-            ("for start in", "Batch by batch, in order, with nothing kept for a way back (`inference_mode`)."),
+            ("def predict", "The one way to ask a model, here, after each epoch and on the Attention page."),
+            (
+                "@torch.inference_mode",
+                "Nothing is kept for a backward pass (`inference_mode`). Images are normalized on the way.",
+            ),
+            ("model.eval()", "`eval()` turns dropout off: the same image gets the same logits every time."),
         ),
     ),
 }

@@ -53,7 +53,7 @@ def _shown_is_active() -> bool:
     jobs = sys.modules.get("vitdemo.background.training_queue")  # where it is not loaded yet, nothing runs
     run_id = st.session_state.get("run") or st.query_params.get("run")
     snapshot = jobs.QUEUE.snapshot(run_id) if hasattr(jobs, "QUEUE") and run_id else None
-    return snapshot is not None and snapshot.run.state in ("waiting", "running")
+    return snapshot is not None and snapshot.run.active
 
 
 def why_at_chance(model: ModelConfig, training: TrainConfig) -> None:

@@ -3,12 +3,12 @@
 import streamlit as st
 
 from ...config import ModelConfig, TrainConfig
-from ...costs import operations, parameters
+from ...costs import macs, parameters
 
 
 def show_costs(model: ModelConfig) -> None:
     """Tokens, parameters and operations, worked out from the settings alone."""
-    side = model.image_size // model.patch_size
+    side = model.grid_size
     patches = "1 patch" if side == 1 else f"{model.num_patches} patches"
     cls = "and CLS" if model.has_cls else "and no CLS"
     stem = "" if model.stem == "patch" else "\n\nThe patch embedding is a stem of convolutions."
@@ -21,8 +21,8 @@ def show_costs(model: ModelConfig) -> None:
     )
     parts = parameters(model)
     total = sum(parts.values())
-    row.metric("Parameters", short(total), help=f"{total:,} numbers are learnt:\n\n{_list(parts)}{stem}")
-    parts = operations(model)
+    row.metric("Parameters", short(total), help=f"{total:,} numbers are learned:\n\n{_list(parts)}{stem}")
+    parts = macs(model)
     row.metric(
         "Operations",
         short(sum(parts.values())),

@@ -5,21 +5,21 @@ from functools import lru_cache
 
 import streamlit as st
 
-from ...background.training_queue import QUEUE, Snapshot
+from ...background.status import Status
+from ...background.training_queue import QUEUE
 from ...figures.curves import curve_values, metric_curve
 from ...lessons.paper import TABLE_2
 from ...runs.run import Run
 from ...training.metrics import METRICS
 from ..chart import small_charts
 from ..progress import progress
-from ..run_picker import ACTIVE
 
 POLL_SECONDS = 3.0  # a browser that draws takes processor time from a training on the same machine
 
 
-def show_run(snapshot: Snapshot) -> None:
+def show_run(snapshot: Status) -> None:
     """Status and charts; while the run is active this part of the page alone redraws itself."""
-    active = snapshot.run.state in ACTIVE
+    active = snapshot.run.active
     st.fragment(_watch, run_every=POLL_SECONDS if active else None)(snapshot)
     training = snapshot.run.training
     mixed = training.mixup + training.cutmix
@@ -32,12 +32,12 @@ def show_run(snapshot: Snapshot) -> None:
     )
 
 
-def _watch(at_start: Snapshot) -> None:
+def _watch(at_start: Status) -> None:
     snapshot = QUEUE.snapshot(at_start.run.id) or at_start
     with st.container():  # a place of its own: what it says must not move the charts, which would draw them anew
         _status(snapshot)
-    curves(snapshot.run.history, snapshot.run.training.epochs, live=snapshot.run.state in ACTIVE)
-    if snapshot.run.state not in ACTIVE and at_start.run.state in ACTIVE:
+    curves(snapshot.run.history, snapshot.run.training.epochs, live=snapshot.run.active)
+    if not snapshot.run.active and at_start.run.active:
         st.rerun()  # the whole page: results appear and the polling ends
 
 
@@ -54,7 +54,7 @@ def curves(history: tuple[dict, ...], epochs: int, live: bool, printed: bool = F
     small_charts(charts, key="curves", live=live)
 
 
-def _status(snapshot: Snapshot) -> None:
+def _status(snapshot: Status) -> None:
     run = snapshot.run
     epochs = run.training.epochs
     if run.state == "waiting":
@@ -81,7 +81,7 @@ def _status(snapshot: Snapshot) -> None:
         seconds = sum(record["seconds"] for record in run.history)
         word = "Finished" if run.state == "finished" else "Stopped"
         progress(done / epochs, f"{word} after {done} of {epochs} epochs · {duration(seconds)} on {_threads(run)}")
-    if run.shipped:
+    if run.origin == "shipped":
         st.caption("An example that ships with the app. Press Train, and your own run takes its place here.")
     guessing = math.log(run.model.num_classes)
     if run.history and run.history[-1]["train"]["loss"] > 2 * guessing:

@@ -9,53 +9,24 @@ import numpy as np
 import streamlit as st
 
 from ...config import PRESETS, ConfigError
-from ...data.cifar10 import CLASSES, SAMPLE, Split, load_cifar10
-from ...explain.predictions import class_probabilities, confusion_matrix, surest
+from ...data.cifar10 import CLASSES
+from ...explain.predictions import confusion_matrix, surest
 from ...figures.curves import all_curves
 from ...figures.predictions import confusion
 from ...lessons.paper import TABLE_2
-from ...machine import release_memory
 from ...runs.run import Run
 from ...training.metrics import METRICS
+from ..cached import probabilities_of, validation_split
 from ..chart import chart
-from ..run_picker import model_of, run_name
+from ..run_picker import run_name
 
 SHOWN = 6  # pictures of hits, and of misses
-PICTURE_WIDTH = 104  # pixels; three fit side by side on a telephone
-
-
-def validation_split(run: Run) -> Split:
-    """The images that the run was validated on, or the first of them.
-
-    Raises:
-        ConfigError: they are training images that are not on this machine.
-    """
-    training, shown = run.training, images_shown(run)
-    if training.validation_from == "test":
-        return load_cifar10(1, shown).validation
-    return load_cifar10(training.train_images, shown, "train").validation
-
-
-def images_shown(run: Run) -> int:
-    """How many of its validation images the pages look at: no more than ship with the app."""
-    return min(run.training.validation_images, SAMPLE["test"])
-
-
-def probabilities_of(run: Run) -> np.ndarray:
-    """(N, K) on the run's validation images; computed once for each state of its weights."""
-    return _probabilities(run.version, run)
-
-
-@st.cache_data(max_entries=64, show_spinner="Classifying the validation images …")
-def _probabilities(version: tuple, _run: Run) -> np.ndarray:
-    probabilities = class_probabilities(model_of(_run), validation_split(_run))
-    release_memory()
-    return probabilities
+PICTURE_WIDTH = 104  # pixels; three fit side by side on a phone
 
 
 def show_results(run: Run) -> None:
     """Everything about a run that has ended and has weights."""
-    if not run.history or not run.weights.is_file():
+    if not run.history or not run.has_weights:
         return
     table, right = st.columns([2, 3])
     with table:

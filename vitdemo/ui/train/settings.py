@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import streamlit as st
 
-from ...config import PRESETS, ModelConfig, TrainConfig, divisors
+from ...config import PRESETS, SETTINGS, ModelConfig, TrainConfig, divisors
 from ...files import full_set_on_disk
 from .. import url_state
 from .controls import CONTROLS, FRONT, GROUPS, PRESET_BUTTONS
@@ -22,9 +22,14 @@ def preset_values(name: str) -> dict:
     return {field: values[field] for field in CONTROLS}
 
 
+def offered_values(field: str) -> range | tuple:
+    """Return every value that a control offers, whatever the others are."""
+    return CONTROLS[field].values or SETTINGS[field].choices
+
+
 def options(field: str) -> range | tuple:
     """The values that a control offers now, given the others."""
-    values = CONTROLS[field].options
+    values = offered_values(field)
     if field == "num_heads":
         fitting = divisors(st.session_state.get("embed_dim", 64))
         return tuple(heads for heads in values if heads in fitting)
@@ -61,7 +66,7 @@ def current_preset() -> str | None:
 def draw(field: str) -> None:
     """One control."""
     control, values = CONTROLS[field], options(field)
-    common = {"label": control.label, "key": field, "help": control.help, "persist_state": "session"}
+    common = {"label": control.label, "key": field, "help": SETTINGS[field].help, "persist_state": "session"}
     if field == "seed":
         st.number_input(min_value=0, max_value=values[-1], step=1, **common)
     elif isinstance(values, range):

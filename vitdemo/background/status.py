@@ -1,0 +1,59 @@
+"""Where a training run stands at one moment, and how long it still takes."""
+
+import time
+from dataclasses import dataclass
+
+from ..data.cifar10 import Data
+from ..runs.run import Run
+from ..training.loop import BatchEnd, EpochEnd, Event
+
+VALIDATION_COST = 1 / 3  # of a training image: the forward pass without the backward pass
+
+
+@dataclass(frozen=True)
+class Status:
+    """Where a training run stands at one moment."""
+
+    run: Run
+    place: int = 0  # in the queue, from 1; 0 when it does not wait
+    epoch: int = 0  # the current one, from 1
+    phase: str = ""  # "training" or "validation"
+    batch: int = 0
+    batches: int = 0
+    images_per_second: float = 0.0  # of the training pass
+    progress: float = 0.0  # 0 to 1
+    seconds_left: float | None = None
+
+
+class Clock:
+    """Turns the events of a run into its status, with progress and time left.
+
+    Args:
+        run: at its start, or where it resumes.
+        data: of the run.
+    """
+
+    def __init__(self, run: Run, data: Data):
+        self.started = time.perf_counter()
+        self.epochs = run.training.epochs
+        self.resumed_at = len(run.history) / self.epochs
+        self.train, self.validation = len(data.train), len(data.validation) * VALIDATION_COST
+        self.speed = 0.0
+
+    def read(self, run: Run, event: Event) -> Status:
+        """Return the status after `event`."""
+        in_epoch, phase, batch, batches = self.train + self.validation, "validation", 0, 0
+        if isinstance(event, EpochEnd):
+            done = in_epoch
+            self.speed = event.images_per_second
+        else:
+            batch, batches = event.batch, event.batches
+            done = self.train + self.validation * batch / batches
+        if isinstance(event, BatchEnd):
+            phase = "training"
+            done = self.train * batch / batches
+            self.speed = event.images_per_second
+        progress = ((event.epoch - 1) * in_epoch + done) / (self.epochs * in_epoch)
+        seconds = time.perf_counter() - self.started
+        left = seconds * (1 - progress) / (progress - self.resumed_at)
+        return Status(run, 0, event.epoch, phase, batch, batches, self.speed, progress, left)
