@@ -4,11 +4,15 @@ import streamlit as st
 
 from vitdemo.ui.lessons.order import ORDER
 
-st.set_page_config(page_title="The annotated Vision Transformer", page_icon="vitdemo/ui/icon.svg", layout="wide")
+st.set_page_config(
+    page_title="The annotated Vision Transformer", page_icon="vitdemo/ui/icon.svg", layout="wide"
+)
 st.navigation(
     {
         "": [
-            st.Page("pages/train.py", title="Train", icon=":material/model_training:", default=True),
+            st.Page(
+                "pages/train.py", title="Train", icon=":material/model_training:", default=True
+            ),
             st.Page("pages/attention.py", title="Attention", icon=":material/center_focus_strong:"),
         ],
         "The annotation": [st.Page(place.script, title=place.title) for place in ORDER],

@@ -5,7 +5,8 @@ import streamlit as st
 from vitdemo.ui.lessons.lesson import Lesson
 
 lesson = Lesson(
-    "pages/block.py", "The code that runs, part by part, with the shape of every tensor that flows through it."
+    "pages/block.py",
+    "The code that runs, part by part, with the shape of every tensor that flows through it.",
 )
 with st.spinner("Loading PyTorch, once after each start …"):
     from vitdemo.ui.lessons import block

@@ -5,7 +5,8 @@ import streamlit as st
 from vitdemo.ui.lessons.lesson import Lesson
 
 lesson = Lesson(
-    "pages/parameters.py", "What the ViT changed, what each setting costs, and which printed settings cannot work."
+    "pages/parameters.py",
+    "What the ViT changed, what each setting costs, and which printed settings cannot work.",
 )
 with st.spinner("Loading PyTorch, once after each start …"):
     from vitdemo.ui.lessons import parameters, table_1

@@ -67,7 +67,11 @@ def uneven(config: ModelConfig, seed: int = 0) -> VisionTransformer:
 @pytest.fixture(params=["cls", "mean", "attention"])
 def random_model(request):
     """Four patches, two layers of two heads, for each kind of pooling."""
-    return uneven(ModelConfig(patch_size=16, embed_dim=8, depth=2, num_heads=2, mlp_ratio=1.0, pooling=request.param))
+    return uneven(
+        ModelConfig(
+            patch_size=16, embed_dim=8, depth=2, num_heads=2, mlp_ratio=1.0, pooling=request.param
+        )
+    )
 
 
 @lru_cache

@@ -38,7 +38,9 @@ def trained_run(config, training):
 
 def table(app: AppTest, corner: str = "") -> list[list[str]]:
     """The cells of the first table on the page whose first cell begins so, its head first."""
-    text = next(element.value for element in app.markdown if element.value.startswith(f"| {corner}"))
+    text = next(
+        element.value for element in app.markdown if element.value.startswith(f"| {corner}")
+    )
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()]
     return [rows[0], *rows[2:]]
 

@@ -16,7 +16,10 @@ LAYERS = [  # from the lowest; a module imports from its own layer and from thos
     {"runs"},
     {"background", "explain", "lessons", "figures"},
     {"ui"},
-    {"__main__", ""},  # the shell, and vitdemo/__init__.py, which loads each name when it is first used
+    {
+        "__main__",
+        "",
+    },  # the shell, and vitdemo/__init__.py, which loads each name when it is first used
 ]
 HEIGHT = {part: height for height, layer in enumerate(LAYERS) for part in layer}
 
@@ -38,7 +41,11 @@ def imports_of(path, top_only=False):
         if isinstance(node, ast.ImportFrom):
             base = package.rsplit(".", node.level - 1)[0] if node.level else ""
             source = ".".join(part for part in (base, node.module) if part)
-            found |= {source} if node.module and source != "vitdemo" else {f"{source}.{a.name}" for a in node.names}
+            found |= (
+                {source}
+                if node.module and source != "vitdemo"
+                else {f"{source}.{a.name}" for a in node.names}
+            )
     return found
 
 
@@ -90,7 +97,9 @@ def test_plotly_is_known_to_figures_and_ui_alone(path):
 @pytest.mark.parametrize("path", MODULES, ids=NAMES)
 def test_no_module_imports_from_a_layer_above_its_own(path):
     height = HEIGHT[part_of(name_of(path))]
-    assert {module for module in imports_of(path) if HEIGHT.get(part_of(module), -1) > height} == set()
+    assert {
+        module for module in imports_of(path) if HEIGHT.get(part_of(module), -1) > height
+    } == set()
 
 
 def test_every_module_has_a_layer():
@@ -114,7 +123,9 @@ def test_nothing_imports_a_page(path):
 
 def test_the_public_names_of_the_design():
     names = "ModelConfig TrainConfig PRESETS VisionTransformer Trace ConfigError load_cifar10 train evaluate Run"
-    names += " save_checkpoint load_checkpoint Data Split TrainingQueue list_runs load_run load_weights"
+    names += (
+        " save_checkpoint load_checkpoint Data Split TrainingQueue list_runs load_run load_weights"
+    )
     assert set(names.split()) <= set(vitdemo.__all__)
     assert all(hasattr(vitdemo, name) for name in vitdemo.__all__)
 

@@ -7,13 +7,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vitdemo.config import PRESETS, SETTINGS, ConfigError, ModelConfig, TrainConfig, config_from_dict, divisors
+from vitdemo.config import (
+    PRESETS,
+    SETTINGS,
+    ConfigError,
+    ModelConfig,
+    TrainConfig,
+    config_from_dict,
+    divisors,
+)
 
 ROOT = Path(__file__).parents[1]
 LIMITS = {name: setting.limits for name, setting in SETTINGS.items() if setting.limits}
 MODEL_NUMBERS = [name for name in asdict(ModelConfig()) if name in LIMITS]
 TRAIN_NUMBERS = [name for name in asdict(TrainConfig()) if name in LIMITS]
-NUMBERS = [(ModelConfig, name) for name in MODEL_NUMBERS] + [(TrainConfig, name) for name in TRAIN_NUMBERS]
+NUMBERS = [(ModelConfig, name) for name in MODEL_NUMBERS] + [
+    (TrainConfig, name) for name in TRAIN_NUMBERS
+]
 WHOLE = [(kind, name) for kind, name in NUMBERS if isinstance(LIMITS[name][0], int)]
 
 
@@ -28,7 +38,9 @@ def test_every_number_has_limits():
     assert {name for name, value in fields.items() if not isinstance(value, str)} == set(LIMITS)
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, "4", True, None, [4], 1 + 2j, -1], ids=repr)
+@pytest.mark.parametrize(
+    "value", [math.nan, math.inf, -math.inf, "4", True, None, [4], 1 + 2j, -1], ids=repr
+)
 @pytest.mark.parametrize(("kind", "name"), NUMBERS)
 def test_what_is_not_a_number_in_the_limits_is_refused(kind, name, value):
     low, high = LIMITS[name]
@@ -53,13 +65,24 @@ def test_numbers_beyond_the_limits_are_refused(kind, name):
 
 @pytest.mark.parametrize(
     "name",
-    ["patch_size", "image_size", "in_channels", "num_classes", "embed_dim", "depth", "num_heads", "mlp_ratio"],
+    [
+        "patch_size",
+        "image_size",
+        "in_channels",
+        "num_classes",
+        "embed_dim",
+        "depth",
+        "num_heads",
+        "mlp_ratio",
+    ],
 )
 def test_zero_is_refused_in_a_shape(name):
     assert "not 0" in message_of(ModelConfig, **{name: 0})
 
 
-@pytest.mark.parametrize("name", ["epochs", "batch_size", "learning_rate", "train_images", "validation_images"])
+@pytest.mark.parametrize(
+    "name", ["epochs", "batch_size", "learning_rate", "train_images", "validation_images"]
+)
 def test_zero_is_refused_in_a_recipe(name):
     assert "not 0" in message_of(TrainConfig, **{name: 0})
 
@@ -91,17 +114,30 @@ def test_heads_that_do_not_divide_the_width():
 
 def test_a_patch_that_does_not_divide_the_image():
     message = message_of(ModelConfig, image_size=32, patch_size=5)
-    assert "patch_size 5 does not divide the image of 32 × 32 pixels. Use 1, 2, 4, 8, 16 or 32." in message
+    assert (
+        "patch_size 5 does not divide the image of 32 × 32 pixels. Use 1, 2, 4, 8, 16 or 32."
+        in message
+    )
 
 
 def test_a_patch_larger_than_the_image():
     message = message_of(ModelConfig, image_size=32, patch_size=64)
-    assert "patch_size 64 is larger than the image of 32 × 32 pixels. Use 1, 2, 4, 8, 16 or 32." in message
+    assert (
+        "patch_size 64 is larger than the image of 32 × 32 pixels. Use 1, 2, 4, 8, 16 or 32."
+        in message
+    )
 
 
 def test_the_table_of_section_1_4_3_names_both_of_its_problems():
     message = message_of(
-        ModelConfig, image_size=32, patch_size=64, embed_dim=256, depth=12, num_heads=12, mlp_ratio=12.0, dropout=0.1
+        ModelConfig,
+        image_size=32,
+        patch_size=64,
+        embed_dim=256,
+        depth=12,
+        num_heads=12,
+        mlp_ratio=12.0,
+        dropout=0.1,
     )
     assert "patch_size 64 is larger than the image" in message
     assert "num_heads 12 does not divide embed_dim 256" in message
@@ -109,8 +145,14 @@ def test_the_table_of_section_1_4_3_names_both_of_its_problems():
 
 
 def test_what_a_message_advises_works():
-    assert ModelConfig(patch_size=16, embed_dim=264, depth=12, num_heads=12, mlp_ratio=12.0).head_dim == 22
-    assert ModelConfig(patch_size=16, embed_dim=256, depth=12, num_heads=16, mlp_ratio=12.0).mlp_dim == 3072
+    assert (
+        ModelConfig(patch_size=16, embed_dim=264, depth=12, num_heads=12, mlp_ratio=12.0).head_dim
+        == 22
+    )
+    assert (
+        ModelConfig(patch_size=16, embed_dim=256, depth=12, num_heads=16, mlp_ratio=12.0).mlp_dim
+        == 3072
+    )
 
 
 def test_a_warm_up_longer_than_the_training():
@@ -139,12 +181,17 @@ def test_the_limits_of_what_keeps_a_model_from_learning_by_heart(name, low, high
         assert getattr(kind(**{name: value}), name) == value
     whole = "a whole number" if name == "cutout" else "a number"
     above = high + (1 if name == "cutout" else 0.001)
-    assert message_of(kind, **{name: above}) == f"{name} must be {whole} from 0 to {high}, not {above!r}."
+    assert (
+        message_of(kind, **{name: above})
+        == f"{name} must be {whole} from 0 to {high}, not {above!r}."
+    )
 
 
 def test_steps_are_mixed_in_one_way_or_the_other():
     message = message_of(TrainConfig, mixup=0.75, cutmix=0.5)
-    assert message.startswith("mixup 0.75 and cutmix 0.5 are fractions of the steps and add up to more than 1")
+    assert message.startswith(
+        "mixup 0.75 and cutmix 0.5 are fractions of the steps and add up to more than 1"
+    )
     assert message.endswith("Use at most 0.25 for cutmix.")
     assert TrainConfig(mixup=0.75, cutmix=0.25).cutmix == 0.25
 
@@ -167,12 +214,17 @@ def test_a_conv_stem_leaves_more_than_one_token():
 
 def test_a_conv_stem_names_its_problem_beside_the_others():
     message = message_of(ModelConfig, stem="conv", patch_size=5, num_heads=7)
-    for problem in ("A conv stem halves", "patch_size 5 does not divide the image", "num_heads 7 does not divide"):
+    for problem in (
+        "A conv stem halves",
+        "patch_size 5 does not divide the image",
+        "num_heads 7 does not divide",
+    ):
         assert problem in message
 
 
 @pytest.mark.parametrize(
-    ("patch_size", "widths"), [(2, [64]), (4, [64, 128]), (8, [64, 128, 256]), (16, [64, 128, 256, 512])]
+    ("patch_size", "widths"),
+    [(2, [64]), (4, [64, 128]), (8, [64, 128, 256]), (16, [64, 128, 256, 512])],
 )
 def test_each_stage_of_a_conv_stem_is_twice_as_wide(patch_size, widths):
     assert ModelConfig(stem="conv", patch_size=patch_size).stem_widths == widths
@@ -231,7 +283,12 @@ def test_a_bad_value_in_a_mapping_is_refused():
 
 def test_sizes_that_follow_from_the_configuration():
     config = ModelConfig(image_size=24, patch_size=6, embed_dim=20, num_heads=5, mlp_ratio=1.5)
-    assert (config.num_patches, config.num_tokens, config.head_dim, config.mlp_dim) == (16, 17, 4, 30)
+    assert (config.num_patches, config.num_tokens, config.head_dim, config.mlp_dim) == (
+        16,
+        17,
+        4,
+        30,
+    )
 
 
 def test_head_choices_are_the_divisors_of_the_width_up_to_the_limit():
@@ -239,7 +296,9 @@ def test_head_choices_are_the_divisors_of_the_width_up_to_the_limit():
     assert ModelConfig(embed_dim=256).head_choices() == [1, 2, 4, 8, 16, 32, 64]
 
 
-@pytest.mark.parametrize(("number", "expected"), [(1, [1]), (7, [1, 7]), (36, [1, 2, 3, 4, 6, 9, 12, 18, 36])])
+@pytest.mark.parametrize(
+    ("number", "expected"), [(1, [1]), (7, [1, 7]), (36, [1, 2, 3, 4, 6, 9, 12, 18, 36])]
+)
 def test_divisors(number, expected):
     assert divisors(number) == expected
 
@@ -289,21 +348,38 @@ def test_the_annotation_preset_is_the_listing():
 
 
 def test_the_recommended_preset_has_the_shape_of_the_listing():
-    shape = ("image_size", "patch_size", "in_channels", "num_classes", "embed_dim", "depth", "num_heads", "mlp_ratio")
+    shape = (
+        "image_size",
+        "patch_size",
+        "in_channels",
+        "num_classes",
+        "embed_dim",
+        "depth",
+        "num_heads",
+        "mlp_ratio",
+    )
     ours, listing = (asdict(PRESETS[name][0]) for name in ("recommended", "annotation"))
     assert {name: ours[name] for name in shape} == {name: listing[name] for name in shape}
 
 
-@pytest.mark.parametrize("module", ["vitdemo", "vitdemo.config", "vitdemo.costs", "vitdemo.files", "vitdemo.__main__"])
+@pytest.mark.parametrize(
+    "module", ["vitdemo", "vitdemo.config", "vitdemo.costs", "vitdemo.files", "vitdemo.__main__"]
+)
 def test_a_page_can_read_its_limits_without_waiting_for_torch(module):
     code = f"import sys, {module}; print(*{{'torch', 'torchvision', 'numpy', 'PIL'}} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == ""
 
 
 @pytest.mark.parametrize("value", [10**400, -(10**400)], ids=["large", "small"])
 def test_a_number_too_large_for_a_float_is_refused(value):
-    for kind, name in ((ModelConfig, "embed_dim"), (ModelConfig, "mlp_ratio"), (TrainConfig, "learning_rate")):
+    for kind, name in (
+        (ModelConfig, "embed_dim"),
+        (ModelConfig, "mlp_ratio"),
+        (TrainConfig, "learning_rate"),
+    ):
         with pytest.raises(ConfigError, match=f"^{name} must be a"):
             kind(**{name: value})
 
@@ -312,7 +388,9 @@ def test_a_number_too_large_for_a_float_is_refused(value):
 def test_the_advised_widths_are_within_their_limits(embed_dim, num_heads):
     with pytest.raises(ConfigError) as caught:
         ModelConfig(embed_dim=embed_dim, num_heads=num_heads)
-    advised = str(caught.value).rpartition("embed_dim ")[2].rstrip(".").replace(" or ", ", ").split(", ")
+    advised = (
+        str(caught.value).rpartition("embed_dim ")[2].rstrip(".").replace(" or ", ", ").split(", ")
+    )
     for width in advised:
         assert ModelConfig(embed_dim=int(width), num_heads=num_heads).head_dim >= 1
 

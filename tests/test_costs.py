@@ -15,13 +15,23 @@ SHAPES = [
     ModelConfig(),
     ModelConfig(patch_size=2, depth=2, num_heads=1),
     ModelConfig(patch_size=8, embed_dim=48, depth=3, num_heads=6, mlp_ratio=2.5, num_classes=7),
-    ModelConfig(image_size=24, patch_size=6, in_channels=1, embed_dim=20, depth=1, num_heads=5, mlp_ratio=0.5),
+    ModelConfig(
+        image_size=24,
+        patch_size=6,
+        in_channels=1,
+        embed_dim=20,
+        depth=1,
+        num_heads=5,
+        mlp_ratio=0.5,
+    ),
 ]
 VARIANTS = [
     replace(SHAPES[2], stem=stem, pooling=pooling)
     for stem, pooling in product(SETTINGS["stem"].choices, SETTINGS["pooling"].choices)
 ]
-VARIANTS += [ModelConfig(image_size=16, patch_size=2, in_channels=1, embed_dim=24, depth=2, stem="conv")]
+VARIANTS += [
+    ModelConfig(image_size=16, patch_size=2, in_channels=1, embed_dim=24, depth=2, stem="conv")
+]
 VARIANTS += [ModelConfig(patch_size=16, depth=1, stem="conv", pooling="attention")]
 DROPPING = [
     ModelConfig(depth=2, dropout=0.1),
@@ -43,9 +53,16 @@ def test_parameters_add_up_to_those_of_the_model(config):
 @pytest.mark.parametrize("config", SHAPES[:3] + VARIANTS, ids=str)
 def test_each_part_has_the_parameters_of_its_module(config):
     model = VisionTransformer(config, seed=0)
-    modules = {"patch embedding": model.patch_embed, "encoder blocks": model.blocks, "final norm": model.norm}
+    modules = {
+        "patch embedding": model.patch_embed,
+        "encoder blocks": model.blocks,
+        "final norm": model.norm,
+    }
     modules["head"] = model.head
-    counts = {name: sum(tensor.numel() for tensor in module.parameters()) for name, module in modules.items()}
+    counts = {
+        name: sum(tensor.numel() for tensor in module.parameters())
+        for name, module in modules.items()
+    }
     counts["position embedding"] = model.pos_embed.numel()
     if config.pooling == "cls":
         counts["CLS token"] = model.cls_token.numel()
@@ -59,7 +76,9 @@ def test_operations_are_what_torch_counts(config):
     model = VisionTransformer(config, seed=0).eval()
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model(random_images(config, 1))
-    assert counter.get_total_flops() == 2 * sum(macs(config).values())  # a multiply-add is two of torch's
+    assert counter.get_total_flops() == 2 * sum(
+        macs(config).values()
+    )  # a multiply-add is two of torch's
 
 
 @pytest.mark.parametrize("config", SHAPES + VARIANTS, ids=str)
@@ -76,7 +95,9 @@ def test_operations_of_each_part_are_those_of_its_module(config):
     counts = {name: sum(flops.values()) // 2 for name, flops in counter.get_flop_counts().items()}
     parts = macs(config)
     assert parts["patch embedding"] == counts["VisionTransformer.patch_embed"]
-    assert parts["MLPs"] == sum(counts[f"VisionTransformer.blocks.{n}.mlp"] for n in range(config.depth))
+    assert parts["MLPs"] == sum(
+        counts[f"VisionTransformer.blocks.{n}.mlp"] for n in range(config.depth)
+    )
     assert parts["head"] == counts["VisionTransformer.head"]
     assert ("pooling" in parts) == (config.pooling == "attention")
     assert parts.get("pooling") == counts.get("VisionTransformer.pool")
@@ -92,7 +113,9 @@ def test_operations_of_attention_grow_with_the_square_of_the_tokens():
 @pytest.mark.parametrize("batch_size", [1, 8])
 @pytest.mark.parametrize("config", SHAPES + VARIANTS + DROPPING, ids=str)
 def test_activation_bytes_are_about_what_autograd_keeps(config, batch_size):
-    measured = saved_bytes(VisionTransformer(config, seed=0).train(), random_images(config, batch_size))
+    measured = saved_bytes(
+        VisionTransformer(config, seed=0).train(), random_images(config, batch_size)
+    )
     assert 0.7 < activation_bytes(config, batch_size) / measured < 1.3
 
 

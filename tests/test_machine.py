@@ -15,7 +15,9 @@ def megabytes() -> float:
 def test_what_was_freed_goes_back_to_the_system():
     release_memory()
     before = megabytes()
-    pieces = [bytearray(b"x") * 50_000 for _ in range(4_000)]  # 200 MB, each too small to be mapped by itself
+    pieces = [
+        bytearray(b"x") * 50_000 for _ in range(4_000)
+    ]  # 200 MB, each too small to be mapped by itself
     last = pieces.pop()  # on top of the others, so that they cannot fall off the end
     assert megabytes() > before + 150
     pieces.clear()

@@ -17,7 +17,13 @@ from vitdemo.training.loop import BatchEnd, EpochEnd, train
 
 ROOT = Path(__file__).parents[1]
 SHAPE = ["--patch-size=16", "--embed-dim=8", "--depth=1", "--num-heads=2", "--mlp-ratio=1"]
-RECIPE = ["--epochs=2", "--batch-size=8", "--train-images=20", "--validation-images=10", "--warmup-epochs=0"]
+RECIPE = [
+    "--epochs=2",
+    "--batch-size=8",
+    "--train-images=20",
+    "--validation-images=10",
+    "--warmup-epochs=0",
+]
 TINY = ["train", *SHAPE, *RECIPE, "--threads=1"]
 
 
@@ -47,11 +53,23 @@ def test_training_writes_a_line_an_epoch(tmp_path, capsys):
     for line in lines:
         assert set(line) == {"epoch", "train", "validation", "seconds", "images_per_second"}
         for part in ("train", "validation"):
-            assert list(line[part]) == ["loss", "accuracy", "auroc", "f1", "precision", "recall", "top1", "top5"]
+            assert list(line[part]) == [
+                "loss",
+                "accuracy",
+                "auroc",
+                "f1",
+                "precision",
+                "recall",
+                "top1",
+                "top5",
+            ]
         assert line["seconds"] > 0
         assert line["images_per_second"] > 0
     printed = capsys.readouterr().out
-    assert f"train loss {lines[0]['train']['loss']:.4f} accuracy {lines[0]['train']['accuracy']:.1%}" in printed
+    assert (
+        f"train loss {lines[0]['train']['loss']:.4f} accuracy {lines[0]['train']['accuracy']:.1%}"
+        in printed
+    )
     assert f"validation loss {lines[1]['validation']['loss']:.4f}" in printed
 
 
@@ -74,14 +92,26 @@ def test_the_app_lists_the_run(capsys):
 def test_the_seed_decides_the_numbers(tmp_path):
     metrics = []
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
-        main([*TINY, "--seed", str(seed), "--augmentation", "flip_and_translate", "--json", str(tmp_path / name)])
+        main(
+            [
+                *TINY,
+                "--seed",
+                str(seed),
+                "--augmentation",
+                "flip_and_translate",
+                "--json",
+                str(tmp_path / name),
+            ]
+        )
         metrics.append([(line["train"], line["validation"]) for line in lines_of(tmp_path / name)])
     assert metrics[0] == metrics[1]
     assert metrics[0] != metrics[2]
 
 
 def test_a_checkpoint_is_evaluated_on_the_same_images_as_in_training(tmp_path, capsys):
-    checkpoint, metrics, result = (str(tmp_path / name) for name in ("m.safetensors", "metrics.jsonl", "result.json"))
+    checkpoint, metrics, result = (
+        str(tmp_path / name) for name in ("m.safetensors", "metrics.jsonl", "result.json")
+    )
     main([*TINY, "--precision", "float32", "--json", metrics, "--checkpoint", checkpoint])
     model, card = load_checkpoint(checkpoint)
     assert model.config.embed_dim == 8
@@ -96,11 +126,16 @@ def test_a_checkpoint_is_evaluated_on_the_same_images_as_in_training(tmp_path, c
 
 
 def test_the_preset_is_the_ground_for_what_is_given():
-    options = parser().parse_args(["train", "--preset", "annotation", "--epochs", "2", "--num-heads", "4"])
+    options = parser().parse_args(
+        ["train", "--preset", "annotation", "--epochs", "2", "--num-heads", "4"]
+    )
     model, training = configs(options)
     preset_model, preset_training = PRESETS["annotation"]
     assert (model.num_heads, training.epochs) == (4, 2)
-    assert (model.attention_scale, model.token_init_std) == (preset_model.attention_scale, preset_model.token_init_std)
+    assert (model.attention_scale, model.token_init_std) == (
+        preset_model.attention_scale,
+        preset_model.token_init_std,
+    )
     assert (training.optimizer, training.weight_decay) == ("adam", preset_training.weight_decay)
 
 
@@ -144,7 +179,10 @@ def test_full_means_every_image_unless_told_otherwise():
         (["--patch-size", "64"], "patch_size 64 is larger than the image"),
         (["--epochs", "0"], "epochs must be a whole number from 1 to 1,000, not 0"),
         (["--learning-rate", "nan"], "learning_rate must be a number"),
-        (["--mixup", "0.7", "--cutmix", "0.6"], "mixup 0.7 and cutmix 0.6 are fractions of the steps"),
+        (
+            ["--mixup", "0.7", "--cutmix", "0.6"],
+            "mixup 0.7 and cutmix 0.6 are fractions of the steps",
+        ),
     ],
 )
 def test_bad_settings_end_with_one_sentence(arguments, sentence):
@@ -176,10 +214,16 @@ def test_options_that_are_none_end_with_the_usage(arguments):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--train-images", "6000"], "6,000 train images are asked for and 5,000 ship with the project"),
+        (
+            ["--train-images", "6000"],
+            "6,000 train images are asked for and 5,000 ship with the project",
+        ),
         (["--threads", "-1"], "thread"),
         (["--image-size", "64"], "64"),
-        (["--learning-rate", "10", "--weight-decay", "10", "--epochs", "60"], "The loss is no longer a finite number"),
+        (
+            ["--learning-rate", "10", "--weight-decay", "10", "--epochs", "60"],
+            "The loss is no longer a finite number",
+        ),
     ],
 )
 def test_what_goes_wrong_later_ends_with_one_sentence_too(arguments, sentence):
@@ -201,7 +245,10 @@ def test_an_interrupt_keeps_what_was_reached(monkeypatch, capsys):
     (run,) = list_runs()
     assert (run.state, len(run.history)) == ("stopped", 1)
     assert load_weights(run).config == run.model
-    assert f"Stopped. Complete epochs are kept.\nResume with --resume {run.id}.\n" in capsys.readouterr().out
+    assert (
+        f"Stopped. Complete epochs are kept.\nResume with --resume {run.id}.\n"
+        in capsys.readouterr().out
+    )
 
 
 # Going on
@@ -284,7 +331,9 @@ main(sys.argv[1:])
 
 
 def test_a_run_that_was_killed_goes_on():
-    done = subprocess.run([sys.executable, "-c", KILLED, *LONGER], cwd=ROOT, capture_output=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, *LONGER], cwd=ROOT, capture_output=True, check=False
+    )
     assert done.returncode == -signal.SIGKILL
     (run,) = list_runs()
     assert (run.state, len(run.history)) == ("stopped", 1)
@@ -372,12 +421,17 @@ def stopped(monkeypatch):
 @pytest.mark.parametrize("content", [b"", b"cut", b"\x80\x02."], ids=["empty", "text", "pickle"])
 def test_a_run_whose_state_is_damaged_cannot_go_on(stopped, content):
     (stopped.folder / "state.pt").write_bytes(content)
-    assert "state.pt is not a complete training state. Start a new run." in refusal("--resume", stopped.id)
+    assert "state.pt is not a complete training state. Start a new run." in refusal(
+        "--resume", stopped.id
+    )
 
 
 def test_a_run_goes_on_with_its_own_settings(stopped):
     message = refusal("--resume", stopped.id, "--epochs=9")
-    assert message == f"vitdemo: Run {stopped.id} was started with --epochs 2 and resumes with it. Leave out --epochs."
+    assert (
+        message
+        == f"vitdemo: Run {stopped.id} was started with --epochs 2 and resumes with it. Leave out --epochs."
+    )
     main([*TINY, "--resume", stopped.id])
     assert len(load_run(stopped.id).history) == 2
 
@@ -386,7 +440,13 @@ def test_a_run_goes_on_with_its_own_settings(stopped):
 
 
 def test_snapshots_are_copied_to_a_folder(tmp_path, monkeypatch):
-    arguments = [*TINY, "--epochs=6", "--batch-size=2", "--validation-images=20", "--precision=float32"]
+    arguments = [
+        *TINY,
+        "--epochs=6",
+        "--batch-size=2",
+        "--validation-images=20",
+        "--precision=float32",
+    ]
     folder = tmp_path / "snapshots"
     with monkeypatch.context() as patched:
         interrupt(patched, 4, BatchEnd)
@@ -430,8 +490,13 @@ def test_help(command):
     done = shell(*command, "--help")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("usage: python -m vitdemo")
-    expected = {"": ["train", "evaluate"], "train": ["--preset", "--train-images", "--epochs", "--seed", "--json"]}
-    assert all(word in done.stdout for word in expected.get("".join(command), ["checkpoint", "--json"]))
+    expected = {
+        "": ["train", "evaluate"],
+        "train": ["--preset", "--train-images", "--epochs", "--seed", "--json"],
+    }
+    assert all(
+        word in done.stdout for word in expected.get("".join(command), ["checkpoint", "--json"])
+    )
 
 
 @pytest.mark.parametrize(
@@ -463,11 +528,20 @@ def test_a_file_of_metrics_that_cannot_be_written_ends_a_training_before_it_bega
 def test_a_result_that_cannot_be_written_ends_with_a_sentence(tmp_path, tiny):
     save_checkpoint(tmp_path / "model.safetensors", VisionTransformer(tiny, seed=0))
     with pytest.raises(SystemExit, match=r"^vitdemo: "):
-        main(["evaluate", str(tmp_path / "model.safetensors"), "--json", str(tmp_path / "no" / "folder" / "x.json")])
+        main(
+            [
+                "evaluate",
+                str(tmp_path / "model.safetensors"),
+                "--json",
+                str(tmp_path / "no" / "folder" / "x.json"),
+            ]
+        )
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--image-size=64"], ["--patch-size=1", "--num-heads=8", "--batch-size=1024", "--depth=24"]], ids=str
+    "arguments",
+    [["--image-size=64"], ["--patch-size=1", "--num-heads=8", "--batch-size=1024", "--depth=24"]],
+    ids=str,
 )
 def test_a_training_that_never_began_leaves_no_run(arguments):
     with pytest.raises(SystemExit):

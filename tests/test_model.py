@@ -14,7 +14,15 @@ from vitdemo.model import Dropout, DropPath, VisionTransformer
 SHAPES = [
     ModelConfig(),
     ModelConfig(patch_size=8, embed_dim=48, depth=3, num_heads=3, mlp_ratio=2.0, num_classes=100),
-    ModelConfig(image_size=24, patch_size=6, in_channels=1, embed_dim=20, depth=2, num_heads=5, mlp_ratio=1.5),
+    ModelConfig(
+        image_size=24,
+        patch_size=6,
+        in_channels=1,
+        embed_dim=20,
+        depth=2,
+        num_heads=5,
+        mlp_ratio=1.5,
+    ),
     ModelConfig(patch_size=32, embed_dim=16, depth=1, num_heads=1),
 ]
 SMALL = ModelConfig(image_size=16, patch_size=4, embed_dim=24, depth=2, num_heads=3, mlp_ratio=2.0)
@@ -22,7 +30,9 @@ VARIANTS = [
     replace(SMALL, stem=stem, pooling=kind)
     for stem, kind in product(SETTINGS["stem"].choices, SETTINGS["pooling"].choices)
 ]
-CONV = ModelConfig(image_size=16, patch_size=8, in_channels=2, embed_dim=12, depth=1, num_heads=1, stem="conv")
+CONV = ModelConfig(
+    image_size=16, patch_size=8, in_channels=2, embed_dim=12, depth=1, num_heads=1, stem="conv"
+)
 
 
 def named(config):
@@ -62,14 +72,18 @@ def timm_twin(model):
     return twin.eval()
 
 
-@pytest.mark.parametrize("make", [lambda model: model, with_large_weights], ids=["first weights", "large weights"])
+@pytest.mark.parametrize(
+    "make", [lambda model: model, with_large_weights], ids=["first weights", "large weights"]
+)
 @pytest.mark.parametrize("config", SHAPES, ids=str)
 def test_logits_and_attention_are_those_of_timm(config, make):
     model = make(VisionTransformer(config, seed=0)).eval()
     twin = timm_twin(model)
     theirs = []
     for block in twin.blocks:
-        block.attn.attn_drop.register_forward_pre_hook(lambda module, inputs: theirs.append(inputs[0]))
+        block.attn.attn_drop.register_forward_pre_hook(
+            lambda module, inputs: theirs.append(inputs[0])
+        )
     images = images_for(config)
     with torch.no_grad():
         logits, trace = model.trace(images)
@@ -97,7 +111,8 @@ def attention_by_loops(x, qkv, proj, heads, divisor):
     d = D // heads
     weight, bias = qkv.weight.tolist(), qkv.bias.tolist()
     rows = [
-        [sum(weight[o][i] * float(x[t, i]) for i in range(D)) + bias[o] for o in range(3 * D)] for t in range(T)
+        [sum(weight[o][i] * float(x[t, i]) for i in range(D)) + bias[o] for o in range(3 * D)]
+        for t in range(T)
     ]  # each token's q, k and v of all heads, one after the other
     maps, joined = torch.zeros(heads, T, T, dtype=x.dtype), torch.zeros(T, D, dtype=x.dtype)
     for head in range(heads):
@@ -115,15 +130,21 @@ def attention_by_loops(x, qkv, proj, heads, divisor):
     return joined @ proj.weight.T + proj.bias, maps
 
 
-@pytest.mark.parametrize(("scale", "divisor"), [("head_dim", math.sqrt(4)), ("embed_dim", math.sqrt(12))])
+@pytest.mark.parametrize(
+    ("scale", "divisor"), [("head_dim", math.sqrt(4)), ("embed_dim", math.sqrt(12))]
+)
 def test_attention_is_the_formula_worked_out_number_by_number(scale, divisor):
-    config = ModelConfig(image_size=8, patch_size=4, embed_dim=12, depth=1, num_heads=3, attention_scale=scale)
+    config = ModelConfig(
+        image_size=8, patch_size=4, embed_dim=12, depth=1, num_heads=3, attention_scale=scale
+    )
     attention = with_large_weights(VisionTransformer(config, seed=0)).double().blocks[0].attn
     x = torch.randn(2, 5, 12, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
     with torch.no_grad():
         output, maps = attention(x)
         for image in range(2):
-            expected, expected_maps = attention_by_loops(x[image], attention.qkv, attention.proj, 3, divisor)
+            expected, expected_maps = attention_by_loops(
+                x[image], attention.qkv, attention.proj, 3, divisor
+            )
             torch.testing.assert_close(maps[image], expected_maps, rtol=1e-12, atol=1e-12)
             torch.testing.assert_close(output[image], expected, rtol=1e-12, atol=1e-12)
 
@@ -134,7 +155,9 @@ def test_shapes_of_logits_and_trace(config):
     B, T, D = 2, config.num_patches + (config.pooling == "cls"), config.embed_dim
     assert logits.shape == (B, config.num_classes)
     assert [tuple(tokens.shape) for tokens in trace.tokens] == [(B, T, D)] * (config.depth + 1)
-    assert [tuple(maps.shape) for maps in trace.attention] == [(B, config.num_heads, T, T)] * config.depth
+    assert [tuple(maps.shape) for maps in trace.attention] == [
+        (B, config.num_heads, T, T)
+    ] * config.depth
 
 
 @pytest.mark.parametrize("training", [False, True])
@@ -157,7 +180,9 @@ def test_trace_begins_with_the_embedding():
     images = images_for(SMALL)
     first = model.trace(images)[1].tokens[0]
     assert torch.equal(first, model.embed(images))
-    torch.testing.assert_close(first[:, 0], (model.cls_token + model.pos_embed[:, :1])[:, 0].expand(3, -1))
+    torch.testing.assert_close(
+        first[:, 0], (model.cls_token + model.pos_embed[:, :1])[:, 0].expand(3, -1)
+    )
     torch.testing.assert_close(first[:, 1:], model.patch_embed(images) + model.pos_embed[:, 1:])
 
 
@@ -165,8 +190,12 @@ def test_the_head_reads_cls_after_the_last_block():
     model = with_large_weights(VisionTransformer(SMALL, seed=0)).eval()
     logits, trace = model.trace(images_for(SMALL))
     cls = trace.tokens[-1][:, 0]
-    normalized = (cls - cls.mean(-1, keepdim=True)) / (cls.var(-1, unbiased=False, keepdim=True) + 1e-6).sqrt()
-    expected = (normalized * model.norm.weight + model.norm.bias) @ model.head.weight.T + model.head.bias
+    normalized = (cls - cls.mean(-1, keepdim=True)) / (
+        cls.var(-1, unbiased=False, keepdim=True) + 1e-6
+    ).sqrt()
+    expected = (
+        normalized * model.norm.weight + model.norm.bias
+    ) @ model.head.weight.T + model.head.bias
     torch.testing.assert_close(logits, expected, rtol=1e-5, atol=1e-5)
 
 
@@ -174,7 +203,9 @@ def test_the_head_reads_cls_after_the_last_block():
 def test_patch_embedding_is_a_linear_projection_of_flattened_patches(config):
     projection = VisionTransformer(config, seed=0).patch_embed
     images = images_for(config)
-    patches = F.unfold(images, config.patch_size, stride=config.patch_size).transpose(1, 2)  # (B, N, C * P * P)
+    patches = F.unfold(images, config.patch_size, stride=config.patch_size).transpose(
+        1, 2
+    )  # (B, N, C * P * P)
     expected = patches @ projection.proj.weight.flatten(1).T + projection.proj.bias
     torch.testing.assert_close(projection(images), expected, rtol=1e-5, atol=1e-5)
 
@@ -183,8 +214,14 @@ def test_patch_embedding_is_a_linear_projection_of_flattened_patches(config):
 def test_a_gradient_reaches_every_parameter(config):
     model = VisionTransformer(config, seed=0).train()
     F.cross_entropy(model(images_for(SMALL)), torch.tensor([0, 1, 2])).backward()
-    gradients = {name: tensor.grad for name, tensor in model.named_parameters() if name != "pool.bias"}
-    assert [name for name, gradient in gradients.items() if gradient is None or gradient.abs().max() < 1e-6] == []
+    gradients = {
+        name: tensor.grad for name, tensor in model.named_parameters() if name != "pool.bias"
+    }
+    assert [
+        name
+        for name, gradient in gradients.items()
+        if gradient is None or gradient.abs().max() < 1e-6
+    ] == []
 
 
 # Another stem, another pooling
@@ -203,7 +240,9 @@ def convolved_by_loops(x, weight):
     padded[:, :, 1:-1, 1:-1] = x
     result = torch.zeros(B, len(weight), H, W, dtype=x.dtype)
     for image, out, row, column in product(range(B), range(len(weight)), range(H), range(W)):
-        result[image, out, row, column] = (padded[image, :, row : row + 3, column : column + 3] * weight[out]).sum()
+        result[image, out, row, column] = (
+            padded[image, :, row : row + 3, column : column + 3] * weight[out]
+        ).sum()
     return result
 
 
@@ -215,11 +254,15 @@ def stem_by_hand(stem, images):
         x = torch.stack([x[:, :, i::2, j::2] for i, j in product((0, 1), repeat=2)]).amax(dim=0)
         mean = x.mean(dim=(0, 2, 3)) if stem.training else norm.running_mean
         variance = x.var(dim=(0, 2, 3), unbiased=False) if stem.training else norm.running_var
-        mean, variance, weight, bias = (v[:, None, None] for v in (mean, variance, norm.weight, norm.bias))
+        mean, variance, weight, bias = (
+            v[:, None, None] for v in (mean, variance, norm.weight, norm.bias)
+        )
         x = ((x - mean) / (variance + 1e-5).sqrt() * weight + bias).clamp(min=0)
     side = x.shape[2]
     tokens = [x[:, :, row, column] for row in range(side) for column in range(side)]
-    return torch.stack([token @ stem.proj.weight[:, :, 0, 0].T + stem.proj.bias for token in tokens], dim=1)
+    return torch.stack(
+        [token @ stem.proj.weight[:, :, 0, 0].T + stem.proj.bias for token in tokens], dim=1
+    )
 
 
 @pytest.mark.parametrize("training", [False, True])
@@ -268,17 +311,26 @@ def logits_by_hand(model, images):
         x = torch.cat([state["cls_token"].expand(len(x), 1, c.embed_dim), x], dim=1)
     x = x + state["pos_embed"]
     for n in range(c.depth):
-        heads = linear(norm(x, f"blocks.{n}.norm1"), f"blocks.{n}.attn.qkv").unflatten(2, (3, c.num_heads, -1))
-        attended = F.scaled_dot_product_attention(*heads.permute(2, 0, 3, 1, 4)).transpose(1, 2).flatten(2)
+        heads = linear(norm(x, f"blocks.{n}.norm1"), f"blocks.{n}.attn.qkv").unflatten(
+            2, (3, c.num_heads, -1)
+        )
+        attended = (
+            F.scaled_dot_product_attention(*heads.permute(2, 0, 3, 1, 4)).transpose(1, 2).flatten(2)
+        )
         x = x + linear(attended, f"blocks.{n}.attn.proj")
-        x = x + linear(F.gelu(linear(norm(x, f"blocks.{n}.norm2"), f"blocks.{n}.mlp.fc1")), f"blocks.{n}.mlp.fc2")
+        x = x + linear(
+            F.gelu(linear(norm(x, f"blocks.{n}.norm2"), f"blocks.{n}.mlp.fc1")),
+            f"blocks.{n}.mlp.fc2",
+        )
     logits = []
     for tokens in norm(x, "norm"):
         weights = [1.0] + [0.0] * c.num_patches
         if c.pooling == "mean":
             weights = [1 / c.num_patches] * c.num_patches
         elif c.pooling == "attention":
-            scores = [math.exp(token @ state["pool.weight"][0] + state["pool.bias"]) for token in tokens]
+            scores = [
+                math.exp(token @ state["pool.weight"][0] + state["pool.bias"]) for token in tokens
+            ]
             weights = [score / sum(scores) for score in scores]
         pooled = sum(weight * token for weight, token in zip(weights, tokens, strict=True))
         logits.append(linear(pooled, "head"))
@@ -302,7 +354,9 @@ def test_a_model_has_only_the_weights_that_its_pooling_needs(config):
     assert model.pos_embed.shape == (1, 16 + (config.pooling == "cls"), 24)
 
 
-@pytest.mark.parametrize("shape", [(2, 3, 32, 32), (2, 1, 16, 16), (2, 3, 16, 15), (3, 16, 16), (2, 16, 16, 3)])
+@pytest.mark.parametrize(
+    "shape", [(2, 3, 32, 32), (2, 1, 16, 16), (2, 3, 16, 15), (3, 16, 16), (2, 16, 16, 3)]
+)
 def test_images_of_another_shape_are_refused(shape):
     model = VisionTransformer(SMALL, seed=0)
     for call in (model, model.trace, model.embed):
@@ -314,7 +368,9 @@ def test_images_of_another_shape_are_refused(shape):
 def test_an_image_is_classified_alike_alone_and_in_a_batch():
     model = with_large_weights(VisionTransformer(SMALL, seed=0)).eval()
     images = images_for(SMALL, count=4)
-    torch.testing.assert_close(model(images), torch.cat([model(image[None]) for image in images]), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(
+        model(images), torch.cat([model(image[None]) for image in images]), rtol=1e-5, atol=1e-5
+    )
 
 
 def shuffled_patches(images, patch, order):
@@ -325,7 +381,9 @@ def shuffled_patches(images, patch, order):
 def test_without_positions_the_order_of_patches_does_not_matter():
     model = with_large_weights(VisionTransformer(SMALL, seed=0)).eval()
     images = images_for(SMALL)
-    shuffled = shuffled_patches(images, 4, torch.randperm(16, generator=torch.Generator().manual_seed(4)))
+    shuffled = shuffled_patches(
+        images, 4, torch.randperm(16, generator=torch.Generator().manual_seed(4))
+    )
     with torch.no_grad():
         assert not torch.allclose(model(images), model(shuffled), atol=1e-3)
         model.pos_embed.zero_()
@@ -375,7 +433,10 @@ def test_dropout_acts_on_what_a_block_adds_not_on_the_stream():
 
 def test_dropout_draws_from_the_generator_of_its_model_alone():
     config = ModelConfig(depth=2, dropout=0.2, attention_dropout=0.2)
-    model, other = VisionTransformer(config, seed=0).train(), VisionTransformer(config, seed=1).train()
+    model, other = (
+        VisionTransformer(config, seed=0).train(),
+        VisionTransformer(config, seed=1).train(),
+    )
     images = images_for(config)
     model.generator.manual_seed(5)
     expected = [model(images), model(images)]
@@ -396,7 +457,8 @@ def test_dropout_draws_from_the_generator_of_its_model_alone():
 
 
 @pytest.mark.parametrize(
-    ("depth", "rates"), [(1, [0.6]), (2, [0, 0.6]), (4, [0, 0.2, 0.4, 0.6]), (7, [n / 10 for n in range(7)])]
+    ("depth", "rates"),
+    [(1, [0.6]), (2, [0, 0.6]), (4, [0, 0.2, 0.4, 0.6]), (7, [n / 10 for n in range(7)])],
 )
 def test_the_deeper_a_block_the_more_often_it_is_left_out(depth, rates):
     model = VisionTransformer(replace(SMALL, depth=depth, drop_path=0.6), seed=0)
@@ -414,7 +476,9 @@ def test_drop_path_zeroes_whole_images_and_keeps_the_expectation():
 
 
 def test_each_half_of_a_block_is_left_out_for_images_of_its_own():
-    model = with_large_weights(VisionTransformer(replace(SMALL, depth=1, drop_path=0.5), seed=0)).train()
+    model = with_large_weights(
+        VisionTransformer(replace(SMALL, depth=1, drop_path=0.5), seed=0)
+    ).train()
     block = model.blocks[0]
     with torch.no_grad():
         x = model.embed(images_for(SMALL, count=200))
@@ -462,7 +526,9 @@ def test_every_patch_is_left_out_as_often_as_another():
 
 
 def test_one_patch_is_always_kept():
-    model = VisionTransformer(ModelConfig(patch_size=32, pooling="mean", patch_drop=0.9), seed=0).train()
+    model = VisionTransformer(
+        ModelConfig(patch_size=32, pooling="mean", patch_drop=0.9), seed=0
+    ).train()
     assert model.embed(images_for(model.config)).shape[1] == 1
 
 
@@ -537,7 +603,11 @@ def test_models_made_at_the_same_time_do_not_change_each_other():
 
 def test_layers_start_as_torch_would_start_them():
     model = VisionTransformer(ModelConfig(embed_dim=128, depth=2), seed=0)
-    layers = [module for module in model.modules() if isinstance(module, torch.nn.Linear | torch.nn.Conv2d)]
+    layers = [
+        module
+        for module in model.modules()
+        if isinstance(module, torch.nn.Linear | torch.nn.Conv2d)
+    ]
     assert len(layers) == 2 * 4 + 2
     for layer in layers:
         inputs = layer.weight[0].numel()
@@ -576,5 +646,7 @@ def test_cls_and_positions_start_with_the_configured_spread(std):
 
 
 def test_positions_without_cls_start_with_the_configured_spread():
-    model = VisionTransformer(ModelConfig(embed_dim=256, depth=1, pooling="mean", token_init_std=0.5), seed=0)
+    model = VisionTransformer(
+        ModelConfig(embed_dim=256, depth=1, pooling="mean", token_init_std=0.5), seed=0
+    )
     assert model.pos_embed.std().item() == pytest.approx(0.5, rel=0.05)

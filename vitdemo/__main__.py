@@ -14,31 +14,61 @@ from .config.settings import settings_of
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser; every field of ModelConfig and TrainConfig is an option that overrides the preset."""
-    top = argparse.ArgumentParser(prog="python -m vitdemo", description="Train and evaluate a Vision Transformer.")
+    top = argparse.ArgumentParser(
+        prog="python -m vitdemo", description="Train and evaluate a Vision Transformer."
+    )
     commands = top.add_subparsers(dest="command", required=True)
     _add_train(commands.add_parser("train", help="train a model; the app lists the run, too"))
     evaluate = commands.add_parser("evaluate", help="evaluate a checkpoint on test images")
     evaluate.add_argument("checkpoint", type=Path, help="a .safetensors file of this project")
     evaluate.add_argument(
-        "--validation-images", type=int, default=1000, metavar="N", help="use the first N test images (default: 1000)"
+        "--validation-images",
+        type=int,
+        default=1000,
+        metavar="N",
+        help="use the first N test images (default: 1000)",
     )
     evaluate.add_argument(
-        "--full", action="store_true", help="use all 10,000 test images; downloads CIFAR-10 (170 MB) if needed"
+        "--full",
+        action="store_true",
+        help="use all 10,000 test images; downloads CIFAR-10 (170 MB) if needed",
     )
-    evaluate.add_argument("--json", type=Path, metavar="FILE", help="write the metrics to FILE as JSON")
+    evaluate.add_argument(
+        "--json", type=Path, metavar="FILE", help="write the metrics to FILE as JSON"
+    )
     return top
 
 
 def _add_train(train: argparse.ArgumentParser) -> None:
     add = train.add_argument
-    add("--preset", choices=PRESETS, default="recommended", help="values of all settings that are not given")
+    add(
+        "--preset",
+        choices=PRESETS,
+        default="recommended",
+        help="values of all settings that are not given",
+    )
     add("--full", action="store_true", help="use all of CIFAR-10; downloads it (170 MB) if needed")
     add("--resume", metavar="RUN", help="resume the run with this id after its last complete epoch")
-    add("--threads", type=int, metavar="N", help="torch threads (default: all cores, or those of the resumed run)")
+    add(
+        "--threads",
+        type=int,
+        metavar="N",
+        help="torch threads (default: all cores, or those of the resumed run)",
+    )
     add("--json", type=Path, metavar="FILE", help="write one JSON line per epoch to FILE")
-    add("--checkpoint", type=Path, metavar="FILE", help="save weights and model card as FILE (.safetensors)")
+    add(
+        "--checkpoint",
+        type=Path,
+        metavar="FILE",
+        help="save weights and model card as FILE (.safetensors)",
+    )
     add("--half", action="store_true", help="save that checkpoint in half precision")
-    add("--snapshots", type=Path, metavar="FOLDER", help="copy the snapshots taken along the run to FOLDER")
+    add(
+        "--snapshots",
+        type=Path,
+        metavar="FOLDER",
+        help="copy the snapshots taken along the run to FOLDER",
+    )
     for kind in (ModelConfig, TrainConfig):
         group = train.add_argument_group(kind.__name__)
         for name, setting in settings_of(kind).items():
@@ -59,7 +89,9 @@ def configs(options: argparse.Namespace) -> tuple[ModelConfig, TrainConfig]:
         training = replace(training, train_images=50_000, validation_images=10_000)
     given = {name: value for name in SETTINGS if (value := getattr(options, name)) is not None}
     model = replace(model, **{name: given[name] for name in asdict(model) if name in given})
-    return model, replace(training, **{name: given[name] for name in asdict(training) if name in given})
+    return model, replace(
+        training, **{name: given[name] for name in asdict(training) if name in given}
+    )
 
 
 def run_train(options: argparse.Namespace) -> None:

@@ -14,7 +14,9 @@ def parameters(config: ModelConfig) -> dict[str, int]:
     mlp = (D * M + M) + (M * D + D)
     if config.stem == "conv":
         stages = pairwise([config.in_channels, *config.stem_widths])
-        embedding = sum(9 * a * b + 2 * b for a, b in stages)  # a 3x3 convolution and its batch norm
+        embedding = sum(
+            9 * a * b + 2 * b for a, b in stages
+        )  # a 3x3 convolution and its batch norm
         embedding += config.stem_widths[-1] * D + D
     else:
         embedding = config.in_channels * config.patch_size**2 * D + D
@@ -22,7 +24,8 @@ def parameters(config: ModelConfig) -> dict[str, int]:
         "patch embedding": embedding,
         "CLS token": D * config.has_cls,
         "position embedding": config.num_tokens * D,
-        "encoder blocks": config.depth * (attention + mlp + 2 * 2 * D),  # two LayerNorms of weight and bias
+        "encoder blocks": config.depth
+        * (attention + mlp + 2 * 2 * D),  # two LayerNorms of weight and bias
         "final norm": 2 * D,
         "pooling": (D + 1) * (config.pooling == "attention"),
         "head": D * config.num_classes + config.num_classes,
@@ -59,9 +62,14 @@ def activation_bytes(config: ModelConfig, batch_size: int) -> int:
     dropped = 2 * 2 * config.embed_dim if config.dropout else 0
     blocks = config.depth * config.num_tokens * (per_token + maps + dropped)
     stem = 0
-    if config.stem == "conv":  # of each stage: the convolution's result; a quarter each pooled and after ReLU; half for
+    if (
+        config.stem == "conv"
+    ):  # of each stage: the convolution's result; a quarter each pooled and after ReLU; half for
         # the pool's indices, a quarter of 64 bits each
-        stem = sum(2 * (config.image_size >> stage) ** 2 * width for stage, width in enumerate(config.stem_widths))
+        stem = sum(
+            2 * (config.image_size >> stage) ** 2 * width
+            for stage, width in enumerate(config.stem_widths)
+        )
     return 4 * batch_size * (blocks + stem)
 
 
@@ -74,7 +82,11 @@ def check_memory(config: ModelConfig, batch_size: int) -> None:
     needed = activation_bytes(config, batch_size)
     if needed > MEMORY_LIMIT:
         fitting = int(batch_size * MEMORY_LIMIT / needed)
-        what = f"use a batch size of at most {fitting}" if fitting else "use a larger patch size or a smaller model"
+        what = (
+            f"use a batch size of at most {fitting}"
+            if fitting
+            else "use a larger patch size or a smaller model"
+        )
         raise ConfigError(
             f"One training step of {batch_size} images would need {needed / 2**30:.1f} GiB of memory, and "
             f"{MEMORY_LIMIT / 2**30:.0f} GiB are allowed: {what}."

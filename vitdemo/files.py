@@ -7,7 +7,10 @@ from pathlib import Path
 PROJECT = Path(__file__).parents[1]
 SHIPPED = PROJECT / "checkpoints"  # the trained models that ship with the app
 CIFAR10_FILES = (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch", "batches.meta")
-CIFAR10_ARRAYS = ("train.npz", "test.npz")  # another form of the same: x (N, 32, 32, 3) uint8 and y (N,)
+CIFAR10_ARRAYS = (
+    "train.npz",
+    "test.npz",
+)  # another form of the same: x (N, 32, 32, 3) uint8 and y (N,)
 
 
 def home() -> Path:
@@ -32,7 +35,9 @@ def pretrained_folder() -> Path:
 
 def full_set_on_disk() -> bool:
     """Say whether all files of the full CIFAR-10 are there (their digests are checked when it is loaded)."""
-    batches = all((data_folder() / "cifar-10-batches-py" / name).is_file() for name in CIFAR10_FILES)
+    batches = all(
+        (data_folder() / "cifar-10-batches-py" / name).is_file() for name in CIFAR10_FILES
+    )
     return batches or all((data_folder() / name).is_file() for name in CIFAR10_ARRAYS)
 
 

@@ -9,9 +9,13 @@ from pathlib import Path
 
 def available_cores() -> int:
     """Return the number of cores that the operating system and a container's limit leave to this process; at least 1."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
     try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()  # "max 100000" where there is no limit
+        quota, period = (
+            Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        )  # "max 100000" where there is no limit
         return max(1, min(cores, int(quota) // int(period)))
     except (OSError, ValueError):
         return cores
@@ -29,7 +33,9 @@ def release_memory() -> None:
 def processor() -> str:
     """Return the name of this machine's processor."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()  # Linux; elsewhere Python knows the name
+        lines = (
+            Path("/proc/cpuinfo").read_text().splitlines()
+        )  # Linux; elsewhere Python knows the name
         return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()

@@ -50,7 +50,9 @@ class ConvStem(nn.Module):
     def __init__(self, config: ModelConfig):
         super().__init__()
         widths = [config.in_channels, *config.stem_widths]
-        self.convs = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1, bias=False) for a, b in pairwise(widths))
+        self.convs = nn.ModuleList(
+            nn.Conv2d(a, b, 3, padding=1, bias=False) for a, b in pairwise(widths)
+        )
         self.norms = nn.ModuleList(nn.BatchNorm2d(width) for width in config.stem_widths)
         self.proj = nn.Conv2d(widths[-1], config.embed_dim, 1)
 
@@ -75,10 +77,14 @@ class Attention(nn.Module):
         self.attn_drop = Dropout(config.attention_dropout, generator)
         self.proj = nn.Linear(config.embed_dim, config.embed_dim)
 
-    def forward(self, x: Tensor, edit: Callable[[Tensor], Tensor] | None = None) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, x: Tensor, edit: Callable[[Tensor], Tensor] | None = None
+    ) -> tuple[Tensor, Tensor]:
         """(B, T, D) -> (B, T, D) and the attention (B, H, T, T) that produced it, edited if asked for."""
         B, T, D = x.shape
-        q, k, v = self.qkv(x).reshape(B, T, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)  # each (B, H, T, d_k)
+        q, k, v = (
+            self.qkv(x).reshape(B, T, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
+        )  # each (B, H, T, d_k)
         attention = (q * self.scale @ k.transpose(-2, -1)).softmax(dim=-1)  # (B, H, T, T)
         if edit:
             attention = edit(attention)
@@ -120,7 +126,9 @@ class Block(nn.Module):
         self.drop = Dropout(config.dropout, generator)
         self.drop_path = DropPath(drop_path, generator)
 
-    def forward(self, x: Tensor, edit: Callable[[Tensor], Tensor] | None = None) -> tuple[Tensor, BlockTrace]:
+    def forward(
+        self, x: Tensor, edit: Callable[[Tensor], Tensor] | None = None
+    ) -> tuple[Tensor, BlockTrace]:
         """(B, T, D) -> (B, T, D) and what was computed on the way."""
         attended, attention = self.attn(self.norm1(x), edit)
         attention_update = self.drop_path(self.drop(attended))
@@ -135,7 +143,9 @@ class Trace:
     """What a model computed on its way from images to logits: one tensor for each layer."""
 
     tokens: list[Tensor]  # depth + 1 of (B, T, D): after the embedding, then after each block
-    attention: list[Tensor] = field(default_factory=list)  # (B, H, T, T): row = query token; sums to 1
+    attention: list[Tensor] = field(
+        default_factory=list
+    )  # (B, H, T, T): row = query token; sums to 1
     attention_updates: list[Tensor] = field(default_factory=list)  # (B, T, D): added by attention
     mlp_updates: list[Tensor] = field(default_factory=list)  # (B, T, D): added by the MLP
 
@@ -151,11 +161,17 @@ class VisionTransformer(nn.Module):
     def __init__(self, config: ModelConfig, seed: int | None = None):
         super().__init__()
         self.config = config
-        self.generator = torch.Generator().manual_seed(torch.initial_seed() if seed is None else seed)
+        self.generator = torch.Generator().manual_seed(
+            torch.initial_seed() if seed is None else seed
+        )
         self.patch_embed = ConvStem(config) if config.stem == "conv" else PatchEmbed(config)
-        self.cls_token = nn.Parameter(torch.zeros(1, 1, config.embed_dim)) if config.has_cls else None
+        self.cls_token = (
+            nn.Parameter(torch.zeros(1, 1, config.embed_dim)) if config.has_cls else None
+        )
         self.pos_embed = nn.Parameter(torch.zeros(1, config.num_tokens, config.embed_dim))
-        self.blocks = nn.ModuleList(Block(config, rate, self.generator) for rate in drop_path_rates(config))
+        self.blocks = nn.ModuleList(
+            Block(config, rate, self.generator) for rate in drop_path_rates(config)
+        )
         self.norm = nn.LayerNorm(config.embed_dim, eps=1e-6)
         self.pool = nn.Linear(config.embed_dim, 1) if config.pooling == "attention" else None
         self.head = nn.Linear(config.embed_dim, config.num_classes)

@@ -3,7 +3,14 @@ import threading
 import pytest
 
 from vitdemo.background import downloads
-from vitdemo.background.downloads import ARCHIVE, ARCHIVE_BYTES, FULL_SET, Fetch, fetch_status, start_fetch
+from vitdemo.background.downloads import (
+    ARCHIVE,
+    ARCHIVE_BYTES,
+    FULL_SET,
+    Fetch,
+    fetch_status,
+    start_fetch,
+)
 from vitdemo.config import ConfigError
 from vitdemo.files import CIFAR10_FILES, full_set_on_disk
 
@@ -88,7 +95,9 @@ def test_a_download_that_fails_says_why_and_can_be_tried_again(download, home):
     download.result = fail
     start_fetch(FULL_SET)
     finish(download)
-    assert fetch_status(FULL_SET) == Fetch("failed", message="The full CIFAR-10 could not be fetched (no route).")
+    assert fetch_status(FULL_SET) == Fetch(
+        "failed", message="The full CIFAR-10 could not be fetched (no route)."
+    )
 
     download.result = lambda: put_files(home)
     start_fetch(FULL_SET)

@@ -30,7 +30,9 @@ def test_nobody_asked():
 
 
 @pytest.mark.parametrize(("busy", "threads"), [(True, 1), (False, QUEUE.cores)])
-def test_a_question_is_answered_step_by_step_and_leaves_a_training_its_cores(monkeypatch, busy, threads):
+def test_a_question_is_answered_step_by_step_and_leaves_a_training_its_cores(
+    monkeypatch, busy, threads
+):
     monkeypatch.setattr(QUEUE, "busy", lambda: busy)
     seen = []
 

@@ -78,7 +78,9 @@ def test_the_speed_is_that_of_the_quickest_step(monkeypatch, seconds, tiny):
     assert len(sizes) >= 2
 
 
-@pytest.mark.parametrize("model", [OTHER, ModelConfig(image_size=8, patch_size=4, in_channels=1, num_classes=2)])
+@pytest.mark.parametrize(
+    "model", [OTHER, ModelConfig(image_size=8, patch_size=4, in_channels=1, num_classes=2)]
+)
 def test_a_real_measurement(model, monkeypatch):
     monkeypatch.setattr(throughput, "SECONDS", 0.02)
     assert 1 < throughput.measure(model) < 1e7
@@ -108,7 +110,9 @@ def test_a_step_that_is_measured_fits_into_memory(model, monkeypatch):
     check_memory(model, *steps)
 
 
-def test_a_shape_of_which_no_image_fits_into_memory_is_not_measured(queue, measuring, monkeypatch, tiny):
+def test_a_shape_of_which_no_image_fits_into_memory_is_not_measured(
+    queue, measuring, monkeypatch, tiny
+):
     monkeypatch.setattr(throughput, "MEMORY_LIMIT", activation_bytes(tiny, 1) - 1)
     assert throughput.training_speed(tiny) is None
     assert queue.threads_in_use() == 0

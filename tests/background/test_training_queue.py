@@ -18,7 +18,12 @@ from vitdemo.training.loop import BatchEnd, EpochEnd, train
 
 TIMEOUT = 60  # seconds after which a test that waits has failed
 DIVERGING = TrainConfig(
-    epochs=60, batch_size=8, train_images=20, validation_images=10, learning_rate=10.0, weight_decay=10.0
+    epochs=60,
+    batch_size=8,
+    train_images=20,
+    validation_images=10,
+    learning_rate=10.0,
+    weight_decay=10.0,
 )
 
 
@@ -75,7 +80,9 @@ def alone(model_config, config, threads=1):
     torch.set_num_threads(threads)
     model = VisionTransformer(model_config, seed=config.seed)
     data = load_cifar10(config.train_images, config.validation_images, config.validation_from)
-    records = [epoch_record(event) for event in train(model, data, config) if isinstance(event, EpochEnd)]
+    records = [
+        epoch_record(event) for event in train(model, data, config) if isinstance(event, EpochEnd)
+    ]
     torch.set_num_threads(1)
     return metrics_of(records)
 
@@ -85,7 +92,9 @@ def metrics_of(history):
 
 
 def weights_are(model, expected):
-    return all(torch.equal(a, b) for a, b in zip(model.parameters(), expected.parameters(), strict=True))
+    return all(
+        torch.equal(a, b) for a, b in zip(model.parameters(), expected.parameters(), strict=True)
+    )
 
 
 # From start to end
@@ -129,7 +138,11 @@ def test_snapshots_tell_how_far_a_training_is(queue, tiny, short, watched):
     assert progress == sorted(progress)
     assert 0 < progress[0] < 0.2
     assert told[4][1].progress == pytest.approx(0.5)  # the end of the first of two epochs
-    assert (last.progress, last.seconds_left, last.run.state) == (pytest.approx(1.0), None, "finished")
+    assert (last.progress, last.seconds_left, last.run.state) == (
+        pytest.approx(1.0),
+        None,
+        "finished",
+    )
 
 
 def test_a_snapshot_does_not_change_later(queue, tiny, short, watched):
@@ -166,7 +179,12 @@ def test_places_in_the_queue(queue, hold, tiny, short):
     assert queue.snapshot(ids[1]).run.state == "stopped"
 
     hold.set()
-    assert [ended(queue, run_id).run.state for run_id in ids] == ["finished", "stopped", "finished", "finished"]
+    assert [ended(queue, run_id).run.state for run_id in ids] == [
+        "finished",
+        "stopped",
+        "finished",
+        "finished",
+    ]
     assert [queue.snapshot(run_id).place for run_id in ids] == [0, 0, 0, 0]
     assert {run.id for run in list_runs()} == {ids[0], ids[2], ids[3]}
 
@@ -204,7 +222,9 @@ def test_who_came_first_begins_first(tiny, short, watched):
 def test_a_full_queue(queue, hold, tiny, short, monkeypatch):
     monkeypatch.setattr(training_queue, "MAX_WAITING", 2)
     ids = [queue.submit(tiny, short) for _ in range(2)]
-    with pytest.raises(ConfigError, match=r"2 runs are waiting already\. Try again when some have ended"):
+    with pytest.raises(
+        ConfigError, match=r"2 runs are waiting already\. Try again when some have ended"
+    ):
         queue.submit(tiny, short)
     assert len(queue.list()) == 2
     queue.stop(ids[0])
@@ -243,14 +263,18 @@ def test_threads_in_use_never_exceed_the_cores(cores, tiny, short, watched):
 
 
 @pytest.mark.parametrize(("waiting", "threads"), [(1, [2]), (2, [1, 1]), (3, [1, 1])])
-def test_who_waits_alone_takes_all_cores_and_more_share_them(queue, hold, tiny, short, waiting, threads):
+def test_who_waits_alone_takes_all_cores_and_more_share_them(
+    queue, hold, tiny, short, waiting, threads
+):
     one_epoch = replace(short, epochs=1)
     ids = [queue.submit(tiny, replace(one_epoch, seed=seed)) for seed in range(waiting)]
     hold.set()
     assert [ended(queue, run_id).run.threads for run_id in ids][: len(threads)] == threads
 
 
-def test_a_training_shares_its_cores_after_the_epoch_in_which_another_came_and_takes_them_back(queue, tiny, watched):
+def test_a_training_shares_its_cores_after_the_epoch_in_which_another_came_and_takes_them_back(
+    queue, tiny, watched
+):
     recipe = TrainConfig(epochs=6, batch_size=16, train_images=32, validation_images=10)
     first, second, seen = queue.submit(tiny, recipe), [], []
 
@@ -280,9 +304,15 @@ def test_a_training_shares_its_cores_after_the_epoch_in_which_another_came_and_t
 
 
 def test_two_trainings_side_by_side_give_the_numbers_of_each_alone(queue, hold, watched):
-    model = ModelConfig(patch_size=8, embed_dim=16, depth=2, num_heads=2, dropout=0.2, attention_dropout=0.1)
+    model = ModelConfig(
+        patch_size=8, embed_dim=16, depth=2, num_heads=2, dropout=0.2, attention_dropout=0.1
+    )
     recipe = TrainConfig(
-        epochs=2, batch_size=8, train_images=40, validation_images=20, augmentation="flip_and_translate"
+        epochs=2,
+        batch_size=8,
+        train_images=40,
+        validation_images=20,
+        augmentation="flip_and_translate",
     )
     recipes = [replace(recipe, seed=seed) for seed in (1, 2)]
     step = threading.Barrier(2, timeout=TIMEOUT)
@@ -311,7 +341,12 @@ def test_a_stop_takes_effect_after_the_batch(queue, tiny, watched):
     snapshot = ended(queue, queue.submit(tiny, config))
     run = snapshot.run
     assert len(events) == 3
-    assert (snapshot.batch, run.state, run.history, snapshot.seconds_left) == (4, "stopped", (), None)
+    assert (snapshot.batch, run.state, run.history, snapshot.seconds_left) == (
+        4,
+        "stopped",
+        (),
+        None,
+    )
     assert load_run(run.id) == run
     assert not run.has_weights  # nothing was measured yet
 
@@ -374,7 +409,9 @@ def test_waiting_ends_at_its_timeout(queue, hold, tiny, short):
 
 def test_a_stopped_run_is_resumed_and_gets_the_numbers_of_an_uninterrupted_one(tiny, watched):
     queue = TrainingQueue(cores=1)
-    config = TrainConfig(epochs=4, batch_size=8, train_images=40, validation_images=10, ema_decay=0.9)
+    config = TrainConfig(
+        epochs=4, batch_size=8, train_images=40, validation_images=10, ema_decay=0.9
+    )
 
     def stop_in_the_second_epoch(event):
         if event.epoch == 2 and isinstance(event, BatchEnd):
@@ -418,7 +455,9 @@ def test_a_training_that_diverges_fails_with_its_message_and_keeps_its_history(q
     assert ended(queue, queue.submit(tiny, short)).run.state == "finished"
 
 
-def test_an_error_that_nobody_expected_fails_the_run_and_frees_its_cores(queue, tiny, short, monkeypatch, capsys):
+def test_an_error_that_nobody_expected_fails_the_run_and_frees_its_cores(
+    queue, tiny, short, monkeypatch, capsys
+):
     def broken(*arguments):
         raise ZeroDivisionError("by hand")
 
@@ -436,11 +475,17 @@ def test_an_error_that_nobody_expected_fails_the_run_and_frees_its_cores(queue, 
     ("model", "training", "message"),
     [
         (ModelConfig(), TrainConfig(train_images=6000), "5,000 ship with the project"),
-        (ModelConfig(), TrainConfig(train_images=5000, validation_from="train"), "5,000 ship with the project"),
+        (
+            ModelConfig(),
+            TrainConfig(train_images=5000, validation_from="train"),
+            "5,000 ship with the project",
+        ),
         (ModelConfig(patch_size=1, num_heads=64), TrainConfig(batch_size=1024), "GiB of memory"),
     ],
 )
-def test_what_cannot_run_is_refused_at_once_and_the_queue_goes_on(queue, tiny, short, model, training, message):
+def test_what_cannot_run_is_refused_at_once_and_the_queue_goes_on(
+    queue, tiny, short, model, training, message
+):
     with pytest.raises(ConfigError, match=message):
         queue.submit(model, training)
     assert queue.list() == []
@@ -467,7 +512,9 @@ def test_a_short_task_gets_all_cores_and_frees_them(queue, tiny, short):
 def test_a_short_task_is_refused_while_something_runs_or_waits(queue, hold, tiny, short, watched):
     called = []
     assert not queue.when_idle(lambda: called.append("beside another task"))
-    watched.append(lambda event: called.append(queue.when_idle(lambda: called.append("beside a training"))))
+    watched.append(
+        lambda event: called.append(queue.when_idle(lambda: called.append("beside a training")))
+    )
     run_id = queue.submit(tiny, short)
     assert not queue.when_idle(lambda: called.append("before who waits"))
     hold.set()
@@ -504,7 +551,9 @@ def test_trainings_need_no_streamlit_and_no_plotly():
     modules = "vitdemo.background.training_queue, vitdemo.background.throughput"
     code = f"import sys, {modules}; print(*{{'streamlit', 'plotly'}} & set(sys.modules))"
     root = Path(__file__).parents[2]
-    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == ""
 
 
@@ -535,7 +584,9 @@ def test_who_waits_for_a_run_is_told_when_it_leaves_the_queue(queue, hold, tiny,
     assert [snapshot.run.state for snapshot in told] == ["stopped"]
 
 
-@pytest.mark.parametrize("change", [{"image_size": 64}, {"in_channels": 1}, {"num_classes": 5}], ids=str)
+@pytest.mark.parametrize(
+    "change", [{"image_size": 64}, {"in_channels": 1}, {"num_classes": 5}], ids=str
+)
 def test_a_model_that_does_not_fit_the_images_is_refused_at_once(queue, tiny, short, change):
     with pytest.raises(ConfigError):
         queue.submit(replace(tiny, **change), short)

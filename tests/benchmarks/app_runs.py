@@ -61,7 +61,9 @@ def run_parts(doc: str, parts: Iterable[Callable[[Path, int], None]], rounds: in
 
 def address(settings: dict) -> str:
     """The Train page with these settings."""
-    return "/?" + "&".join(f"{name}={value}" for name, value in ({"preset": "recommended"} | settings).items())
+    return "/?" + "&".join(
+        f"{name}={value}" for name, value in ({"preset": "recommended"} | settings).items()
+    )
 
 
 def config_of(folder: Path) -> dict:
@@ -96,9 +98,19 @@ def speed(history, first: int = 1) -> float:
 
 def headless(home: Path, settings: dict) -> Path:
     """Train in the shell; the run's folder."""
-    options = [part for name, value in settings.items() for part in ("--" + name.replace("_", "-"), str(value))]
+    options = [
+        part
+        for name, value in settings.items()
+        for part in ("--" + name.replace("_", "-"), str(value))
+    ]
     command = [sys.executable, "-m", "vitdemo", "train", "--preset", "recommended", *options]
-    subprocess.run(command, cwd=PROJECT, env=os.environ | {"VITDEMO_HOME": str(home)}, check=True, capture_output=True)
+    subprocess.run(
+        command,
+        cwd=PROJECT,
+        env=os.environ | {"VITDEMO_HOME": str(home)},
+        check=True,
+        capture_output=True,
+    )
     return max((home / "runs").iterdir())
 
 
@@ -119,7 +131,9 @@ async def begin(server: Server, *settings: dict) -> tuple[list[Visitor], list[Pa
     owners = [await Visitor(server.url, address(setting)).__aenter__() for setting in settings]
     for owner in owners:
         await owner.press("Train")
-    return owners, [server.home / "runs" / re.search(r"run=([\w-]+)", owner.query)[1] for owner in owners]
+    return owners, [
+        server.home / "runs" / re.search(r"run=([\w-]+)", owner.query)[1] for owner in owners
+    ]
 
 
 async def begin_alone(server: Server, settings: dict) -> Path:

@@ -63,7 +63,9 @@ def maps(home: Path, rounds: int) -> None:
     twin = timm_twin(model)
     kept = []
     for block in twin.blocks:
-        block.attn.attn_drop.register_forward_pre_hook(lambda module, inputs: kept.append(inputs[0]))
+        block.attn.attn_drop.register_forward_pre_hook(
+            lambda module, inputs: kept.append(inputs[0])
+        )
     image = normalize(load_cifar10(1, 1).validation.images)
     ways = {"to the figure": [], "trace alone": [], "timm with hooks": []}
     with torch.inference_mode():
@@ -76,11 +78,18 @@ def maps(home: Path, rounds: int) -> None:
             kept.clear()
             twin(image)
             ended = time.perf_counter()
-            for way, seconds in zip(ways, (drawn - started, traced - started, ended - drawn), strict=True):
+            for way, seconds in zip(
+                ways, (drawn - started, traced - started, ended - drawn), strict=True
+            ):
                 ways[way].append(seconds)
     middle = {way: median(taken) for way, taken in ways.items()}
     words = f"{middle['to the figure'] * 1000:.0f} ms"
-    report("all layers and heads, drawn", words, f"{THUMBNAILS * 1000:.0f} ms", middle["to the figure"] <= THUMBNAILS)
+    report(
+        "all layers and heads, drawn",
+        words,
+        f"{THUMBNAILS * 1000:.0f} ms",
+        middle["to the figure"] <= THUMBNAILS,
+    )
     ratio = middle["trace alone"] / middle["timm with hooks"]
     print(
         f"trace {middle['trace alone'] * 1000:.1f} ms, timm with hooks {middle['timm with hooks'] * 1000:.1f} ms: {ratio:.2f}"

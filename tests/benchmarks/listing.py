@@ -27,7 +27,11 @@ class ListedAttention(nn.Module):
     def __init__(self, width: int, heads: int):
         super().__init__()
         self.heads, self.scale = heads, width**-0.5
-        self.to_qkv, self.drop, self.out = nn.Linear(width, 3 * width), nn.Dropout(0.1), nn.Linear(width, width)
+        self.to_qkv, self.drop, self.out = (
+            nn.Linear(width, 3 * width),
+            nn.Dropout(0.1),
+            nn.Linear(width, width),
+        )
         self.seen = None  # the listing keeps the last weights for its picture
 
     def forward(self, x: Tensor) -> Tensor:
@@ -48,7 +52,9 @@ class ListedBlock(nn.Module):
             nn.Dropout(0),
         )
         self.before_mlp = nn.LayerNorm(width)
-        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width), nn.Dropout(0))
+        self.mlp = nn.Sequential(
+            nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width), nn.Dropout(0)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.drop(self.attention(self.before_attention(x)))
@@ -112,7 +118,9 @@ def adam(model: nn.Module) -> torch.optim.Optimizer:
     return torch.optim.Adam(model.parameters(), lr=1e-3, weight_decay=0.1)
 
 
-def one_pass(model: nn.Module, images: DataLoader, optimizer: torch.optim.Optimizer | None, autocast: bool) -> float:
+def one_pass(
+    model: nn.Module, images: DataLoader, optimizer: torch.optim.Optimizer | None, autocast: bool
+) -> float:
     """Train on every image once, or without an optimizer evaluate; the seconds that it took, from first to last line."""
     started = time.perf_counter()
     model.train(optimizer is not None)

@@ -22,7 +22,9 @@ def timm_vit(heads: int) -> nn.Module:
     """As it comes: attention in one fused call of torch."""
     from timm.models.vision_transformer import VisionTransformer
 
-    return VisionTransformer(32, PATCH, num_classes=10, embed_dim=WIDTH, depth=DEPTH, num_heads=heads, mlp_ratio=4)
+    return VisionTransformer(
+        32, PATCH, num_classes=10, embed_dim=WIDTH, depth=DEPTH, num_heads=heads, mlp_ratio=4
+    )
 
 
 def timm_unfused(heads: int) -> nn.Module:
@@ -55,7 +57,14 @@ def simple_vit(heads: int) -> nn.Module:
 
 
 def _lucidrains(heads: int) -> dict:
-    shape = {"image_size": 32, "patch_size": PATCH, "num_classes": 10, "dim": WIDTH, "depth": DEPTH, "mlp_dim": MLP}
+    shape = {
+        "image_size": 32,
+        "patch_size": PATCH,
+        "num_classes": 10,
+        "dim": WIDTH,
+        "depth": DEPTH,
+        "mlp_dim": MLP,
+    }
     return shape | {"heads": heads, "dim_head": WIDTH // heads}
 
 
@@ -80,7 +89,9 @@ def logits_of(model: nn.Module, images: Tensor, dtype: torch.dtype) -> Tensor:
         return model(normalize(images)).float()
 
 
-def step(model: nn.Module, optimizer: torch.optim.Optimizer, batch: Split, dtype: torch.dtype) -> None:
+def step(
+    model: nn.Module, optimizer: torch.optim.Optimizer, batch: Split, dtype: torch.dtype
+) -> None:
     """One training step, nothing left out."""
     loss = F.cross_entropy(logits_of(model, batch.images, dtype), batch.labels)
     optimizer.zero_grad()

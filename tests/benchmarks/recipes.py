@@ -66,19 +66,27 @@ def accuracy(preset: str, changes: dict, seed: int, held_out: bool) -> tuple[flo
     """After the last epoch, and the seconds that the training took, the validation after each epoch included."""
     model_config, recipe = PRESETS[preset]
     changes = changes | {"seed": seed, "validation_from": "train" if held_out else "test"}
-    model_config = replace(model_config, **{name: changes[name] for name in asdict(model_config) if name in changes})
+    model_config = replace(
+        model_config, **{name: changes[name] for name in asdict(model_config) if name in changes}
+    )
     recipe = replace(recipe, **{name: changes[name] for name in asdict(recipe) if name in changes})
     model, started = VisionTransformer(model_config, seed=seed), time.perf_counter()
-    for _ in train(model, load_cifar10(recipe.train_images, recipe.validation_images, recipe.validation_from), recipe):
+    for _ in train(
+        model,
+        load_cifar10(recipe.train_images, recipe.validation_images, recipe.validation_from),
+        recipe,
+    ):
         pass
     seconds = time.perf_counter() - started
     images = 5000 - recipe.train_images if held_out else 1000
-    return evaluate(model, load_cifar10(recipe.train_images, images, recipe.validation_from).validation)[
-        "accuracy"
-    ], seconds
+    return evaluate(
+        model, load_cifar10(recipe.train_images, images, recipe.validation_from).validation
+    )["accuracy"], seconds
 
 
-def report(name: str, preset: str, changes: dict, held_out: bool, results: dict, file: Path | None) -> None:
+def report(
+    name: str, preset: str, changes: dict, held_out: bool, results: dict, file: Path | None
+) -> None:
     """Train what is not in `results` yet, and print a line."""
     key = json.dumps([preset, changes, held_out])
     reached = results.setdefault(key, [])
@@ -88,16 +96,25 @@ def report(name: str, preset: str, changes: dict, held_out: bool, results: dict,
             file.write_text(json.dumps(results, indent=1))
     figures = [figure for figure, _ in reached]
     spread = f"{min(figures):.1%} to {max(figures):.1%}"
-    print(f"| {name} | {mean(figures):.1%} | {spread} | {mean(took for _, took in reached):.0f} s |", flush=True)
+    print(
+        f"| {name} | {mean(figures):.1%} | {spread} | {mean(took for _, took in reached):.0f} s |",
+        flush=True,
+    )
 
 
 def main() -> None:
     """Print the table that was asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--switches", action="store_true")
     parser.add_argument("--results", type=Path, metavar="FILE")
     options = parser.parse_args()
-    results = json.loads(options.results.read_text()) if options.results and options.results.exists() else {}
+    results = (
+        json.loads(options.results.read_text())
+        if options.results and options.results.exists()
+        else {}
+    )
     if not options.switches:
         for name, (preset, changes) in REACHED.items():
             report(name, preset, changes, False, results, options.results)

@@ -87,7 +87,8 @@ def seconds_to_slider(browser: Browser, script: Path, home: Path) -> float:
         slider.focus()
         visitor.keyboard.press("ArrowRight")
         visitor.wait_for_function(
-            "before => document.querySelector('input[type=range][aria-label=Depth]').value != before", arg=before
+            "before => document.querySelector('input[type=range][aria-label=Depth]').value != before",
+            arg=before,
         )
         return time.perf_counter() - started
     finally:
@@ -117,16 +118,25 @@ def start(home: Path, rounds: int) -> None:
                 if turn >= 0:
                     seconds.append(value)
     for script, seconds in taken.items():
-        print(f"{script.name}: {', '.join(f'{value:.2f}' for value in seconds)} s; median {median(seconds):.2f} s")
+        print(
+            f"{script.name}: {', '.join(f'{value:.2f}' for value in seconds)} s; median {median(seconds):.2f} s"
+        )
     bare_seconds, app_seconds = (median(seconds) for seconds in taken.values())
     ratio = app_seconds / bare_seconds
-    report("streamlit run to a slider that moves, app / bare", f"{ratio:.2f} times", "at most 1.2 times", ratio <= 1.2)
+    report(
+        "streamlit run to a slider that moves, app / bare",
+        f"{ratio:.2f} times",
+        "at most 1.2 times",
+        ratio <= 1.2,
+    )
 
 
 def turn_to(page: Page, name: str) -> float:
     """Milliseconds to the other page's first chart."""
     link = page.get_by_role("link", name=name, exact=True).element_handle()
-    return page.evaluate(f"([link, selector]) => ({TURN})(link, selector)", [link, FIRST_CHART[name]])
+    return page.evaluate(
+        f"([link, selector]) => ({TURN})(link, selector)", [link, FIRST_CHART[name]]
+    )
 
 
 def open_both(browser: Browser, server: Server) -> Page:
@@ -153,7 +163,9 @@ def pages(home: Path, _rounds: int) -> None:
     for name, milliseconds in taken.items():
         worst = max(milliseconds)
         said = f"{median(milliseconds):.0f} ms, worst {worst:.0f}"
-        report(f"to the first chart of {name}, {CHANGES} times", said, "at most 500 ms", worst <= 500)
+        report(
+            f"to the first chart of {name}, {CHANGES} times", said, "at most 500 ms", worst <= 500
+        )
 
 
 def lessons(home: Path, _rounds: int) -> None:
@@ -171,7 +183,9 @@ def lessons(home: Path, _rounds: int) -> None:
                 link = page.get_by_test_id("stMain").get_by_role("link", name=place.title)
                 link.wait_for()
                 page.wait_for_timeout(2000)  # the rest of the page is drawn
-                last = ORDER[-2] if place == ORDER[-1] else ORDER[ORDER.index(place) + 1]  # where its last link leads
+                last = (
+                    ORDER[-2] if place == ORDER[-1] else ORDER[ORDER.index(place) + 1]
+                )  # where its last link leads
                 value = page.evaluate(ALL_THERE, [link.element_handle(), place.title, last.title])
                 if tour:
                     milliseconds.append(value)
@@ -208,14 +222,23 @@ def memory(home: Path, _rounds: int) -> None:
     """Idle, and after many trainings."""
     with app(home) as server:
         with chromium() as browser:
-            open_both(browser, server).wait_for_timeout(8000)  # what is loaded in the background is loaded
+            open_both(browser, server).wait_for_timeout(
+                8000
+            )  # what is loaded in the background is loaded
             idle, files = megabytes(server), megabytes(server, "RssFile")
         report("memory after both pages were opened", f"{idle:.0f} MB", "under 700 MB", idle < 700)
         print(f"  of it {files:.0f} MB are libraries as they lie on disk")
         held = asyncio.run(train_in_a_row(server))
-    print(f"  after so many trainings: {', '.join(f'{done}: {mb:.0f} MB' for done, mb in held.items())}")
+    print(
+        f"  after so many trainings: {', '.join(f'{done}: {mb:.0f} MB' for done, mb in held.items())}"
+    )
     grown = held[TRAININGS] - held[10]
-    report("memory, from ten to fifty trainings", f"{grown:+.0f} MB", "no growth", grown <= GROWTH * held[10])
+    report(
+        "memory, from ten to fifty trainings",
+        f"{grown:+.0f} MB",
+        "no growth",
+        grown <= GROWTH * held[10],
+    )
 
 
 if __name__ == "__main__":

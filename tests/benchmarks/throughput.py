@@ -41,7 +41,9 @@ Contestant = Callable[[], float]  # one round: how many images a second
 
 def our_step(config: ModelConfig, data: Data, steps: int) -> Contestant:
     """Steps of `train()`; what it does between epochs is outside the clock."""
-    events = train(VisionTransformer(config, seed=0), data, TrainConfig(epochs=1000, batch_size=BATCH))
+    events = train(
+        VisionTransformer(config, seed=0), data, TrainConfig(epochs=1000, batch_size=BATCH)
+    )
 
     def images_per_second() -> float:
         seconds, left = 0.0, steps
@@ -69,7 +71,9 @@ def their_step(endless: Iterator, steps: int) -> Contestant:
 
 def our_loop(config: ModelConfig, data: Data) -> Iterator[tuple[float, float]]:
     """Each epoch: images a second of its training pass, and of all of it."""
-    for event in train(VisionTransformer(config, seed=0), data, TrainConfig(epochs=1000, batch_size=BATCH)):
+    for event in train(
+        VisionTransformer(config, seed=0), data, TrainConfig(epochs=1000, batch_size=BATCH)
+    ):
         if isinstance(event, EpochEnd):
             yield event.images_per_second, len(data.train) / event.seconds
 
@@ -91,8 +95,12 @@ def computed(config: ModelConfig) -> float:
     patches = max(1, round(config.num_patches * (1 - config.patch_drop)))
     kept = (patches + config.has_cls) / config.num_tokens
     share = {"projections": kept, "MLPs": kept, "attention": kept**2}
-    passes = {"patch embedding": 2}  # forward and backward to its weights: nobody asks for the image's gradient
-    return 2 * sum(count * share.get(part, 1) * passes.get(part, 3) for part, count in macs(config).items())
+    passes = {
+        "patch embedding": 2
+    }  # forward and backward to its weights: nobody asks for the image's gradient
+    return 2 * sum(
+        count * share.get(part, 1) * passes.get(part, 3) for part, count in macs(config).items()
+    )
 
 
 def compare(heads: int, rounds: int, steps: int) -> None:
@@ -104,7 +112,9 @@ def compare(heads: int, rounds: int, steps: int) -> None:
         model, dtype = build(heads), peers.better_precision(build, heads, data.train[:BATCH])
         optimizer = listing.adam(model) if name == LISTING else peers.adamw(model)
         print(f"{name}: {str(dtype).removeprefix('torch.')} is the better here", flush=True)
-        runners[name] = their_step(peers.steps_of(model, optimizer, dtype, data.train, BATCH), steps)
+        runners[name] = their_step(
+            peers.steps_of(model, optimizer, dtype, data.train, BATCH), steps
+        )
     loops = {OURS[drop]: our_loop(shape, small) for drop, shape in shapes.items()}
     loops |= {f"{LISTING}{how}": listing.loop(heads, small, how != LOOPS[0]) for how in LOOPS}
 
@@ -121,14 +131,22 @@ def compare(heads: int, rounds: int, steps: int) -> None:
         for name, (training, whole) in epochs_done.items():
             passes[name].append(training)
             evaluated[name].append(whole)
-    for title, table in (("step", speeds), ("loop of 600 images", passes), ("the same, evaluated", evaluated)):
-        print(f"\n{heads} heads, {title}: images a second, median of {rounds} rounds (lowest to highest)")
+    for title, table in (
+        ("step", speeds),
+        ("loop of 600 images", passes),
+        ("the same, evaluated", evaluated),
+    ):
+        print(
+            f"\n{heads} heads, {title}: images a second, median of {rounds} rounds (lowest to highest)"
+        )
         for name, values in table.items():
             print(f"  {name:36}{median(values):7,.0f} ({min(values):,.0f} to {max(values):,.0f})")
     print(f"\n{heads} heads: the matrix-product peak is {median(peaks) / 1e9:.0f} GFLOP/s")
     for drop, shape in shapes.items():
         share = median(speeds[OURS[drop]]) * computed(shape) / median(peaks)
-        print(f"{OURS[drop]}: {share:.0%} of the peak, {computed(shape) / 1e6:.0f} MFLOP an image; ratios:")
+        print(
+            f"{OURS[drop]}: {share:.0%} of the peak, {computed(shape) / 1e6:.0f} MFLOP an image; ratios:"
+        )
         print_ratios(OURS[drop], speeds, passes, evaluated)
 
 
@@ -143,7 +161,10 @@ def print_ratios(ours: str, speeds: dict, passes: dict, evaluated: dict) -> None
     for how in LOOPS:
         line(f"its whole loop{how}", passes, LISTING + how, " (wanted: 10)")
         line(f"its whole loop{how}, evaluated", evaluated, LISTING + how)
-    fastest = max((name for name in peers.PEERS if name != peers.SIMPLE), key=lambda name: median(speeds[name]))
+    fastest = max(
+        (name for name in peers.PEERS if name != peers.SIMPLE),
+        key=lambda name: median(speeds[name]),
+    )
     line(f"the fastest peer with CLS ({fastest})", speeds, fastest, " (wanted: 1.5)")
     line("SimpleViT", speeds, peers.SIMPLE, " (wanted: 1.2)")
 
@@ -161,7 +182,9 @@ def compare_accuracy() -> None:
     model, training = PRESETS["recommended"]
     for images, epochs in ((600, 6), (many, 10)):
         data = load_cifar10(images, held_out, "train")
-        recipe = replace(training, epochs=epochs, warmup_epochs=min(training.warmup_epochs, epochs / 4))
+        recipe = replace(
+            training, epochs=epochs, warmup_epochs=min(training.warmup_epochs, epochs / 4)
+        )
         for drop in reversed(DROPS):
             reached = []
             for seed in SEEDS:
@@ -170,7 +193,8 @@ def compare_accuracy() -> None:
                 reached.append(last.validation["accuracy"])
             seeds = ", ".join(f"{accuracy:.1%}" for accuracy in reached)
             print(
-                f"{images} images, {epochs} epochs, patch_drop {drop}: mean {mean(reached):.1%} ({seeds})", flush=True
+                f"{images} images, {epochs} epochs, patch_drop {drop}: mean {mean(reached):.1%} ({seeds})",
+                flush=True,
             )
 
 

@@ -59,7 +59,10 @@ def their_epochs(name: str, seed: int, data: Data) -> Epochs:
         seconds = time.perf_counter() - started
         model.eval()
         with torch.inference_mode():
-            right = peers.logits_of(model, data.validation.images, dtype).argmax(dim=1) == data.validation.labels
+            right = (
+                peers.logits_of(model, data.validation.images, dtype).argmax(dim=1)
+                == data.validation.labels
+            )
         yield seconds, right.float().mean().item()
 
 
@@ -90,7 +93,11 @@ def main() -> None:
     for name in chosen.only:
         for seed in chosen.seeds:
             ours = name in OURS
-            epochs = our_epochs(name, seed, chosen.epochs, data) if ours else their_epochs(name, seed, data)
+            epochs = (
+                our_epochs(name, seed, chosen.epochs, data)
+                if ours
+                else their_epochs(name, seed, data)
+            )
             seconds, words = seconds_to(WANTED, epochs, 60 * chosen.minutes)
             print(f"{'ours, ' * ours + name:32}seed {seed}: {words}", flush=True)
             reached.setdefault(name, []).append(seconds)
@@ -99,9 +106,13 @@ def main() -> None:
     best = min(theirs, key=means.get, default=None)
     for name in OURS:
         if name in means and best:
-            print(f"ours, {name}: {means[best] / means[name]:.1f} times sooner than the best peer, {best} (wanted: 5)")
+            print(
+                f"ours, {name}: {means[best] / means[name]:.1f} times sooner than the best peer, {best} (wanted: 5)"
+            )
         elif name in means:
-            print(f"ours, {name}: no peer came so far; at least {60 * chosen.minutes / means[name]:.1f} times sooner")
+            print(
+                f"ours, {name}: no peer came so far; at least {60 * chosen.minutes / means[name]:.1f} times sooner"
+            )
 
 
 if __name__ == "__main__":

@@ -44,7 +44,12 @@ from tests.e2e.server import PROJECT, Server
 from vitdemo import PRESETS
 from vitdemo.background.training_queue import TrainingQueue
 
-RECIPE = {"train_images": 2000, "epochs": 10, "validation_images": 200, "warmup_epochs": 1.0}  # over `recommended`
+RECIPE = {
+    "train_images": 2000,
+    "epochs": 10,
+    "validation_images": 200,
+    "warmup_epochs": 1.0,
+}  # over `recommended`
 CROWDED = RECIPE | {"epochs": 20}  # opening twenty pages takes the first few
 LONG = RECIPE | {"epochs": 40}
 SHORT = {"train_images": 600, "epochs": 12, "validation_images": 100, "warmup_epochs": 1.0}
@@ -76,22 +81,30 @@ def two(home: Path, rounds: int) -> None:
     for _ in range(rounds):
         for number, speeds in ((1, alone), (2, both)):
             queue, free = TrainingQueue(), threading.Event()
-            queue.when_idle(free.wait)  # holds the cores until all are submitted, so that they are shared
+            queue.when_idle(
+                free.wait
+            )  # holds the cores until all are submitted, so that they are shared
             runs = [queue.submit(model, training) for _ in range(number)]
             free.set()
             speeds.append(sum(speed(queue.wait(run).run.history) for run in runs))
     total = median(both) / median(alone)
     speeds = f"{median(alone):.0f} -> {median(both):.0f} images/s"
-    report(f"two at once, {speeds} in all", f"{total:.2f} times one alone", "at least 1", total >= 1)
+    report(
+        f"two at once, {speeds} in all", f"{total:.2f} times one alone", "at least 1", total >= 1
+    )
 
 
 def eight(home: Path, _rounds: int) -> None:
     """(c) eight submitted at once."""
     os.environ["VITDEMO_HOME"] = str(home)
     model, training = PRESETS["recommended"]
-    training = replace(training, train_images=300, validation_images=100, epochs=4, warmup_epochs=1.0)
+    training = replace(
+        training, train_images=300, validation_images=100, epochs=4, warmup_epochs=1.0
+    )
     queue, most = TrainingQueue(), 0
-    runs = [queue.submit(replace(model, depth=2), replace(training, seed=seed)) for seed in range(8)]
+    runs = [
+        queue.submit(replace(model, depth=2), replace(training, seed=seed)) for seed in range(8)
+    ]
     while any(snapshot.run.state in ("waiting", "running") for snapshot in queue.list()):
         most = max(most, queue.threads_in_use())
         time.sleep(0.01)
@@ -103,8 +116,18 @@ def eight(home: Path, _rounds: int) -> None:
         and len(history_of(run.folder)) == 4
         for run in ended
     ]
-    report("eight at once, finished with a whole history", f"{sum(whole)} of {len(whole)}", "8 of 8", sum(whole) == 8)
-    report("  torch threads in use, at most", f"{most}", f"the cores: {queue.cores}", most <= queue.cores)
+    report(
+        "eight at once, finished with a whole history",
+        f"{sum(whole)} of {len(whole)}",
+        "8 of 8",
+        sum(whole) == 8,
+    )
+    report(
+        "  torch threads in use, at most",
+        f"{most}",
+        f"the cores: {queue.cores}",
+        most <= queue.cores,
+    )
 
 
 def twenty(home: Path, rounds: int) -> None:
@@ -120,7 +143,9 @@ def twenty(home: Path, rounds: int) -> None:
                 reached.append(speed(history_of(folder), first))
                 if crowd:
                     crowd.kill()
-                    rate = crowd.stdout.read().splitlines()[-2]  # the last may come from after the training
+                    rate = crowd.stdout.read().splitlines()[
+                        -2
+                    ]  # the last may come from after the training
     alone, crowded = (median(reached) for reached in speeds.values())
     lost = 1 - crowded / alone
     what = f"{VISITORS} open pages, {alone:.0f} -> {crowded:.0f} images/s"
@@ -137,12 +162,17 @@ def open_pages(server: Server, path: str, number: int) -> subprocess.Popen:
 
 
 async def _answers(server: Server) -> dict[str, list[float]]:
-    owners, folders = await begin(server, SHORT, LONG, LONG)  # the first holds all cores until the two others wait
+    owners, folders = await begin(
+        server, SHORT, LONG, LONG
+    )  # the first holds all cores until the two others wait
     for folder in folders[1:]:
         while not is_in(folder, "running"):
             await asyncio.sleep(0.2)
     taken = {}
-    for name, path, slider in (("Train", f"/?run={folders[1].name}", "Depth"), ("Attention", "/attention", "Layer")):
+    for name, path, slider in (
+        ("Train", f"/?run={folders[1].name}", "Depth"),
+        ("Attention", "/attention", "Layer"),
+    ):
         async with Visitor(server.url, path) as visitor:
             for turn in range(ANSWERS + 4):  # the first four warm up
                 seconds = await visitor.slide(slider, 2 + turn % 3)
@@ -150,7 +180,9 @@ async def _answers(server: Server) -> dict[str, list[float]]:
                     taken.setdefault(name, []).append(1000 * seconds)
                 await asyncio.sleep(0.25)
     states = [config_of(folder)["state"] for folder in folders[1:]]
-    assert states == ["running", "running"], "the trainings ended before the pages had answered: make LONG longer"
+    assert states == ["running", "running"], (
+        "the trainings ended before the pages had answered: make LONG longer"
+    )
     for owner in owners:
         await owner.__aexit__()
     return taken

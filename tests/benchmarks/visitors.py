@@ -58,7 +58,9 @@ class Visitor:
         self.finished = asyncio.get_running_loop().create_future()
         started = time.perf_counter()
         await self._ask(pressed=pressed)
-        await asyncio.wait({self.finished, self.reader}, timeout=TIMEOUT, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(
+            {self.finished, self.reader}, timeout=TIMEOUT, return_when=asyncio.FIRST_COMPLETED
+        )
         if not self.finished.done():
             raise AssertionError(f"no answer: {self.reader}")
         return time.perf_counter() - started
@@ -83,7 +85,11 @@ class Visitor:
     async def _ask(self, fragment: str = "", pressed: str = "") -> None:
         message = BackMsg()
         ask = message.rerun_script
-        ask.query_string, ask.page_script_hash, ask.fragment_id = self.query, self.page_hash, fragment
+        ask.query_string, ask.page_script_hash, ask.fragment_id = (
+            self.query,
+            self.page_hash,
+            fragment,
+        )
         ask.page_name = "" if self.page_hash else self.page
         ask.is_auto_rerun = bool(fragment)
         ask.cached_message_hashes.extend(self.kept)
@@ -115,7 +121,9 @@ class Visitor:
             elif kind == "auto_rerun":
                 fragment = message.auto_rerun.fragment_id
                 if fragment not in self.timers:
-                    self.timers[fragment] = asyncio.create_task(self._poll(fragment, message.auto_rerun.interval))
+                    self.timers[fragment] = asyncio.create_task(
+                        self._poll(fragment, message.auto_rerun.interval)
+                    )
             elif kind == "stop_auto_rerun":
                 for fragment in message.stop_auto_rerun.fragment_ids:
                     if fragment in self.timers:
@@ -128,7 +136,10 @@ class Visitor:
             elif kind == "script_finished":
                 status = message.script_finished
                 self.polls += status == ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY
-                done = status in (ForwardMsg.FINISHED_SUCCESSFULLY, ForwardMsg.FINISHED_WITH_COMPILE_ERROR)
+                done = status in (
+                    ForwardMsg.FINISHED_SUCCESSFULLY,
+                    ForwardMsg.FINISHED_WITH_COMPILE_ERROR,
+                )
                 if done and self.finished and not self.finished.done():
                     self.finished.set_result(status)
 
@@ -144,7 +155,11 @@ async def stay(url: str, path: str, number: int, seconds: float) -> None:
     for visitor in visitors:
         await visitor.__aenter__()
     print("all are there", flush=True)
-    before, started, processor = sum(visitor.polls for visitor in visitors), time.perf_counter(), time.process_time()
+    before, started, processor = (
+        sum(visitor.polls for visitor in visitors),
+        time.perf_counter(),
+        time.process_time(),
+    )
     with suppress(asyncio.CancelledError):
         for _ in range(int(seconds)):
             await asyncio.sleep(1)
@@ -155,4 +170,11 @@ async def stay(url: str, path: str, number: int, seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(stay(sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4]) if len(sys.argv) > 4 else 3600))
+    asyncio.run(
+        stay(
+            sys.argv[1],
+            sys.argv[2],
+            int(sys.argv[3]),
+            float(sys.argv[4]) if len(sys.argv) > 4 else 3600,
+        )
+    )

@@ -34,14 +34,20 @@ def fresh():
 
 
 def records_of(split):
-    return torch.cat([split.labels[:, None].to(torch.uint8), split.images.flatten(1)], dim=1).numpy().tobytes()
+    return (
+        torch.cat([split.labels[:, None].to(torch.uint8), split.images.flatten(1)], dim=1)
+        .numpy()
+        .tobytes()
+    )
 
 
 def random_records(count, seed=0):
     """Records as in the official binary files."""
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, 10, (count, 1), dtype=np.uint8)
-    return np.concatenate([labels, rng.integers(0, 256, (count, 3 * 32 * 32), dtype=np.uint8)], axis=1)
+    return np.concatenate(
+        [labels, rng.integers(0, 256, (count, 3 * 32 * 32), dtype=np.uint8)], axis=1
+    )
 
 
 # The sample that ships
@@ -55,7 +61,10 @@ def test_the_sample_is_the_official_data_to_the_byte():
 
 def test_types_and_shapes():
     sample = load_cifar10(7, 3)
-    assert (sample.train.images.shape, sample.validation.images.shape) == ((7, 3, 32, 32), (3, 3, 32, 32))
+    assert (sample.train.images.shape, sample.validation.images.shape) == (
+        (7, 3, 32, 32),
+        (3, 3, 32, 32),
+    )
     assert (sample.train.images.dtype, sample.train.labels.dtype) == (torch.uint8, torch.int64)
     assert (len(sample.train), len(sample.validation)) == (7, 3)
 
@@ -65,8 +74,30 @@ def test_the_first_images_show_what_cifar10_is_known_for():
     first = [CLASSES[label] for label in sample.validation.labels[:5]]
     assert first == ["cat", "ship", "ship", "airplane", "frog"]
     assert sample.train.labels[:10].tolist() == [6, 9, 9, 4, 1, 1, 2, 7, 8, 3]
-    assert torch.bincount(sample.train.labels).tolist() == [505, 460, 519, 486, 519, 488, 519, 486, 520, 498]
-    assert torch.bincount(sample.validation.labels).tolist() == [103, 89, 100, 103, 90, 86, 112, 102, 106, 109]
+    assert torch.bincount(sample.train.labels).tolist() == [
+        505,
+        460,
+        519,
+        486,
+        519,
+        488,
+        519,
+        486,
+        520,
+        498,
+    ]
+    assert torch.bincount(sample.validation.labels).tolist() == [
+        103,
+        89,
+        100,
+        103,
+        90,
+        86,
+        112,
+        102,
+        106,
+        109,
+    ]
 
 
 def test_the_default_is_the_listing():
@@ -133,7 +164,10 @@ def test_a_split_is_cut_by_slice_and_by_index():
 
 
 def test_sheets_are_read_as_the_records_they_are_made_of(fresh, tmp_path, monkeypatch):
-    files = {"train": ("batch.bin", random_records(250), 200), "test": ("test.bin", random_records(100, seed=1), 100)}
+    files = {
+        "train": ("batch.bin", random_records(250), 200),
+        "test": ("test.bin", random_records(100, seed=1), 100),
+    }
     sheets = {}
     for name, (file, records, count) in files.items():
         (tmp_path / file).write_bytes(records.tobytes())
@@ -155,7 +189,9 @@ def test_a_file_with_another_digest_is_refused(tmp_path, monkeypatch):
     made = tmp_path / "sheets"
     made.mkdir()
     monkeypatch.setattr(make_sheets, "HERE", made)
-    with pytest.raises(SystemExit, match=r"data_batch_1.bin has the SHA-1 .*, the official file aadd24ac"):
+    with pytest.raises(
+        SystemExit, match=r"data_batch_1.bin has the SHA-1 .*, the official file aadd24ac"
+    ):
         make_sheets.main(tmp_path)
     assert list(made.iterdir()) == []
 
@@ -176,8 +212,14 @@ TRAIN_PARTS, PART_IMAGES, TEST_IMAGES = 5, 4, 6
 
 def small_full_set():
     """The members of an archive laid out as the official one, and the records in them."""
-    train, test = random_records(TRAIN_PARTS * PART_IMAGES, seed=2), random_records(TEST_IMAGES, seed=3)
-    parts = {f"data_batch_{n + 1}": train[n * PART_IMAGES : (n + 1) * PART_IMAGES] for n in range(TRAIN_PARTS)}
+    train, test = (
+        random_records(TRAIN_PARTS * PART_IMAGES, seed=2),
+        random_records(TEST_IMAGES, seed=3),
+    )
+    parts = {
+        f"data_batch_{n + 1}": train[n * PART_IMAGES : (n + 1) * PART_IMAGES]
+        for n in range(TRAIN_PARTS)
+    }
     members = {
         name: pickle.dumps({"data": records[:, 1:], "labels": records[:, 0].tolist()})
         for name, records in (parts | {"test_batch": test}).items()
@@ -232,7 +274,9 @@ def full_set(fresh, server, monkeypatch):
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     monkeypatch.setattr(CIFAR10, "url", f"http://127.0.0.1:{server.server_port}/cifar.tar.gz")
     monkeypatch.setattr(CIFAR10, "tgz_md5", md5(archive))
-    monkeypatch.setattr(CIFAR10, "train_list", [[name, md5(members[name])] for name in list(members)[:TRAIN_PARTS]])
+    monkeypatch.setattr(
+        CIFAR10, "train_list", [[name, md5(members[name])] for name in list(members)[:TRAIN_PARTS]]
+    )
     monkeypatch.setattr(CIFAR10, "test_list", [["test_batch", md5(members["test_batch"])]])
     monkeypatch.setattr(CIFAR10, "meta", CIFAR10.meta | {"md5": md5(members["batches.meta"])})
     monkeypatch.setattr(cifar10, "SAMPLE", {"train": 8, "test": 2})
@@ -277,7 +321,9 @@ def test_a_connection_that_is_refused(full_set, monkeypatch):
     assert "The 8 training images that ship with the project work without it." in str(caught.value)
 
 
-@pytest.mark.parametrize("damage", [lambda content: content[:-100], lambda content: content[:50] + b"x" + content[51:]])
+@pytest.mark.parametrize(
+    "damage", [lambda content: content[:-100], lambda content: content[:50] + b"x" + content[51:]]
+)
 def test_an_archive_that_arrives_damaged_is_refused_and_fetched_anew(full_set, server, damage):
     whole = server.files["/cifar.tar.gz"]
     server.files["/cifar.tar.gz"] = damage(whole)
@@ -350,7 +396,9 @@ def test_one_of_the_arrays_is_not_enough(arrays, home):
         load_cifar10(20, 2)
 
 
-@pytest.mark.parametrize("damage", [b"", b"not an array", b"PK\x03\x04 cut off"], ids=["empty", "text", "cut off"])
+@pytest.mark.parametrize(
+    "damage", [b"", b"not an array", b"PK\x03\x04 cut off"], ids=["empty", "text", "cut off"]
+)
 def test_a_damaged_file_of_arrays_is_refused(arrays, home, damage):
     (home / "data" / "train.npz").write_bytes(damage)
     with pytest.raises(ConfigError, match="is damaged: delete that folder and fetch it again"):
@@ -388,14 +436,19 @@ def talker(monkeypatch):
 
     def start(content):
         answer.append(content)
-        monkeypatch.setattr(CIFAR10, "url", f"http://127.0.0.1:{listening.getsockname()[1]}/cifar.tar.gz")
+        monkeypatch.setattr(
+            CIFAR10, "url", f"http://127.0.0.1:{listening.getsockname()[1]}/cifar.tar.gz"
+        )
         threading.Thread(target=serve, daemon=True).start()
 
     yield start
     listening.close()
 
 
-NONSENSE = [b"this is no HTTP\r\n\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\nabc"]
+NONSENSE = [
+    b"this is no HTTP\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\nabc",
+]
 
 
 @pytest.mark.parametrize("answer", NONSENSE, ids=["no HTTP", "cut off"])

@@ -17,7 +17,9 @@ PIXELS = RNG.integers(0, 256, (20, 30, 3), dtype=np.uint8)  # 30 wide, 20 high
 
 def encoded(picture, kind, **options):
     file = io.BytesIO()
-    (picture if isinstance(picture, Image.Image) else Image.fromarray(picture)).save(file, kind, **options)
+    (picture if isinstance(picture, Image.Image) else Image.fromarray(picture)).save(
+        file, kind, **options
+    )
     return file.getvalue()
 
 
@@ -34,7 +36,12 @@ def chunk(kind, body):
 def png_header(width, height):
     """A PNG of a few bytes that says it is of that size."""
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(b""))
+        + chunk(b"IEND", b"")
+    )
 
 
 # What is taken
@@ -192,10 +199,15 @@ def test_a_picture_that_moves_is_refused(kind):
 @pytest.mark.parametrize(("width", "height"), [(1, 1), (7, 100), (100, 7)])
 def test_a_picture_too_small_to_see_is_refused(width, height):
     message = message_of(encoded(Image.new("RGB", (width, height)), "PNG"))
-    assert message == f"The picture has {width} x {height} pixels: choose one of at least 8 x 8 pixels."
+    assert (
+        message
+        == f"The picture has {width} x {height} pixels: choose one of at least 8 x 8 pixels."
+    )
 
 
-@pytest.mark.parametrize(("width", "height"), [(30_000, 30_000), (8_001, 5_000), (100_000, 100_000)])
+@pytest.mark.parametrize(
+    ("width", "height"), [(30_000, 30_000), (8_001, 5_000), (100_000, 100_000)]
+)
 def test_a_picture_too_large_to_decode_is_refused_by_its_header(width, height):
     content = png_header(width, height)
     assert len(content) < 100
@@ -234,7 +246,9 @@ def test_what_the_model_takes(size):
 
 def test_a_picture_of_the_right_size_goes_in_unchanged():
     pixels = PIXELS[:16, :16].copy()
-    assert np.array_equal(to_model_input(Image.fromarray(pixels), 16).permute(1, 2, 0).numpy(), pixels)
+    assert np.array_equal(
+        to_model_input(Image.fromarray(pixels), 16).permute(1, 2, 0).numpy(), pixels
+    )
 
 
 @pytest.mark.parametrize("shape", [(20, 60), (60, 20)])
@@ -258,13 +272,18 @@ def test_the_square_is_scaled():
 def test_a_photograph_with_a_second_picture_in_it_is_read():
     """Many phones and cameras write a preview or a depth map behind the JPEG (MPO): it does not move."""
     pictures = [Image.new("RGB", (20, 10), color) for color in ("red", "blue")]
-    picture, _ = read_picture(encoded(pictures[0], "MPO", save_all=True, append_images=pictures[1:]))
+    picture, _ = read_picture(
+        encoded(pictures[0], "MPO", save_all=True, append_images=pictures[1:])
+    )
     assert picture.size == (20, 10)
     assert np.abs(np.asarray(picture).astype(int) - (255, 0, 0)).max() < 6
 
 
 def test_damaged_exif_data_is_no_crash():
-    entries = [(0x0112, 3, 1, b"\x06\0\0\0"), (0x014A, 2, 1, b"a\0\0\0")]  # the second should be a number and is text
+    entries = [
+        (0x0112, 3, 1, b"\x06\0\0\0"),
+        (0x014A, 2, 1, b"a\0\0\0"),
+    ]  # the second should be a number and is text
     exif = b"Exif\0\0II*\0\x08\0\0\0" + struct.pack("<H", len(entries))
     exif += b"".join(struct.pack("<HHI", *entry[:3]) + entry[3] for entry in entries) + bytes(4)
     content = encoded(Image.new("RGB", (20, 10)), "JPEG", exif=exif)

@@ -38,7 +38,11 @@ class Server:
         ]
         self.log = (self.home / "server.log").open("a")
         self.process = subprocess.Popen(
-            command, cwd=PROJECT, env=os.environ | {"VITDEMO_HOME": str(self.home)}, stdout=self.log, stderr=self.log
+            command,
+            cwd=PROJECT,
+            env=os.environ | {"VITDEMO_HOME": str(self.home)},
+            stdout=self.log,
+            stderr=self.log,
         )
         until = time.monotonic() + 60
         while time.monotonic() < until:

@@ -73,7 +73,9 @@ def test_picture_map_and_matrix_light_up_together(server, page, chart):
     assert shapes(picture, frames) == before[0] + frames
 
     page.mouse.move(5, 5)
-    assert [shapes(one, drawn) for one, drawn in zip((picture, matrix, overlay), before, strict=True)] == before
+    assert [
+        shapes(one, drawn) for one, drawn in zip((picture, matrix, overlay), before, strict=True)
+    ] == before
 
 
 def test_judging_a_sample_can_be_stopped_and_keeps_what_it_found(server, page):
@@ -82,7 +84,9 @@ def test_judging_a_sample_can_be_stopped_and_keeps_what_it_found(server, page):
     begin.click()
     page.get_by_text(re.compile(r"^([3-9]|\d\d) of 100 pictures$")).wait_for()
     page.get_by_role("button", name="Stop").click()
-    page.get_by_text(re.compile(r"^Over \d+ pictures, for the class that the model names")).wait_for()
+    page.get_by_text(
+        re.compile(r"^Over \d+ pictures, for the class that the model names")
+    ).wait_for()
     expect(begin).to_be_enabled()
     verdicts = page.get_by_text(re.compile("faithful than chance for this model: gap"))
     assert verdicts.count() == 4
@@ -104,7 +108,9 @@ def test_a_covered_patch_and_a_silent_head_change_the_answer(server, page, chart
     drawn(importance)
     page.mouse.click(**at(importance, 2, 5))
     page.wait_for_url(re.compile("off=5.2"))
-    page.get_by_text(re.compile(r"Accuracy over 200 validation images: \d\d\.\d%, before 88\.0%")).wait_for()
+    page.get_by_text(
+        re.compile(r"Accuracy over 200 validation images: \d\d\.\d%, before 88\.0%")
+    ).wait_for()
     chart(page, "Change of accuracy without each head").wait_for()
 
     page.get_by_role("button", name="Undo everything").click()
@@ -115,7 +121,9 @@ def test_a_covered_patch_and_a_silent_head_change_the_answer(server, page, chart
 
 def test_a_training_plays_to_its_end(server, page, chart):
     page.goto(f"{server.url}/attention?run=vit&view=growth&snapshot=3")
-    chart(page, "Rollout (through all layers, to where the class is read) after 0.74 epochs").wait_for()
+    chart(
+        page, "Rollout (through all layers, to where the class is read) after 0.74 epochs"
+    ).wait_for()
     page.get_by_role("button", name="Play").click()
     chart(page, "After 0.026 epochs the model says").wait_for()
     chart(page, "After 6.9 epochs the model says").wait_for()
@@ -144,14 +152,18 @@ def test_the_view_can_be_kept(server, page, tmp_path):
             button.click()
         kept[name] = tmp_path / download.value.suggested_filename
         download.value.save_as(kept[name])
-    assert {file.name for file in kept.values()} == {f"attention-vit.{end}" for end in ("png", "html", "npz")}
+    assert {file.name for file in kept.values()} == {
+        f"attention-vit.{end}" for end in ("png", "html", "npz")
+    }
     with Image.open(kept["PNG"]) as picture:
         assert picture.size[0] > 3 * 300
     with np.load(kept["NPZ"]) as maps:
         assert maps["attention"].shape == (6, 4, 65, 65)
         assert maps["occlusion"].shape == (8, 8)
     page.goto(f"file://{kept['HTML']}")
-    page.get_by_role("heading", name="validation image 0: attention of row 3, column 4, layer 3, head 2").wait_for()
+    page.get_by_role(
+        "heading", name="validation image 0: attention of row 3, column 4, layer 3, head 2"
+    ).wait_for()
     assert page.locator(".js-plotly-plot .main-svg").count() >= 5
 
 

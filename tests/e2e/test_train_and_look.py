@@ -55,7 +55,9 @@ def shown_array(chart) -> np.ndarray:
 
 def test_train_watch_stop_look_and_come_back(server, page, chart):
     # Epochs of some seconds, so that each can be seen.
-    page.goto(f"{server.url}/?epochs=30&batch_size=32&train_images=5000&validation_images=1000&patch_drop=0")
+    page.goto(
+        f"{server.url}/?epochs=30&batch_size=32&train_images=5000&validation_images=1000&patch_drop=0"
+    )
     slider(page, "Depth").wait_for(state="attached")
     slide(page, "Depth", -5)
     slide(page, "Heads", -1)
@@ -106,7 +108,9 @@ def test_train_watch_stop_look_and_come_back(server, page, chart):
     page.get_by_text("Training", exact=True).click()
     slide(page, "Epochs", 39)
     page.get_by_text("Training", exact=True).click()
-    page.wait_for_url(re.compile("epochs=42"))  # the browser holds a slider's last step back for a moment
+    page.wait_for_url(
+        re.compile("epochs=42")
+    )  # the browser holds a slider's last step back for a moment
     page.get_by_role("button", name="Train", exact=True).click()
     page.get_by_text(re.compile(r"Epoch ([2-9]|\d\d) of 42 .* images a second .* left")).wait_for()
     page.get_by_role("button", name="Stop", exact=True).click()
@@ -128,7 +132,9 @@ def test_train_watch_stop_look_and_come_back(server, page, chart):
     views.append(shown_array(overlay))
     box = overlay.locator(".nsewdrag").first.bounding_box()
     page.mouse.click(box["x"] + box["width"] * 2.5 / 8, box["y"] + box["height"] * 4.5 / 8)
-    overlay = chart(page, "Attention of the patch in row 5, column 3 over the patches, layer 1, head 2")
+    overlay = chart(
+        page, "Attention of the patch in row 5, column 3 over the patches, layer 1, head 2"
+    )
     overlay.wait_for()
     views.append(shown_array(overlay))
     page.wait_for_url(re.compile("token=35"))
@@ -160,14 +166,18 @@ def test_train_watch_stop_look_and_come_back(server, page, chart):
 
     # A reload finds the run and the view again.
     page.reload()
-    overlay = chart(page, "Attention of the patch in row 5, column 3 over the patches, layer 1, head 2")
+    overlay = chart(
+        page, "Attention of the patch in row 5, column 3 over the patches, layer 1, head 2"
+    )
     overlay.wait_for()
     assert f"run={first_run}" in page.url
     np.testing.assert_allclose(shown_array(overlay), views[-1], atol=1e-6)
 
 
 def test_charts_of_fast_epochs_never_go_back_and_end_whole(server, page, chart):
-    page.goto(f"{server.url}/?depth=2&epochs=60&train_images=600&validation_images=100&warmup_epochs=0")
+    page.goto(
+        f"{server.url}/?depth=2&epochs=60&train_images=600&validation_images=100&warmup_epochs=0"
+    )
     page.get_by_role("button", name="Train", exact=True).click()
     chart(page, "Accuracy by epoch: no epoch is done").wait_for()
     # In every frame, the number of points that each chart has.
@@ -194,7 +204,9 @@ def test_charts_of_fast_epochs_never_go_back_and_end_whole(server, page, chart):
 
 
 def test_without_cls_a_click_lets_one_patch_ask_and_another_click_all(server, page, chart):
-    page.goto(f"{server.url}/?depth=1&num_heads=1&embed_dim=16&pooling=mean&epochs=1&warmup_epochs=0&train_images=100")
+    page.goto(
+        f"{server.url}/?depth=1&num_heads=1&embed_dim=16&pooling=mean&epochs=1&warmup_epochs=0&train_images=100"
+    )
     page.get_by_role("button", name="Train", exact=True).click()
     page.get_by_text("Finished after 1 of 1 epochs").wait_for()
     run = re.search(r"run=([\w-]+)", page.url)[1]

@@ -7,7 +7,9 @@ from playwright.sync_api import expect
 
 from vitdemo.ui.lessons.order import ORDER
 
-NOT_WIDER = "(main => main.scrollWidth <= main.clientWidth)(document.querySelector('[data-testid=stMain]'))"
+NOT_WIDER = (
+    "(main => main.scrollWidth <= main.clientWidth)(document.querySelector('[data-testid=stMain]'))"
+)
 LETTERS = "getComputedStyle(document.documentElement).fontSize"
 
 
@@ -18,7 +20,9 @@ def test_one_goes_through_the_pages_in_their_order(server, page):
     page.get_by_test_id("stTopNavDropdownLink").filter(has_text=ORDER[0].title).click()
     for number, place in enumerate(ORDER, start=1):
         page.get_by_role("heading", name=place.title, exact=True).wait_for()
-        page.get_by_text(f"Section {place.section} of the annotation · page {number} of {len(ORDER)}").wait_for()
+        page.get_by_text(
+            f"Section {place.section} of the annotation · page {number} of {len(ORDER)}"
+        ).wait_for()
         if number < len(ORDER):
             page.get_by_test_id("stMain").get_by_role("link", name=ORDER[number].title).click()
     expect(page.get_by_test_id("stException")).to_have_count(0)
@@ -85,5 +89,7 @@ def test_no_page_is_wider_than_a_phone(server, page):
     for place in ORDER:
         page.goto(f"{server.url}/{place.name}")
         last = ORDER[-2] if place == ORDER[-1] else ORDER[ORDER.index(place) + 1]
-        page.get_by_test_id("stMain").get_by_role("link", name=last.title).last.scroll_into_view_if_needed()
+        page.get_by_test_id("stMain").get_by_role(
+            "link", name=last.title
+        ).last.scroll_into_view_if_needed()
         page.wait_for_function(NOT_WIDER)

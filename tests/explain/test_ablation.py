@@ -28,7 +28,9 @@ def masked_by_scores(model, images, edges, layers):
     for number, block in enumerate(model.blocks):
         attn = block.attn
         B, T, D = x.shape
-        q, k, v = attn.qkv(block.norm1(x)).reshape(B, T, 3, attn.num_heads, -1).permute(2, 0, 3, 1, 4)
+        q, k, v = (
+            attn.qkv(block.norm1(x)).reshape(B, T, 3, attn.num_heads, -1).permute(2, 0, 3, 1, 4)
+        )
         scores = q @ k.transpose(-2, -1) * attn.scale
         if number in layers:
             for asking, attended in edges:
@@ -43,7 +45,9 @@ def masked_by_scores(model, images, edges, layers):
 def test_an_edge_that_is_off_is_one_masked_before_the_softmax(trained_model, pictures, layers):
     edges = [(0, 5), (0, 6), (12, 12), (3, 0)]
     logits, trace = trained_model.trace(pictures, block_attention(edges, layers))
-    torch.testing.assert_close(logits, masked_by_scores(trained_model, pictures, edges, layers), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        logits, masked_by_scores(trained_model, pictures, edges, layers), atol=1e-5, rtol=1e-5
+    )
     assert not torch.equal(logits, trained_model(pictures))
     for asking, attended in edges:
         assert trace.attention[layers[0]][..., asking, attended].abs().max() == 0
@@ -54,7 +58,9 @@ def test_an_edge_that_is_off_is_one_masked_before_the_softmax(trained_model, pic
 @torch.no_grad()
 def test_a_token_that_may_look_at_none_takes_nothing(random_model, pictures):
     tokens = random_model.config.num_tokens
-    _, trace = random_model.trace(pictures, block_attention([(0, attended) for attended in range(tokens)], [0]))
+    _, trace = random_model.trace(
+        pictures, block_attention([(0, attended) for attended in range(tokens)], [0])
+    )
     assert trace.attention[0][:, :, 0].abs().max() == 0
     assert all(layer.isfinite().all() for layer in trace.attention)
 
@@ -71,4 +77,6 @@ def test_both_at_once(trained_model, pictures):
     changed.blocks[2].attn.proj.weight[:, :32] = 0
     edit = both(ablate_heads([(2, 0)]), block_attention([(0, 7)], range(6)))
     expected = masked_by_scores(changed, pictures, [(0, 7)], range(6))
-    torch.testing.assert_close(trained_model.trace(pictures, edit)[0], expected, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        trained_model.trace(pictures, edit)[0], expected, atol=1e-5, rtol=1e-5
+    )

@@ -8,7 +8,14 @@ import torch
 
 from vitdemo.config import ConfigError, ModelConfig
 from vitdemo.data.cifar10 import load_cifar10, normalize
-from vitdemo.explain.attention import attention_map, attention_maps, attention_matrix, has_cls, min_max, token_name
+from vitdemo.explain.attention import (
+    attention_map,
+    attention_maps,
+    attention_matrix,
+    has_cls,
+    min_max,
+    token_name,
+)
 from vitdemo.model import Trace, VisionTransformer
 
 CONFIG = ModelConfig(patch_size=8, embed_dim=12, depth=2, num_heads=3)  # 16 patches, 17 tokens
@@ -18,7 +25,9 @@ CONFIG = ModelConfig(patch_size=8, embed_dim=12, depth=2, num_heads=3)  # 16 pat
 def model():
     vit = VisionTransformer(CONFIG, seed=0).eval()
     with torch.no_grad():
-        vit.pos_embed.normal_(std=2.0, generator=torch.Generator().manual_seed(1))  # so that attention is uneven
+        vit.pos_embed.normal_(
+            std=2.0, generator=torch.Generator().manual_seed(1)
+        )  # so that attention is uneven
     return vit
 
 
@@ -142,12 +151,15 @@ def test_min_max_spans_0_to_1_and_leaves_a_flat_grid_dark():
 
 
 @pytest.mark.parametrize(
-    ("token", "name"), [(0, "CLS"), (1, "row 1, column 1"), (8, "row 1, column 8"), (9, "row 2, column 1")]
+    ("token", "name"),
+    [(0, "CLS"), (1, "row 1, column 1"), (8, "row 1, column 8"), (9, "row 2, column 1")],
 )
 def test_token_names(token, name):
     assert token_name(token, 8) == name
 
 
-@pytest.mark.parametrize(("token", "name"), [(0, "row 1, column 1"), (7, "row 1, column 8"), (8, "row 2, column 1")])
+@pytest.mark.parametrize(
+    ("token", "name"), [(0, "row 1, column 1"), (7, "row 1, column 8"), (8, "row 2, column 1")]
+)
 def test_token_names_without_cls(token, name):
     assert token_name(token, 8, cls=False) == name

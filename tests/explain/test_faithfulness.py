@@ -26,7 +26,11 @@ class CountsBright:
         return image
 
     def __call__(self, images):
-        seen = torch.stack([images[:, 0, row, column] > 2 for row, column in self.bright], dim=1).float().mean(dim=1)
+        seen = (
+            torch.stack([images[:, 0, row, column] > 2 for row, column in self.bright], dim=1)
+            .float()
+            .mean(dim=1)
+        )
         return torch.stack([(1 - seen).clamp(min=1e-9), seen.clamp(min=1e-9)], dim=1).log()
 
 
@@ -120,6 +124,8 @@ def test_the_verdict(gaps, word):
 
 
 def test_the_margin_worked_by_hand():
-    found = verdict([(1.0, 0.0), (3.0, 0.0), (5.0, 0.0), (7.0, 4.0)])  # differences 1, 3, 5, 3: mean 3, variance 8/3
+    found = verdict(
+        [(1.0, 0.0), (3.0, 0.0), (5.0, 0.0), (7.0, 4.0)]
+    )  # differences 1, 3, 5, 3: mean 3, variance 8/3
     assert (found.pictures, found.gap, found.chance, found.lead) == (4, 4.0, 1.0, 3.0)
     assert found.margin == pytest.approx(1.96 * math.sqrt(8 / 3) / 2)

@@ -18,7 +18,10 @@ def character_by_loops(attention, cls, side, patch_size):
         for q in range(side * side):
             row = image[cls + q]
             patches = row[cls:]
-            apart = [patch_size * math.hypot(q // side - k // side, q % side - k % side) for k in range(side * side)]
+            apart = [
+                patch_size * math.hypot(q // side - k // side, q % side - k % side)
+                for k in range(side * side)
+            ]
             mean = sum(patches[k] * apart[k] for k in range(side * side)) / sum(patches)
             entropy = -sum(p * math.log2(p) for p in row if p > 0)
             totals += (mean, entropy, row[0] if cls else 0.0, patches[q])
@@ -33,9 +36,15 @@ def check(model, pictures):
     for layer, attention in enumerate(model.trace(pictures)[1].attention):
         for head in range(c.num_heads):
             expected = character_by_loops(
-                attention[:, head].double().numpy(), c.has_cls, c.image_size // c.patch_size, c.patch_size
+                attention[:, head].double().numpy(),
+                c.has_cls,
+                c.image_size // c.patch_size,
+                c.patch_size,
             )
-            mine = [what[layer, head] for what in (found.distance, found.entropy, found.on_cls, found.on_itself)]
+            mine = [
+                what[layer, head]
+                for what in (found.distance, found.entropy, found.on_cls, found.on_itself)
+            ]
             np.testing.assert_allclose(mine, expected, atol=1e-5, rtol=1e-5)
 
 
@@ -58,8 +67,12 @@ def made(monkeypatch):
     """A model whose attention is made by hand: (T, T) for the one head."""
 
     def make(attention):
-        model = VisionTransformer(ModelConfig(patch_size=16, embed_dim=8, depth=1, num_heads=1), seed=0).eval()
-        monkeypatch.setattr(model, "trace", lambda images: (None, Trace([], attention=[attention[None, None]])))
+        model = VisionTransformer(
+            ModelConfig(patch_size=16, embed_dim=8, depth=1, num_heads=1), seed=0
+        ).eval()
+        monkeypatch.setattr(
+            model, "trace", lambda images: (None, Trace([], attention=[attention[None, None]]))
+        )
         return {name: float(value) for name, value in vars(head_statistics(model, None)).items()}
 
     return make
@@ -71,7 +84,9 @@ def test_a_head_that_looks_at_itself(made):
 
 def test_a_head_that_looks_everywhere(made):
     found = made(torch.full((5, 5), 0.2))
-    assert found["distance"] == pytest.approx((0 + 16 + 16 + 16 * 2**0.5) / 4)  # CLS does not make it nearer
+    assert found["distance"] == pytest.approx(
+        (0 + 16 + 16 + 16 * 2**0.5) / 4
+    )  # CLS does not make it nearer
     assert found["entropy"] == pytest.approx(math.log2(5))
     assert (found["on_cls"], found["on_itself"]) == (pytest.approx(0.2), pytest.approx(0.2))
 

@@ -21,7 +21,9 @@ def test_each_removal_is_that_of_the_heads_weights(random_model, pictures, label
         changed.blocks[layer].attn.proj.weight[:, head * d : (head + 1) * d] = 0
         logits = changed(pictures)
         assert loss == pytest.approx(float(F.cross_entropy(logits, labels) - whole), abs=1e-5)
-        assert accuracy == pytest.approx(float((logits.argmax(dim=1) == labels).float().mean() - right), abs=1e-6)
+        assert accuracy == pytest.approx(
+            float((logits.argmax(dim=1) == labels).float().mean() - right), abs=1e-6
+        )
         seen.append((layer, head))
     assert seen == [(0, 0), (0, 1), (1, 0), (1, 1)]
 

@@ -13,7 +13,9 @@ def test_the_class_is_read_with_these_weights(random_model, pictures):
     torch.testing.assert_close(weights.sum(dim=1), torch.ones(3))
     tokens = random_model.norm(trace.tokens[-1])
     pooled = (weights[..., None] * tokens).sum(dim=1)
-    torch.testing.assert_close(random_model.head(pooled), random_model(pictures), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        random_model.head(pooled), random_model(pictures), atol=1e-5, rtol=1e-5
+    )
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -30,7 +32,9 @@ def test_every_method_scores_every_patch_of_every_picture(name, random_model, pi
 def test_attention_is_that_of_the_layer_and_head(trained_model, pictures, head):
     maps = trained_model.trace(pictures)[1].attention[2]
     expected = (maps.mean(dim=1) if head is None else maps[:, head])[:, 0, 1:].reshape(3, 8, 8)
-    torch.testing.assert_close(by_attention(trained_model, pictures, None, layer=2, head=head), expected)
+    torch.testing.assert_close(
+        by_attention(trained_model, pictures, None, layer=2, head=head), expected
+    )
 
 
 def test_patches_lie_as_in_the_picture(trained_model):

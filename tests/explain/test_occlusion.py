@@ -23,7 +23,9 @@ def test_a_covered_patch_has_the_mean_color_and_the_rest_stays(pictures):
     covered = torch.zeros(3, 4, 4, dtype=torch.bool)
     covered[1, 0, 3] = covered[1, 2, 1] = True
     found = cover(pictures, covered, 8)
-    np.testing.assert_allclose(found[1], covered_by_loops(pictures[1].numpy(), [(0, 3), (2, 1)], 8), atol=1e-6)
+    np.testing.assert_allclose(
+        found[1], covered_by_loops(pictures[1].numpy(), [(0, 3), (2, 1)], 8), atol=1e-6
+    )
     assert torch.equal(found[[0, 2]], pictures[[0, 2]])
 
 
@@ -36,7 +38,12 @@ def test_occlusion_as_by_loops(random_model, pictures, window):
     for row in range(2):
         for column in range(2):
             reach = window // 2
-            square = [(y, x) for y in range(2) for x in range(2) if abs(y - row) <= reach and abs(x - column) <= reach]
+            square = [
+                (y, x)
+                for y in range(2)
+                for x in range(2)
+                if abs(y - row) <= reach and abs(x - column) <= reach
+            ]
             painted = torch.from_numpy(covered_by_loops(image.numpy(), square, 16))
             expected = whole - random_model(painted[None]).softmax(dim=1)[0, 5]
             assert found[row, column] == pytest.approx(float(expected), abs=1e-5)
@@ -58,4 +65,6 @@ def test_more_ways_to_cover_than_fit_into_a_batch(random_model, pictures):
     covered = torch.rand(150, 2, 2, generator=torch.Generator().manual_seed(0)) < 0.5
     found = probabilities_occluded(random_model, pictures[0], covered)
     torch.testing.assert_close(found.sum(dim=1), torch.ones(150))
-    torch.testing.assert_close(found[149:], probabilities_occluded(random_model, pictures[0], covered[149:]))
+    torch.testing.assert_close(
+        found[149:], probabilities_occluded(random_model, pictures[0], covered[149:])
+    )

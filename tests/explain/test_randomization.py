@@ -21,21 +21,30 @@ def parts_that_differ(model, other):
 
 def test_ever_more_is_shuffled_from_the_head_down(random_model):
     original = copy.deepcopy(random_model.state_dict())
-    differ = [(name, parts_that_differ(random_model, other)) for name, other in shuffled_from_the_top(random_model)]
+    differ = [
+        (name, parts_that_differ(random_model, other))
+        for name, other in shuffled_from_the_top(random_model)
+    ]
     assert [name for name, _ in differ] == ["head", "block 2", "block 1", "embedding"]
     head = {"head", "norm"} | ({"pool"} if random_model.pool else set())
-    tokens = {"patch_embed", "pos_embed"} | ({"cls_token"} if random_model.config.has_cls else set())
+    tokens = {"patch_embed", "pos_embed"} | (
+        {"cls_token"} if random_model.config.has_cls else set()
+    )
     assert differ[0][1] == head
     assert differ[1][1] == head | {"blocks1"}
     assert differ[2][1] == head | {"blocks1", "blocks0"}
     assert differ[3][1] == head | {"blocks1", "blocks0"} | tokens
-    assert all(torch.equal(tensor, original[name]) for name, tensor in random_model.state_dict().items())
+    assert all(
+        torch.equal(tensor, original[name]) for name, tensor in random_model.state_dict().items()
+    )
 
 
 def test_a_shuffled_tensor_has_the_same_numbers(random_model):
     *_, (_, other) = shuffled_from_the_top(random_model)
     for mine, its in zip(random_model.parameters(), other.parameters(), strict=True):
-        torch.testing.assert_close(mine.flatten().sort().values, its.flatten().sort().values, rtol=0, atol=0)
+        torch.testing.assert_close(
+            mine.flatten().sort().values, its.flatten().sort().values, rtol=0, atol=0
+        )
 
 
 def test_the_similarity_is_the_correlation_of_ranks():
@@ -49,7 +58,9 @@ def test_the_similarity_is_the_correlation_of_ranks():
 
 def test_a_map_that_does_not_look_at_the_model_stays(random_model):
     same = torch.rand(2, 2, generator=torch.Generator().manual_seed(0))
-    assert [found for _, found in similarities(random_model, lambda model: same)] == pytest.approx([1, 1, 1, 1])
+    assert [found for _, found in similarities(random_model, lambda model: same)] == pytest.approx(
+        [1, 1, 1, 1]
+    )
 
 
 def test_the_maps_of_the_trained_model_fall_apart(trained_model, pictures):
@@ -65,5 +76,7 @@ def test_the_maps_of_the_trained_model_fall_apart(trained_model, pictures):
 
 
 def test_attention_does_not_depend_on_the_head(trained_model, pictures):
-    name, found = next(similarities(trained_model, lambda model: by_attention(model, pictures[:1], None)[0]))
+    name, found = next(
+        similarities(trained_model, lambda model: by_attention(model, pictures[:1], None)[0])
+    )
     assert (name, found) == ("head", pytest.approx(1))

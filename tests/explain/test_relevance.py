@@ -17,9 +17,14 @@ def relevance_by_loops(attention, gradients):
         weighted = np.zeros((tokens, tokens))
         for i in range(tokens):
             for j in range(tokens):
-                weighted[i, j] = sum(max(0.0, dA[h, i, j] * A[h, i, j]) for h in range(len(A))) / len(A)
+                weighted[i, j] = sum(
+                    max(0.0, dA[h, i, j] * A[h, i, j]) for h in range(len(A))
+                ) / len(A)
         product = np.array(
-            [[sum(weighted[i, k] * R[k, j] for k in range(tokens)) for j in range(tokens)] for i in range(tokens)]
+            [
+                [sum(weighted[i, k] * R[k, j] for k in range(tokens)) for j in range(tokens)]
+                for i in range(tokens)
+            ]
         )
         R = R + product
     return R
@@ -50,13 +55,17 @@ def test_random_weights_as_by_loops_and_finite_differences(random_model, picture
     model = random_model.double()
     picture = pictures[:1].double()
     expected = relevance_by_loops(*gradients_by_differences(model, picture, 7))
-    np.testing.assert_allclose(relevance(model, picture, torch.tensor([7]))[0].numpy(), expected, atol=1e-5)
+    np.testing.assert_allclose(
+        relevance(model, picture, torch.tensor([7]))[0].numpy(), expected, atol=1e-5
+    )
 
 
 def test_trained_weights_as_by_timms_modules(trained_model, pictures):
     twin, attention = timm_twin(trained_model), []
     for block in twin.blocks:
-        block.attn.attn_drop.register_forward_pre_hook(lambda module, inputs: attention.append(inputs[0]))
+        block.attn.attn_drop.register_forward_pre_hook(
+            lambda module, inputs: attention.append(inputs[0])
+        )
     logits = twin(pictures[:1])
     gradients = torch.autograd.grad(logits[0, 3], attention)
     expected = relevance_by_loops(
@@ -71,18 +80,24 @@ def test_trained_weights_as_by_timms_modules(trained_model, pictures):
 def test_pictures_do_not_touch_each_other(trained_model, pictures):
     classes = torch.tensor([3, 8, 8])
     together = relevance(trained_model, pictures, classes)
-    alone = torch.cat([relevance(trained_model, pictures[i : i + 1], classes[i : i + 1]) for i in range(3)])
+    alone = torch.cat(
+        [relevance(trained_model, pictures[i : i + 1], classes[i : i + 1]) for i in range(3)]
+    )
     torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-4)
 
 
 def test_another_class_has_another_map(trained_model, pictures):
-    cat, ship = (relevance(trained_model, pictures[:1], torch.tensor([class_])) for class_ in (3, 8))
+    cat, ship = (
+        relevance(trained_model, pictures[:1], torch.tensor([class_])) for class_ in (3, 8)
+    )
     assert not torch.allclose(cat, ship, rtol=0.1)
 
 
 def test_an_ignored_patch_has_no_relevance(trained_model, pictures, monkeypatch):
     ignored = 1 + 20
-    edit = block_attention([(asking, ignored) for asking in range(65) if asking != ignored], range(6))
+    edit = block_attention(
+        [(asking, ignored) for asking in range(65) if asking != ignored], range(6)
+    )
     plain = trained_model.trace
     monkeypatch.setattr(trained_model, "trace", lambda images: plain(images, edit))
     relevant = relevance(trained_model, pictures[:1], torch.tensor([3]))[0]

@@ -17,7 +17,11 @@ def rollout_by_loops(layers, fusion, discard):
         for i in range(tokens):
             for j in range(tokens):
                 values = [float(head[i, j]) for head in heads]
-                fused[i, j] = {"mean": sum(values) / len(values), "max": max(values), "min": min(values)}[fusion]
+                fused[i, j] = {
+                    "mean": sum(values) / len(values),
+                    "max": max(values),
+                    "min": min(values),
+                }[fusion]
         for smallest in sorted(fused.ravel())[: int(discard * tokens * tokens)]:
             fused[np.unravel_index(np.argmax(fused == smallest), fused.shape)] = 0
         mixed = np.zeros((tokens, tokens))
@@ -25,7 +29,10 @@ def rollout_by_loops(layers, fusion, discard):
             row = [fused[i, j] + (1 if i == j else 0) for j in range(tokens)]
             mixed[i] = [value / sum(row) for value in row]
         rolled = np.array(
-            [[sum(mixed[i, k] * rolled[k, j] for k in range(tokens)) for j in range(tokens)] for i in range(tokens)]
+            [
+                [sum(mixed[i, k] * rolled[k, j] for k in range(tokens)) for j in range(tokens)]
+                for i in range(tokens)
+            ]
         )
     return rolled
 
@@ -37,7 +44,9 @@ def test_random_attention_as_by_loops(fusion, discard):
     layers = [torch.randn(2, 3, 5, 5, generator=generator).softmax(dim=-1) for _ in range(3)]
     found = rollout(layers, fusion, discard)
     for image in range(2):
-        expected = rollout_by_loops([layer[image].double().numpy() for layer in layers], fusion, discard)
+        expected = rollout_by_loops(
+            [layer[image].double().numpy() for layer in layers], fusion, discard
+        )
         np.testing.assert_allclose(found[image].numpy(), expected, atol=1e-5)
 
 
@@ -49,7 +58,10 @@ def test_attention_of_a_trained_model_as_by_loops(trained_model, pictures):
 
 
 def test_two_tokens_worked_by_hand():
-    layers = [torch.tensor([[[[0.5, 0.5], [0.0, 1.0]]]]), torch.tensor([[[[1.0, 0.0], [1.0, 0.0]]]])]
+    layers = [
+        torch.tensor([[[[0.5, 0.5], [0.0, 1.0]]]]),
+        torch.tensor([[[[1.0, 0.0], [1.0, 0.0]]]]),
+    ]
     # With the identity and halved: [[3/4, 1/4], [0, 1]], then [[1, 0], [1/2, 1/2]]; the second times the first:
     torch.testing.assert_close(rollout(layers)[0], torch.tensor([[0.75, 0.25], [0.375, 0.625]]))
 
@@ -79,7 +91,11 @@ def test_what_nobody_looks_at_reaches_nobody_else():
 
 @pytest.mark.parametrize(
     ("options", "said"),
-    [({"fusion": "median"}, "mean, max, min"), ({"discard": 1.0}, "below 1"), ({"discard": -0.1}, "from 0")],
+    [
+        ({"fusion": "median"}, "mean, max, min"),
+        ({"discard": 1.0}, "below 1"),
+        ({"discard": -0.1}, "from 0"),
+    ],
 )
 def test_options_that_are_not_there(options, said):
     with pytest.raises(ConfigError, match=said):

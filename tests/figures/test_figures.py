@@ -93,7 +93,9 @@ def test_a_curve_keeps_its_zoom_and_its_axis_while_it_grows():
 def test_a_chart_without_its_values_and_the_values_make_the_chart(key, epochs):
     for done in {1, min(epochs, 5), epochs}:
         filled = metric_curve((), key, epochs).to_plotly_json()
-        for trace, values in zip(filled["data"], curve_values(history(done), key, epochs), strict=True):
+        for trace, values in zip(
+            filled["data"], curve_values(history(done), key, epochs), strict=True
+        ):
             trace.update(values)
         assert go.Figure(filled) == metric_curve(history(done), key, epochs)
 
@@ -102,19 +104,25 @@ def test_all_curves_has_every_metric_twice():
     figure = all_curves(history(2), 2, "a run")
     assert figure.layout.title.text == "a run"
     assert len(figure.data) == 2 * len(METRICS)
-    assert [note.text for note in figure.layout.annotations] == [name for name, _ in METRICS.values()]
+    assert [note.text for note in figure.layout.annotations] == [
+        name for name, _ in METRICS.values()
+    ]
 
 
 def test_a_picture_keeps_every_pixel():
     kind, content = to_source(IMAGE).split(",")
     assert kind == "data:image/png;base64"
-    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(base64.b64decode(content)))), IMAGE)
+    np.testing.assert_array_equal(
+        np.asarray(Image.open(io.BytesIO(base64.b64decode(content)))), IMAGE
+    )
 
 
 @pytest.mark.parametrize(("size", "cuts"), [(4, 7), (16, 1), (32, 0)])
 def test_patches_are_cut_at_every_patch(size, cuts):
     shapes = patches(IMAGE, size).layout.shapes
-    assert sorted({shape.x0 for shape in shapes if shape.x0 == shape.x1}) == [size * n for n in range(1, cuts + 1)]
+    assert sorted({shape.x0 for shape in shapes if shape.x0 == shape.x1}) == [
+        size * n for n in range(1, cuts + 1)
+    ]
     assert len(shapes) == 2 * cuts
 
 
@@ -123,7 +131,12 @@ def test_the_overlay_shows_the_grid_from_its_least_to_its_most():
     figure = overlay(IMAGE, grid, patch_size=8, patch=6, strength=0.35)
     (heat,) = [trace for trace in figure.data if trace.type == "heatmap"]
     np.testing.assert_array_equal(np.array(heat.z), grid)
-    assert (heat.zmin, heat.zmax, heat.opacity, heat.zsmooth) == (grid.min(), grid.max(), 0.35, False)
+    assert (heat.zmin, heat.zmax, heat.opacity, heat.zsmooth) == (
+        grid.min(),
+        grid.max(),
+        0.35,
+        False,
+    )
     assert heat.customdata[1][2] == "row 2, column 3"
     assert heat.colorbar.ticktext == (f"{grid.min():.3f}", f"{grid.max():.3f}")
     assert (heat.x0, heat.dx, heat.y0, heat.dy) == (4, 8, 4, 8)
@@ -160,7 +173,9 @@ def test_the_thumbnails_hold_each_map_in_its_place(depth, heads, side, scale):
         for head in range(heads):
             top, left = layer * cell, head * cell
             shown = canvas[top : top + side, left : left + side]
-            np.testing.assert_array_equal(shown, grids[layer, head] if scale else min_max(grids[layer, head]))
+            np.testing.assert_array_equal(
+                shown, grids[layer, head] if scale else min_max(grids[layer, head])
+            )
             assert np.isnan(canvas[top + side : top + cell, left : left + cell]).all()
     assert figure.layout.xaxis.ticktext == tuple(str(head + 1) for head in range(heads))
     assert figure.layout.yaxis.ticktext == tuple(str(layer + 1) for layer in range(depth))
@@ -168,12 +183,23 @@ def test_the_thumbnails_hold_each_map_in_its_place(depth, heads, side, scale):
 
 def test_the_chosen_thumbnails_are_framed():
     grids, edge = RNG.random((3, 2, 4, 4)), 0.5
-    assert frame_of(thumbnails(grids, 1, 1, None, 200)) == [5 - edge, 5 - edge, 10 - edge, 10 - edge]
-    assert frame_of(thumbnails(grids, 2, None, None, 200)) == [-edge, 10 - edge, 10 - edge, 15 - edge]
+    assert frame_of(thumbnails(grids, 1, 1, None, 200)) == [
+        5 - edge,
+        5 - edge,
+        10 - edge,
+        10 - edge,
+    ]
+    assert frame_of(thumbnails(grids, 2, None, None, 200)) == [
+        -edge,
+        10 - edge,
+        10 - edge,
+        15 - edge,
+    ]
 
 
 @pytest.mark.parametrize(
-    ("patch", "frame"), [(None, [0, 0, 32, 32]), (0, [0, 0, 8, 8]), (6, [16, 8, 24, 16]), (15, [24, 24, 32, 32])]
+    ("patch", "frame"),
+    [(None, [0, 0, 32, 32]), (0, [0, 0, 8, 8]), (6, [16, 8, 24, 16]), (15, [24, 24, 32, 32])],
 )
 def test_the_asking_patch_is_framed_where_it_lies(patch, frame):
     assert frame_of(picture_with_patch(IMAGE, 8, patch)) == frame
@@ -194,7 +220,8 @@ def test_the_matrix_marks_no_row_when_all_ask():
 
 
 @pytest.mark.parametrize(
-    ("tokens", "first"), [(2, "CLS"), (5, "CLS"), (65, "CLS"), (1, "first patch"), (4, "first patch")]
+    ("tokens", "first"),
+    [(2, "CLS"), (5, "CLS"), (65, "CLS"), (1, "first patch"), (4, "first patch")],
 )
 def test_the_axes_say_what_token_0_is(tokens, first):
     axes = matrix(RNG.random((tokens, tokens)), token=0).layout
@@ -217,7 +244,10 @@ def test_nobody_is_wrong_about_a_picture_without_a_label():
 
 
 def test_before_and_after_show_whoever_was_or_is_probable():
-    before, after = np.array([0.9, 0.05, 0.02, 0.01, 0.01, 0.01]), np.array([0.1, 0.05, 0.8, 0.02, 0.02, 0.01])
+    before, after = (
+        np.array([0.9, 0.05, 0.02, 0.01, 0.01, 0.01]),
+        np.array([0.1, 0.05, 0.8, 0.02, 0.02, 0.01]),
+    )
     then, first = before_and_after(before, after, NAMES, label=0, count=3).data
     assert (then.name, first.name) == ("after", "before")
     assert list(then.y)[::-1] == list(first.y)[::-1] == ["ant ✓", "cat", "bee"]
@@ -265,13 +295,19 @@ def test_removal_shows_each_method_and_the_band_of_chance(part):
     found = {name: Curves(shares, *RNG.random((2, 3))) for name in METHODS}
     low, high, mean, *lines = removal(found, chance, part, 200).data
     random = np.stack([getattr(one, part) for one in chance])
-    for trace, expected in ((low, random.min(axis=0)), (high, random.max(axis=0)), (mean, random.mean(axis=0))):
+    for trace, expected in (
+        (low, random.min(axis=0)),
+        (high, random.max(axis=0)),
+        (mean, random.mean(axis=0)),
+    ):
         np.testing.assert_array_equal(trace.y, expected)
     assert high.fill == "tonexty"
     assert [line.name for line in lines] == list(found)
     for line in lines:
         np.testing.assert_array_equal(line.y, getattr(found[line.name], part))
-    assert len({(line.line.color, line.line.dash, line.marker.symbol) for line in lines}) == len(lines)
+    assert len({(line.line.color, line.line.dash, line.marker.symbol) for line in lines}) == len(
+        lines
+    )
 
 
 def test_similarity_begins_with_the_whole_model():
@@ -326,13 +362,16 @@ def test_the_kept_picture_has_the_map_in_its_colors():
     pixels = np.asarray(Image.open(io.BytesIO(content)).convert("RGB")).astype(int)
     top = MARGIN + 2 * LINE
     picture, shown, sheet_ = (
-        pixels[top : top + PANEL, MARGIN + place * (PANEL + MARGIN) :][:, :PANEL] for place in range(3)
+        pixels[top : top + PANEL, MARGIN + place * (PANEL + MARGIN) :][:, :PANEL]
+        for place in range(3)
     )
     np.testing.assert_array_equal(picture[6::12, 6::12], IMAGE)
     dark, bright = colors(np.array([0.0, 1.0])).round()
     for row, column, color in ((0, 0, dark), (0, 1, bright), (1, 1, dark)):
         np.testing.assert_array_equal(shown[row * 192 + 96, column * 192 + 96], color)
-    assert (sheet_[: PANEL // 3, 2 * PANEL // 3 + 1 :] == 255).all()  # two heads, and a third's place is empty
+    assert (
+        sheet_[: PANEL // 3, 2 * PANEL // 3 + 1 :] == 255
+    ).all()  # two heads, and a third's place is empty
     assert (pixels[:top] < 100).any()  # the words
 
 
@@ -341,7 +380,11 @@ def test_the_colors_are_those_of_the_charts():
 
 
 def test_the_kept_page_holds_its_figures_and_needs_no_network():
-    page = view_page({"One & only": picture_with_patch(IMAGE, 8, None), "Two": matrix(np.eye(3), 0)}, "T <1>", "note")
+    page = view_page(
+        {"One & only": picture_with_patch(IMAGE, 8, None), "Two": matrix(np.eye(3), 0)},
+        "T <1>",
+        "note",
+    )
     assert page.count("<h2>") == 2
     assert "One &amp; only" in page
     assert "<title>T &lt;1&gt;</title>" in page

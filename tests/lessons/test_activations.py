@@ -34,7 +34,11 @@ def test_means_and_spreads_are_those_of_the_tensors(trained_model, pictures):
     with torch.no_grad():
         logits, trace = trained_model.trace(pictures)
         normalized = trained_model.blocks[0].norm1(trace.tokens[0])
-    for name, tensor in (("head", logits), ("attention", trace.attention[0]), ("blocks[0].norm1", normalized)):
+    for name, tensor in (
+        ("head", logits),
+        ("attention", trace.attention[0]),
+        ("blocks[0].norm1", normalized),
+    ):
         assert found[name].mean == pytest.approx(float(tensor.mean()), abs=1e-6)
         assert found[name].std == pytest.approx(float(tensor.std()), rel=1e-5)
     assert found["attention"].mean == pytest.approx(1 / 65)
@@ -47,7 +51,9 @@ def test_the_stream_is_what_the_halves_add(trained_model, pictures):
         for layer, block in enumerate(trained_model.blocks):
             assert found.tokens[layer] == pytest.approx(float(x.norm(dim=-1).mean()), rel=1e-4)
             attended, _ = block.attn(block.norm1(x))
-            assert found.attention[layer] == pytest.approx(float(attended.norm(dim=-1).mean()), rel=1e-4)
+            assert found.attention[layer] == pytest.approx(
+                float(attended.norm(dim=-1).mean()), rel=1e-4
+            )
             x = x + attended
             added = block.mlp(block.norm2(x))
             assert found.mlp[layer] == pytest.approx(float(added.norm(dim=-1).mean()), rel=1e-4)

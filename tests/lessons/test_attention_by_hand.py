@@ -26,7 +26,10 @@ def by_loops(q, k, v, divisor):
     tokens = len(q)
     output = np.zeros((tokens, v.shape[1]))
     for i in range(tokens):
-        powers = [math.exp(sum(a * b for a, b in zip(q[i], k[j], strict=True)) / divisor) for j in range(tokens)]
+        powers = [
+            math.exp(sum(a * b for a, b in zip(q[i], k[j], strict=True)) / divisor)
+            for j in range(tokens)
+        ]
         for j in range(tokens):
             output[i] += powers[j] / sum(powers) * v[j]
     return output
@@ -34,7 +37,11 @@ def by_loops(q, k, v, divisor):
 
 @pytest.mark.parametrize(("tokens", "d_k", "d_v"), [(4, 3, 3), (1, 5, 2), (7, 64, 64)])
 def test_the_steps_give_what_loops_and_torch_give(tokens, d_k, d_v):
-    q, k, v = RNG.normal(size=(tokens, d_k)), RNG.normal(size=(tokens, d_k)), RNG.normal(size=(tokens, d_v))
+    q, k, v = (
+        RNG.normal(size=(tokens, d_k)),
+        RNG.normal(size=(tokens, d_k)),
+        RNG.normal(size=(tokens, d_v)),
+    )
     steps = attention_steps(q, k, v, d_k**0.5)
     np.testing.assert_allclose(steps.output, by_loops(q, k, v, d_k**0.5), atol=1e-12)
     theirs = torch.nn.functional.scaled_dot_product_attention(*map(torch.from_numpy, (q, k, v)))
@@ -45,7 +52,9 @@ def test_the_steps_give_what_loops_and_torch_give(tokens, d_k, d_v):
 
 def test_worked_by_hand():
     """Two tokens, one number each: scores 0 and ln 3 give a quarter and three quarters."""
-    steps = attention_steps(np.array([[1.0], [0.0]]), np.array([[0.0], [math.log(3)]]), np.array([[4.0], [8.0]]), 1.0)
+    steps = attention_steps(
+        np.array([[1.0], [0.0]]), np.array([[0.0], [math.log(3)]]), np.array([[4.0], [8.0]]), 1.0
+    )
     np.testing.assert_allclose(steps.weights, [[0.25, 0.75], [0.5, 0.5]])
     np.testing.assert_allclose(steps.output, [[7.0], [6.0]])
 

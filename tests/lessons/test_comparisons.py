@@ -30,7 +30,10 @@ def test_a_pair_differs_in_what_it_is_about_alone(name):
 
 def test_both_are_trained_one_after_the_other():
     pair = {
-        name: (replace(model, depth=1), replace(training, train_images=20, epochs=2, warmup_epochs=0.0))
+        name: (
+            replace(model, depth=1),
+            replace(training, train_images=20, epochs=2, warmup_epochs=0.0),
+        )
         for name, (model, training) in PAIRS["dropout"].items()
     }
     found = [(name, event.epoch, event.train["loss"]) for name, event in train_each(pair)]

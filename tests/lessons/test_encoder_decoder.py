@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from vitdemo.lessons.encoder_decoder import LENGTH, START, Reverser, learn_to_reverse, looks, scores_of, shifted
+from vitdemo.lessons.encoder_decoder import (
+    LENGTH,
+    START,
+    Reverser,
+    learn_to_reverse,
+    looks,
+    scores_of,
+    shifted,
+)
 
 DIGITS = [3, 1, 4, 1, 5, 9]
 
@@ -65,6 +73,8 @@ def test_it_is_the_same_each_time_and_leaves_the_process_generator_alone():
     torch.manual_seed(5)
     (first, shares), (second, again) = learn_to_reverse(steps=2), learn_to_reverse(steps=2)
     assert torch.equal(torch.rand(1), expected)
-    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True)
+    )
     assert shares == again
     assert isinstance(first, Reverser)

@@ -15,7 +15,9 @@ def test_the_exponent_of_a_known_power():
 def test_costs_are_of_the_tokens_of_each_patch_size():
     found = attention_costs(ModelConfig(), (8, 4, 2), repeats=2)
     assert [cost.tokens for cost in found] == [17, 65, 257]
-    assert [cost.megabytes for cost in found] == pytest.approx([4 * BATCH * 8 * T**2 / 1e6 for T in (17, 65, 257)])
+    assert [cost.megabytes for cost in found] == pytest.approx(
+        [4 * BATCH * 8 * T**2 / 1e6 for T in (17, 65, 257)]
+    )
     assert all(cost.seconds > 0 for cost in found)
     assert found[2].seconds > found[0].seconds
 

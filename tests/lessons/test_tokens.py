@@ -27,9 +27,13 @@ def test_patches_are_cut_as_by_loops():
 
 @pytest.mark.parametrize("patch_size", [2, 4, 8, 16, 32])
 def test_a_product_of_matrices_is_what_the_convolution_computes(patch_size):
-    model = VisionTransformer(ModelConfig(patch_size=patch_size, embed_dim=16, depth=1, num_heads=1), seed=0)
+    model = VisionTransformer(
+        ModelConfig(patch_size=patch_size, embed_dim=16, depth=1, num_heads=1), seed=0
+    )
     images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(project_by_hand(model, images), model.patch_embed(images), atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        project_by_hand(model, images), model.patch_embed(images), atol=1e-5, rtol=0
+    )
 
 
 def test_shuffling_moves_whole_patches_and_can_be_undone():

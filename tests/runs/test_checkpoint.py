@@ -13,7 +13,9 @@ from vitdemo.files import write_atomically
 from vitdemo.model import VisionTransformer
 from vitdemo.runs.checkpoint import load_checkpoint, read_header, save_checkpoint
 
-CONFIG = ModelConfig(image_size=16, patch_size=8, embed_dim=12, depth=2, num_heads=3, attention_scale="embed_dim")
+CONFIG = ModelConfig(
+    image_size=16, patch_size=8, embed_dim=12, depth=2, num_heads=3, attention_scale="embed_dim"
+)
 
 
 @pytest.fixture
@@ -43,7 +45,10 @@ def test_a_checkpoint_comes_back_as_it_was(path, model):
     assert loaded.config == CONFIG
     assert loaded_card == card
     assert list(loaded.state_dict()) == list(model.state_dict())
-    assert all(torch.equal(model.state_dict()[name], weight) for name, weight in loaded.state_dict().items())
+    assert all(
+        torch.equal(model.state_dict()[name], weight)
+        for name, weight in loaded.state_dict().items()
+    )
 
 
 def test_its_logits_are_the_same_to_the_bit(path, model):
@@ -80,7 +85,15 @@ def test_folders_on_the_way_are_made(tmp_path, model):
     assert load_checkpoint(tmp_path / "a" / "b" / "model.safetensors")[0].config == CONFIG
 
 
-CONV = ModelConfig(image_size=16, patch_size=4, embed_dim=12, depth=1, num_heads=3, stem="conv", pooling="attention")
+CONV = ModelConfig(
+    image_size=16,
+    patch_size=4,
+    embed_dim=12,
+    depth=1,
+    num_heads=3,
+    stem="conv",
+    pooling="attention",
+)
 
 
 @pytest.mark.parametrize("half", [False, True])
@@ -103,9 +116,13 @@ def test_half_precision_is_16_bits_a_number(path, tmp_path, model):
     before = {name: weight.clone() for name, weight in model.state_dict().items()}
     save_checkpoint(path, model, {"number": 1}, half=True)
     save_checkpoint(tmp_path / "full.safetensors", model, {"number": 1})
-    assert {tensor.dtype for tensor in safetensors.torch.load_file(path).values()} == {torch.float16}
+    assert {tensor.dtype for tensor in safetensors.torch.load_file(path).values()} == {
+        torch.float16
+    }
     numbers = sum(weight.numel() for weight in before.values())
-    assert (tmp_path / "full.safetensors").stat().st_size - path.stat().st_size == pytest.approx(2 * numbers, abs=100)
+    assert (tmp_path / "full.safetensors").stat().st_size - path.stat().st_size == pytest.approx(
+        2 * numbers, abs=100
+    )
     assert load_checkpoint(path)[1] == {"number": 1}
     assert all(torch.equal(before[name], weight) for name, weight in model.state_dict().items())
 
@@ -114,7 +131,10 @@ def test_half_precision_is_16_bits_a_number(path, tmp_path, model):
 
 
 def test_a_missing_file(path, tmp_path):
-    assert message_of(path) == "There is no checkpoint model.safetensors: give the path of a .safetensors file."
+    assert (
+        message_of(path)
+        == "There is no checkpoint model.safetensors: give the path of a .safetensors file."
+    )
     assert "There is no checkpoint" in message_of(tmp_path)  # a folder
 
 
@@ -155,7 +175,10 @@ def saved_by_torch(value, **options):
 PICKLES = {
     "torch": saved_by_torch,
     "old torch": lambda value: saved_by_torch(value, _use_new_zipfile_serialization=False),
-    **{f"protocol {n}": lambda value, n=n: pickle.dumps(value, protocol=n) for n in range(pickle.HIGHEST_PROTOCOL + 1)},
+    **{
+        f"protocol {n}": lambda value, n=n: pickle.dumps(value, protocol=n)
+        for n in range(pickle.HIGHEST_PROTOCOL + 1)
+    },
 }
 
 
@@ -169,16 +192,23 @@ def test_a_pickle_is_refused_and_never_opened(path, tmp_path, dump):
     assert trap.exists()  # as it would have
 
 
-@pytest.mark.parametrize("kind", [name for name in PICKLES if name not in ("protocol 0", "protocol 1")])
+@pytest.mark.parametrize(
+    "kind", [name for name in PICKLES if name not in ("protocol 0", "protocol 1")]
+)
 def test_a_pickle_is_called_one(path, kind):
     path.write_bytes(PICKLES[kind]({"weights": torch.zeros(10)}))
-    assert "is a pickle, which can run any code when it is opened: use a .safetensors file" in message_of(path)
+    assert (
+        "is a pickle, which can run any code when it is opened: use a .safetensors file"
+        in message_of(path)
+    )
 
 
 @pytest.mark.parametrize("metadata", [None, {"format": "pt"}, {"model": "not JSON"}, {"model": ""}])
 def test_a_safetensors_file_of_another_project(path, model, metadata):
     path.write_bytes(safetensors.torch.save(dict(model.state_dict()), metadata))
-    assert "does not say what model it holds: use a file written by save_checkpoint" in message_of(path)
+    assert "does not say what model it holds: use a file written by save_checkpoint" in message_of(
+        path
+    )
 
 
 @pytest.mark.parametrize(
@@ -272,9 +302,13 @@ def test_a_card_of_any_length_can_be_loaded(tmp_path, tiny):
         assert load_checkpoint(path)[1] == {"text": "x" * length}
 
 
-@pytest.mark.parametrize("model", ["[" * 200_000, '{"embed_dim": ' + "9" * 400 + "}"], ids=["nested", "long number"])
+@pytest.mark.parametrize(
+    "model", ["[" * 200_000, '{"embed_dim": ' + "9" * 400 + "}"], ids=["nested", "long number"]
+)
 def test_a_header_made_to_break_the_reader(tmp_path, tiny, model):
     path = tmp_path / "model.safetensors"
-    path.write_bytes(safetensors.torch.save(dict(VisionTransformer(tiny, seed=0).state_dict()), {"model": model}))
+    path.write_bytes(
+        safetensors.torch.save(dict(VisionTransformer(tiny, seed=0).state_dict()), {"model": model})
+    )
     with pytest.raises(ConfigError):
         load_checkpoint(path)

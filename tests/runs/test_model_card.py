@@ -14,9 +14,16 @@ from vitdemo.training.loop import evaluate, predict
 from vitdemo.training.metrics import METRICS
 
 OTHER = (
-    ModelConfig(patch_size=8, embed_dim=48, num_heads=3, stem="conv", pooling="attention", drop_path=0.125),
+    ModelConfig(
+        patch_size=8, embed_dim=48, num_heads=3, stem="conv", pooling="attention", drop_path=0.125
+    ),
     TrainConfig(
-        epochs=7, optimizer="adam", learning_rate=3e-7, mixup=0.5, precision="bfloat16", validation_from="train"
+        epochs=7,
+        optimizer="adam",
+        learning_rate=3e-7,
+        mixup=0.5,
+        precision="bfloat16",
+        validation_from="train",
     ),
 )
 
@@ -49,13 +56,24 @@ def test_the_card_says_how_good_the_model_is(tiny, short, source, monkeypatch):
 
     test, sample = written["test"], written["sample"]
     assert (test["images"], sample["images"]) == (100, 30)
-    assert {name: test[name] for name in METRICS} == pytest.approx(evaluate(model, checked), abs=1e-6)
-    assert {name: sample[name] for name in METRICS} == pytest.approx(evaluate(model, checked[:30]), abs=1e-6)
+    assert {name: test[name] for name in METRICS} == pytest.approx(
+        evaluate(model, checked), abs=1e-6
+    )
+    assert {name: sample[name] for name in METRICS} == pytest.approx(
+        evaluate(model, checked[:30]), abs=1e-6
+    )
     called = torch.cat(list(predict(model, checked))).argmax(dim=1)
     for k, name in enumerate(CLASSES):
-        assert test["by_class"][name] == pytest.approx((called[checked.labels == k] == k).float().mean().item())
+        assert test["by_class"][name] == pytest.approx(
+            (called[checked.labels == k] == k).float().mean().item()
+        )
 
 
 def test_fewer_images_than_ship_are_all_of_them(tiny, short):
     written = model_card(new_run(tiny, short), VisionTransformer(tiny, seed=0))
-    assert written["sample"]["images"] == written["test"]["images"] == short.validation_images < cifar10.SAMPLE["test"]
+    assert (
+        written["sample"]["images"]
+        == written["test"]["images"]
+        == short.validation_images
+        < cifar10.SAMPLE["test"]
+    )

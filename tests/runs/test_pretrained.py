@@ -41,18 +41,25 @@ def with_random_head(theirs):
 def small():
     """torchvision's class in a small shape."""
     torch.manual_seed(0)
-    return with_random_head(Theirs(32, 8, num_layers=2, num_heads=3, hidden_dim=24, mlp_dim=48, num_classes=7))
+    return with_random_head(
+        Theirs(32, 8, num_layers=2, num_heads=3, hidden_dim=24, mlp_dim=48, num_classes=7)
+    )
 
 
 def attention_of(theirs, images):
     """Of each layer, from torchvision's own modules: their MultiheadAttention is asked for its weights."""
     with torch.no_grad():
         x = theirs._process_input(images)
-        x = torch.cat([theirs.class_token.expand(len(x), -1, -1), x], dim=1) + theirs.encoder.pos_embedding
+        x = (
+            torch.cat([theirs.class_token.expand(len(x), -1, -1), x], dim=1)
+            + theirs.encoder.pos_embedding
+        )
         found = []
         for block in theirs.encoder.layers:
             y = block.ln_1(x)
-            _, weights = block.self_attention(y, y, y, need_weights=True, average_attn_weights=False)
+            _, weights = block.self_attention(
+                y, y, y, need_weights=True, average_attn_weights=False
+            )
             found.append(weights)
             x = block(x)
     return found
@@ -74,7 +81,10 @@ def test_a_small_one_has_the_same_logits_and_attention(small):
 
 def test_vit_b_16_itself_has_the_same_logits_and_attention():
     torch.manual_seed(0)
-    check(with_random_head(models.vit_b_16()), torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(1)))
+    check(
+        with_random_head(models.vit_b_16()),
+        torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(1)),
+    )
 
 
 @pytest.mark.parametrize("name", PRETRAINED)
@@ -89,7 +99,9 @@ def test_a_picture_that_we_prepare_is_classified_as_one_that_they_prepare(name, 
     take_our_images(ours, own.mean, own.std)
     with torch.no_grad():
         theirs = small(expected[None, :, 50:82, 50:82])
-        torch.testing.assert_close(ours(normalize(cut[None])[:, :, 50:82, 50:82]), theirs, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(
+            ours(normalize(cut[None])[:, :, 50:82, 50:82]), theirs, atol=1e-5, rtol=1e-5
+        )
     assert theirs.std() > 0.01
 
 
@@ -119,21 +131,29 @@ def test_fetched_weights_are_a_checkpoint_that_takes_our_images(served, small):
     fetch_weights("vit_b_16")
     fetch_weights("vit_b_16")
     assert len(served) == 1
-    assert [path.name for path in weights_file("vit_b_16").parent.iterdir()] == ["vit_b_16.safetensors"]
+    assert [path.name for path in weights_file("vit_b_16").parent.iterdir()] == [
+        "vit_b_16.safetensors"
+    ]
     run = next(run for run in pretrained_runs() if run.id == "vit_b_16")
     assert len(set(run.classes)) == 1000
     assert run.classes[281] == "tabby"
     model = load_weights(run)
     assert torch.equal(model.head.weight, small.heads.head.weight)
     assert not model.training
-    image = torch.randint(0, 256, (1, 3, 32, 32), generator=torch.Generator().manual_seed(2), dtype=torch.uint8)
+    image = torch.randint(
+        0, 256, (1, 3, 32, 32), generator=torch.Generator().manual_seed(2), dtype=torch.uint8
+    )
     own = get_model_weights("vit_b_16").IMAGENET1K_V1.transforms()
     theirs = small(functional.normalize(image / 255, own.mean, own.std))
     torch.testing.assert_close(model(normalize(image)), theirs, atol=1e-5, rtol=1e-5)
 
 
 def test_a_download_that_is_damaged_is_said_and_not_kept(served, monkeypatch):
-    monkeypatch.setattr(torch.hub, "download_url_to_file", lambda url, path, *_, **__: Path(path).write_bytes(b"PK12"))
+    monkeypatch.setattr(
+        torch.hub,
+        "download_url_to_file",
+        lambda url, path, *_, **__: Path(path).write_bytes(b"PK12"),
+    )
     with pytest.raises(ConfigError, match=r"vit_b_16 \(330 MB\) could not be fetched"):
         fetch_weights("vit_b_16")
     assert list(weights_file("vit_b_16").parent.iterdir()) == []
@@ -144,7 +164,9 @@ def test_without_a_network_one_sentence_says_so(monkeypatch, home):
         raise OSError("Name or service not known")
 
     monkeypatch.setattr(torch.hub, "download_url_to_file", no_network)
-    with pytest.raises(ConfigError, match=r"vit_b_16 \(330 MB\) could not be fetched: check the network connection"):
+    with pytest.raises(
+        ConfigError, match=r"vit_b_16 \(330 MB\) could not be fetched: check the network connection"
+    ):
         fetch_weights("vit_b_16")
     assert not weights_file("vit_b_16").exists()
 

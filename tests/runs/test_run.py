@@ -26,7 +26,14 @@ from vitdemo.runs.run import (
 )
 from vitdemo.training.loop import EpochEnd
 
-METRICS = {"loss": 2.25, "accuracy": 0.125, "auroc": 0.5, "f1": 0.1, "precision": 0.2, "recall": 0.125}
+METRICS = {
+    "loss": 2.25,
+    "accuracy": 0.125,
+    "auroc": 0.5,
+    "f1": 0.1,
+    "precision": 0.2,
+    "recall": 0.125,
+}
 METRICS |= {"top1": 0.125, "top5": 0.625}
 
 
@@ -45,7 +52,9 @@ def message_of(function, *arguments):
 
 
 def test_a_run_comes_back_as_it_was(tiny, short):
-    run = replace(new_run(tiny, short), state="finished", threads=2, history=(record_of(1), record_of(2)))
+    run = replace(
+        new_run(tiny, short), state="finished", threads=2, history=(record_of(1), record_of(2))
+    )
     save_run(run)
     assert load_run(run.id) == run
     assert list_runs() == [run]
@@ -61,7 +70,11 @@ def test_a_run_lies_in_its_folder_at_home(home, tiny, short):
     run = new_run(tiny, short)
     save_run(run, VisionTransformer(tiny, seed=0))
     assert run.folder == home / "runs" / run.id
-    assert {path.name for path in run.folder.iterdir()} == {"config.json", "metrics.jsonl", "weights.safetensors"}
+    assert {path.name for path in run.folder.iterdir()} == {
+        "config.json",
+        "metrics.jsonl",
+        "weights.safetensors",
+    }
 
 
 def test_ids_are_all_different_and_begin_with_the_time(tiny, short):
@@ -80,7 +93,8 @@ def test_metrics_are_json_lines_without_nan(tiny, short):
         raise AssertionError(f"{constant} is no JSON")
 
     lines = [
-        json.loads(line, parse_constant=refuse) for line in (run.folder / "metrics.jsonl").read_text().splitlines()
+        json.loads(line, parse_constant=refuse)
+        for line in (run.folder / "metrics.jsonl").read_text().splitlines()
     ]
     assert lines[0]["train"]["auroc"] is None
     assert lines[0]["train"]["loss"] == 2.25
@@ -99,7 +113,10 @@ def test_weights_come_back_with_how_they_came_to_be(tiny, short):
     run = replace(new_run(tiny, short), threads=1, history=(record_of(1), record_of(2)))
     save_run(run, model)
     loaded = load_weights(run)
-    assert all(torch.equal(model.state_dict()[name], weight) for name, weight in loaded.state_dict().items())
+    assert all(
+        torch.equal(model.state_dict()[name], weight)
+        for name, weight in loaded.state_dict().items()
+    )
     _, card = load_checkpoint(run.weights)
     assert card["run"] == run.id
     assert card["threads"] == 1
@@ -117,7 +134,10 @@ def test_saving_without_weights_keeps_those_there_are(tiny, short):
 def test_a_run_without_weights(tiny, short):
     run = new_run(tiny, short)
     save_run(run)
-    assert message_of(load_weights, run) == f"Run {run.id} has no weights yet. They are saved at the end of each epoch."
+    assert (
+        message_of(load_weights, run)
+        == f"Run {run.id} has no weights yet. They are saved at the end of each epoch."
+    )
 
 
 def test_damaged_weights(tiny, short):
@@ -147,7 +167,9 @@ def test_what_is_no_id_is_refused(run_id):
 
 
 def test_an_unknown_run():
-    assert "There is no run 20260131-120000-0a1b2c on this machine" in message_of(load_run, "20260131-120000-0a1b2c")
+    assert "There is no run 20260131-120000-0a1b2c on this machine" in message_of(
+        load_run, "20260131-120000-0a1b2c"
+    )
 
 
 DAMAGE = {
@@ -156,9 +178,14 @@ DAMAGE = {
 }
 
 
-@pytest.mark.parametrize(("name", "content"), [(name, content) for name in DAMAGE for content in DAMAGE[name]])
+@pytest.mark.parametrize(
+    ("name", "content"), [(name, content) for name in DAMAGE for content in DAMAGE[name]]
+)
 def test_a_damaged_run_is_refused_and_left_out_of_the_list(tiny, short, name, content):
-    whole, damaged = run_at("120000", tiny, short), run_at("120001", tiny, short, history=(record_of(1),))
+    whole, damaged = (
+        run_at("120000", tiny, short),
+        run_at("120001", tiny, short, history=(record_of(1),)),
+    )
     save_run(whole)
     save_run(damaged)
     (damaged.folder / name).write_text(content)
@@ -224,7 +251,9 @@ def shipped(tmp_path, monkeypatch):
 
 
 def test_a_shipped_checkpoint_is_the_run_that_made_it(shipped, tiny, short):
-    made = replace(new_run(tiny, short), state="finished", threads=2, history=(record_of(1), record_of(2)))
+    made = replace(
+        new_run(tiny, short), state="finished", threads=2, history=(record_of(1), record_of(2))
+    )
     model = VisionTransformer(tiny, seed=0)
     save_checkpoint(shipped / "recommended.safetensors", model, card_of(made))
     (run,) = shipped_runs()
@@ -235,7 +264,11 @@ def test_a_shipped_checkpoint_is_the_run_that_made_it(shipped, tiny, short):
 
 def test_shipped_checkpoints_are_in_the_order_of_their_names(shipped, tiny, short):
     for name in ("recommended", "annotation"):
-        save_checkpoint(shipped / f"{name}.safetensors", VisionTransformer(tiny, seed=0), card_of(new_run(tiny, short)))
+        save_checkpoint(
+            shipped / f"{name}.safetensors",
+            VisionTransformer(tiny, seed=0),
+            card_of(new_run(tiny, short)),
+        )
     assert [run.id for run in shipped_runs()] == ["annotation", "recommended"]
     assert list_runs() == []
 
@@ -257,7 +290,9 @@ def save_for_ever(run):
     epoch = 0
     while True:
         epoch += 1
-        run = replace(run, state="running", history=tuple(record_of(n + 1) for n in range(epoch % 50 + 1)))
+        run = replace(
+            run, state="running", history=tuple(record_of(n + 1) for n in range(epoch % 50 + 1))
+        )
         with torch.no_grad():
             for weight in model.parameters():
                 weight.fill_(epoch)
@@ -288,8 +323,14 @@ def test_a_kill_at_any_moment_leaves_whole_files(short):
         process.join()
 
         loaded = load_run(run.id)
-        assert [record["epoch"] for record in loaded.history] == list(range(1, len(loaded.history) + 1))
-        values = {value for weight in load_weights(loaded).parameters() for value in weight.unique().tolist()}
+        assert [record["epoch"] for record in loaded.history] == list(
+            range(1, len(loaded.history) + 1)
+        )
+        values = {
+            value
+            for weight in load_weights(loaded).parameters()
+            for value in weight.unique().tolist()
+        }
         assert len(values) == 1
     assert [run.state for run in list_runs()] == ["stopped"] * 8
 

@@ -37,13 +37,17 @@ def test_it_is_as_good_as_its_card_says(file):
     assert (card["sample"]["images"], card["test"]["images"]) == (1000, 10_000)
     last = card["history"][-1]
     assert last["epoch"] == card["training"]["epochs"]
-    assert card["test"]["accuracy"] == pytest.approx(last["validation"]["accuracy"], abs=3e-3)  # half precision since
+    assert card["test"]["accuracy"] == pytest.approx(
+        last["validation"]["accuracy"], abs=3e-3
+    )  # half precision since
 
 
 @each_file
 def test_its_command_repeats_its_training(file):
     run = next(run for run in shipped_runs() if run.id == file.stem)
-    assert read_header(file)[1]["command"] == command(run)  # a preset that changes must not change what a card says
+    assert read_header(file)[1]["command"] == command(
+        run
+    )  # a preset that changes must not change what a card says
 
 
 @each_file
@@ -62,9 +66,13 @@ def test_its_snapshots_show_it_learn(file):
     for number, step in enumerate(snapshot_steps(recipe["epochs"], steps_an_epoch), start=1):
         model, moment = load_checkpoint(SHIPPED / file.stem / f"{number}.safetensors")
         assert model.config == config
-        assert moment["step"] == pytest.approx(step, abs=steps_an_epoch / 2)  # taken when steps were not rounded
+        assert moment["step"] == pytest.approx(
+            step, abs=steps_an_epoch / 2
+        )  # taken when steps were not rounded
         reached.append(evaluate(model, images)["accuracy"])
-        assert reached[-1] == pytest.approx(moment["validation"]["accuracy"], abs=0.04)  # which is of 10,000 images
+        assert reached[-1] == pytest.approx(
+            moment["validation"]["accuracy"], abs=0.04
+        )  # which is of 10,000 images
     assert len(reached) == COUNT
     assert reached[0] < 0.25
     assert reached[-1] > reached[3] > reached[0]
@@ -77,5 +85,9 @@ def test_the_readme_of_the_checkpoints_has_their_cards_figures():
         _, card = read_header(file)
         assert f"`{file.name}`" in text
         assert card["command"] in text.replace(" \\\n    ", " ")
-        for share in (card["test"]["accuracy"], card["sample"]["accuracy"], *card["test"]["by_class"].values()):
+        for share in (
+            card["test"]["accuracy"],
+            card["sample"]["accuracy"],
+            *card["test"]["by_class"].values(),
+        ):
             assert percent(share) in text

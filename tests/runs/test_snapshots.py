@@ -16,7 +16,18 @@ from vitdemo.runs.snapshots import COUNT, list_snapshots, snapshot_steps, take_s
 from vitdemo.runs.train_run import train_run
 from vitdemo.training.loop import BatchEnd, EpochEnd, evaluate, train
 
-SIZES = [(1, 1), (2, 1), (1, 3), (2, 3), (6, 5), (80, 10), (125, 10), (1, 60), (200, 391), (1000, 1)]
+SIZES = [
+    (1, 1),
+    (2, 1),
+    (1, 3),
+    (2, 3),
+    (6, 5),
+    (80, 10),
+    (125, 10),
+    (1, 60),
+    (200, 391),
+    (1000, 1),
+]
 
 
 @pytest.mark.parametrize(("epochs", "steps_per_epoch"), SIZES)
@@ -64,14 +75,24 @@ def test_a_run_has_its_snapshots_and_its_final_model(tiny, short):
 
 
 def test_a_snapshot_is_the_model_in_half_precision_with_its_accuracy(tiny):
-    config = ModelConfig(patch_size=4, embed_dim=16, depth=1, num_heads=2, stem="conv", pooling="mean")
+    config = ModelConfig(
+        patch_size=4, embed_dim=16, depth=1, num_heads=2, stem="conv", pooling="mean"
+    )
     recipe = TrainConfig(epochs=2, batch_size=8, train_images=160, validation_images=30)
-    model, data, run = VisionTransformer(config, seed=0), load_cifar10(160, 30), new_run(config, recipe)
+    model, data, run = (
+        VisionTransformer(config, seed=0),
+        load_cifar10(160, 30),
+        new_run(config, recipe),
+    )
     before = {}
     for event in train(model, data, recipe):
         state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
         take_snapshot(run, model, event, data)
-        if isinstance(event, BatchEnd) and event.epoch == 1 and event.batch in snapshot_steps(2, 20):
+        if (
+            isinstance(event, BatchEnd)
+            and event.epoch == 1
+            and event.batch in snapshot_steps(2, 20)
+        ):
             before[event.batch] = state, evaluate(model, data.validation)
     assert before
     for number, (step, (state, metrics)) in enumerate(before.items(), start=1):
@@ -82,17 +103,25 @@ def test_a_snapshot_is_the_model_in_half_precision_with_its_accuracy(tiny):
         assert card["validation"]["accuracy"] == metrics["accuracy"]
         for name, tensor in load_file(path).items():
             expected = state[name]
-            assert torch.equal(tensor, expected.half() if expected.is_floating_point() else expected)
+            assert torch.equal(
+                tensor, expected.half() if expected.is_floating_point() else expected
+            )
 
 
 def test_taking_snapshots_changes_no_number_of_the_run(tiny, short):
     data, recipe = load_cifar10(20, 10), replace(short, epochs=4)
-    run, plain, watched = new_run(tiny, recipe), *(VisionTransformer(tiny, seed=0) for _ in range(2))
+    run, plain, watched = (
+        new_run(tiny, recipe),
+        *(VisionTransformer(tiny, seed=0) for _ in range(2)),
+    )
     list(train(plain, data, recipe))
     for event in train(watched, data, recipe):
         take_snapshot(run, watched, event, data)
     assert list(run.snapshots_folder.iterdir())
-    assert all(torch.equal(mine, its) for mine, its in zip(plain.parameters(), watched.parameters(), strict=True))
+    assert all(
+        torch.equal(mine, its)
+        for mine, its in zip(plain.parameters(), watched.parameters(), strict=True)
+    )
 
 
 def test_a_stopped_run_shows_its_last_epoch_once(tiny, short):
@@ -103,7 +132,9 @@ def test_a_stopped_run_shows_its_last_epoch_once(tiny, short):
     run = load_run(run.id)
     found = list_snapshots(run)
     assert found[-1].weights == run.weights
-    assert [snapshot.epochs for snapshot in found] == [step / 3 for step in snapshot_steps(6, 3) if step < 3] + [1]
+    assert [snapshot.epochs for snapshot in found] == [
+        step / 3 for step in snapshot_steps(6, 3) if step < 3
+    ] + [1]
 
 
 def test_the_shipped_models_have_eight_snapshots():

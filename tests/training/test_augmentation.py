@@ -24,13 +24,17 @@ def generator(seed=0):
 
 
 def random_images(count, size=8, channels=3):
-    return torch.randint(256, (count, channels, size, size), dtype=torch.uint8, generator=generator(9))
+    return torch.randint(
+        256, (count, channels, size, size), dtype=torch.uint8, generator=generator(9)
+    )
 
 
 def numbered(count, size=8):
     """Images of one value each, its number, and labels that say it: a mixture shows what it is made of."""
     values = torch.arange(count).float()
-    return values[:, None, None, None].expand(-1, 3, size, size).clone(), F.one_hot(torch.arange(count), count).float()
+    return values[:, None, None, None].expand(-1, 3, size, size).clone(), F.one_hot(
+        torch.arange(count), count
+    ).float()
 
 
 def augmented(images, labels=None, seed=0, **settings):
@@ -77,7 +81,9 @@ def test_the_generator_decides(kind):
 def test_mixing_keeps_the_images_and_labels_that_it_is_given(function):
     images, targets = numbered(10)
     function(images, targets, generator())
-    assert all(torch.equal(one, other) for one, other in zip((images, targets), numbered(10), strict=True))
+    assert all(
+        torch.equal(one, other) for one, other in zip((images, targets), numbered(10), strict=True)
+    )
 
 
 @pytest.mark.parametrize("function", [jitter, erase])
@@ -97,12 +103,17 @@ def test_the_shares_of_the_classes_add_up_to_one(kind):
 
 
 def test_steps_are_mixed_by_their_shares():
-    images, labels = (torch.arange(8) * 32).byte()[:, None, None, None].expand(-1, 3, 8, 8), torch.arange(8)
+    images, labels = (
+        (torch.arange(8) * 32).byte()[:, None, None, None].expand(-1, 3, 8, 8),
+        torch.arange(8),
+    )
     chance, counts = generator(), {"plain": 0, "mixup": 0, "cutmix": 0}
     for _ in range(600):
         seen, targets = augment(images, labels, 8, TrainConfig(mixup=0.2, cutmix=0.5), chance)
         flat = (seen.amax(dim=(1, 2, 3)) == seen.amin(dim=(1, 2, 3))).all()
-        counts["plain" if targets.max(dim=1).values.min() == 1 else "mixup" if flat else "cutmix"] += 1
+        counts[
+            "plain" if targets.max(dim=1).values.min() == 1 else "mixup" if flat else "cutmix"
+        ] += 1
     assert [count / 600 for count in counts.values()] == pytest.approx([0.3, 0.2, 0.5], abs=0.06)
 
 
@@ -159,7 +170,9 @@ def test_shift_gives_crops_of_the_padded_image(channels):
         padded[:, :, 4:12, 4:12] = images.flip(3) if mirrored else images
         for top in range(9):
             for left in range(9):
-                same = (result == padded[:, :, top : top + 8, left : left + 8]).flatten(1).all(dim=1)
+                same = (
+                    (result == padded[:, :, top : top + 8, left : left + 8]).flatten(1).all(dim=1)
+                )
                 found += same
                 used[mirrored, top, left] = int(same.sum())
     assert (found == 1).all()  # each is one of the 162, and no image is like another of them
@@ -169,7 +182,9 @@ def test_shift_gives_crops_of_the_padded_image(channels):
 
 
 def test_the_space_beside_a_shifted_image_is_mid_gray():
-    seen, _ = augmented(torch.full((50, 3, 8, 8), 255, dtype=torch.uint8), augmentation="flip_and_translate")
+    seen, _ = augmented(
+        torch.full((50, 3, 8, 8), 255, dtype=torch.uint8), augmentation="flip_and_translate"
+    )
     assert seen.unique().tolist() == pytest.approx([0, 1], abs=0.004)
 
 
@@ -198,7 +213,9 @@ def test_brightness_and_tint_are_off_by_no_more_than_the_strength(strength):
     for one, other in ((red, green), (green, blue), (red, blue)):
         assert_fills(one - other, -2 / 3 * strength, 2 / 3 * strength)
     assert_fills(off, -4 / 3 * strength, 4 / 3 * strength)
-    shared = torch.cov(torch.stack([red, green]))[0, 1]  # of numbers spread evenly over 2 strengths it is this:
+    shared = torch.cov(torch.stack([red, green]))[
+        0, 1
+    ]  # of numbers spread evenly over 2 strengths it is this:
     assert shared.item() == pytest.approx(strength**2 / 3, rel=0.1)
 
 
@@ -226,7 +243,9 @@ def test_saturation_is_off_by_no_more_than_the_strength(strength):
     contrast, rest = slopes(light.flatten(1), lit.flatten(1))
     assert rest < 1e-5
     for channel in range(3):
-        before, after = ((x[:, channel] - y).flatten(1) for x, y in ((images, light), (result, lit)))
+        before, after = (
+            (x[:, channel] - y).flatten(1) for x, y in ((images, light), (result, lit))
+        )
         color, rest = slopes(before, after)
         assert rest < 1e-5
         assert_fills(color / contrast, 1 - strength, 1 + strength)
@@ -239,7 +258,9 @@ def test_mixup_blends_each_image_with_one_other_and_its_label_alike():
     images, targets = numbered(500, size=2)
     blended, shares = mixup(images, targets, generator())
     expected = shares @ torch.arange(500.0)
-    torch.testing.assert_close(blended, expected[:, None, None, None].expand_as(blended), rtol=1e-5, atol=1e-3)
+    torch.testing.assert_close(
+        blended, expected[:, None, None, None].expand_as(blended), rtol=1e-5, atol=1e-3
+    )
     own = shares.diagonal()
     assert_fills(own, 0.5, 1)
     assert own.mean().item() == pytest.approx(0.75, abs=0.02)
@@ -253,14 +274,18 @@ def sides_of(mask):
     rows, columns = mask.any(dim=2), mask.any(dim=1)
     assert torch.equal(mask, rows[:, :, None] & columns[:, None, :])
     for line in (rows, columns):
-        edges = line.int().diff(dim=1, prepend=torch.zeros(len(line), 1), append=torch.zeros(len(line), 1))
+        edges = line.int().diff(
+            dim=1, prepend=torch.zeros(len(line), 1), append=torch.zeros(len(line), 1)
+        )
         assert ((edges == 1).sum(dim=1) <= 1).all()
     return rows.sum(dim=1), columns.sum(dim=1)
 
 
 def inside(mask):
     """Whether the rectangle of each image touches no edge."""
-    return mask.any(dim=(1, 2)) & ~(mask[:, [0, -1]].any(dim=(1, 2)) | mask[:, :, [0, -1]].any(dim=(1, 2)))
+    return mask.any(dim=(1, 2)) & ~(
+        mask[:, [0, -1]].any(dim=(1, 2)) | mask[:, :, [0, -1]].any(dim=(1, 2))
+    )
 
 
 def test_cutmix_pastes_a_square_and_mixes_the_labels_by_its_area():
@@ -271,7 +296,9 @@ def test_cutmix_pastes_a_square_and_mixes_the_labels_by_its_area():
     others = set()
     for number, (image, share) in enumerate(zip(pasted[:, 0], shares, strict=True)):
         for value in image.unique().int().tolist():
-            assert share[value].item() == pytest.approx((image == value).float().mean().item(), abs=1e-6)
+            assert share[value].item() == pytest.approx(
+                (image == value).float().mean().item(), abs=1e-6
+            )
         others |= set(share.nonzero().flatten().tolist()) - {number}
     torch.testing.assert_close(shares.sum(dim=1), torch.ones(500))
     assert ((shares > 0).sum(dim=1) <= 2).all()

@@ -24,7 +24,9 @@ from vitdemo.training.whitening import whiten
 
 KEYS = ["loss", "accuracy", "auroc", "f1", "precision", "recall", "top1", "top5"]
 PLAIN_MODEL = ModelConfig(patch_size=8, embed_dim=16, depth=2, num_heads=2)
-RANDOM_MODEL = replace(PLAIN_MODEL, dropout=0.2, attention_dropout=0.2, drop_path=0.3, patch_drop=0.25)
+RANDOM_MODEL = replace(
+    PLAIN_MODEL, dropout=0.2, attention_dropout=0.2, drop_path=0.3, patch_drop=0.25
+)
 RANDOM_RECIPE = TrainConfig(
     epochs=2,
     batch_size=16,
@@ -104,7 +106,9 @@ def test_another_training_beside_it_changes_no_number(threads, precision):
         while not enough.is_set():
             seed += 1
             torch.manual_seed(seed)
-            for _ in train(VisionTransformer(RANDOM_MODEL, seed=seed), data, replace(recipe, seed=seed)):
+            for _ in train(
+                VisionTransformer(RANDOM_MODEL, seed=seed), data, replace(recipe, seed=seed)
+            ):
                 begun.set()
                 if enough.is_set():
                     break
@@ -120,7 +124,9 @@ def test_another_training_beside_it_changes_no_number(threads, precision):
 
 def test_another_seed_gives_other_numbers():
     data = load_cifar10(50, 20)
-    first, second = (trained(RANDOM_MODEL, replace(RANDOM_RECIPE, seed=seed), data) for seed in (5, 6))
+    first, second = (
+        trained(RANDOM_MODEL, replace(RANDOM_RECIPE, seed=seed), data) for seed in (5, 6)
+    )
     assert first[0] != second[0]
 
 
@@ -128,14 +134,20 @@ def test_another_seed_gives_other_numbers():
 def test_the_seed_of_the_recipe_decides_each_chance(changes):
     data = load_cifar10(32, 10)
     fields = asdict(PLAIN_MODEL)
-    model_config = replace(PLAIN_MODEL, **{name: value for name, value in changes.items() if name in fields})
+    model_config = replace(
+        PLAIN_MODEL, **{name: value for name, value in changes.items() if name in fields}
+    )
     recipe = TrainConfig(epochs=1, batch_size=32, precision="float32")
-    recipe = replace(recipe, **{name: value for name, value in changes.items() if name not in fields})
+    recipe = replace(
+        recipe, **{name: value for name, value in changes.items() if name not in fields}
+    )
     losses = []
     for seed in (1, 1, 2):
         model = VisionTransformer(model_config, seed=0)
         model.generator.manual_seed(len(losses))  # whatever was drawn from it before
-        losses.append([event.loss for event in events_of(model, data, replace(recipe, seed=seed), BatchEnd)])
+        losses.append(
+            [event.loss for event in events_of(model, data, replace(recipe, seed=seed), BatchEnd)]
+        )
     assert losses[0] == losses[1]
     assert losses[0] != pytest.approx(losses[2], rel=1e-5)
 
@@ -160,7 +172,11 @@ def stepped_by_hand(model, data, config, steps):
                 mean[name] = 0.9 * mean[name] + 0.1 * gradient
                 square[name] = 0.999 * square[name] + 0.001 * gradient**2
                 corrected = mean[name] / (1 - 0.9**t)
-                weight -= config.learning_rate * corrected / ((square[name] / (1 - 0.999**t)).sqrt() + 1e-8)
+                weight -= (
+                    config.learning_rate
+                    * corrected
+                    / ((square[name] / (1 - 0.999**t)).sqrt() + 1e-8)
+                )
     return model
 
 
@@ -169,7 +185,12 @@ def stepped_by_hand(model, data, config, steps):
 def test_steps_are_those_of_the_formulas(tiny, optimizer, steps, monkeypatch):
     data = load_cifar10(20, 5)
     config = TrainConfig(
-        epochs=steps, batch_size=20, learning_rate=1e-2, weight_decay=0.3, optimizer=optimizer, precision="float32"
+        epochs=steps,
+        batch_size=20,
+        learning_rate=1e-2,
+        weight_decay=0.3,
+        optimizer=optimizer,
+        precision="float32",
     )
     monkeypatch.setattr(torch.Tensor, "float", torch.Tensor.double)  # everything in 64 bits
     expected = stepped_by_hand(VisionTransformer(tiny, seed=0).double(), data, config, steps)
@@ -190,7 +211,9 @@ def test_each_step_is_taken_at_its_rate(tiny, monkeypatch):
         return optimizer
 
     monkeypatch.setattr("vitdemo.training.state.make_optimizer", recorded)
-    config = TrainConfig(epochs=2, batch_size=8, learning_rate=0.01, schedule="cosine", warmup_epochs=1.0)
+    config = TrainConfig(
+        epochs=2, batch_size=8, learning_rate=0.01, schedule="cosine", warmup_epochs=1.0
+    )
     events_of(VisionTransformer(tiny, seed=0), load_cifar10(20, 5), config)
     assert used == [learning_rate(config, step, 3) for step in range(1, 7)]
 
@@ -210,17 +233,25 @@ def test_the_order_of_events(tiny, images, batch_size, monkeypatch):
         expected += [(ValidationBatchEnd, epoch, batch, parts) for batch in range(1, parts + 1)]
         expected += [(EpochEnd, epoch)]
     told = [
-        (type(event), event.epoch, *(() if isinstance(event, EpochEnd) else (event.batch, event.batches)))
+        (
+            type(event),
+            event.epoch,
+            *(() if isinstance(event, EpochEnd) else (event.batch, event.batches)),
+        )
         for event in events
     ]
     assert told == expected
 
 
 def test_an_epoch_tells_the_metrics_of_the_annotation(tiny, short):
-    (first, last) = events_of(VisionTransformer(tiny, seed=0), load_cifar10(20, 10), short, EpochEnd)
+    (first, last) = events_of(
+        VisionTransformer(tiny, seed=0), load_cifar10(20, 10), short, EpochEnd
+    )
     for epoch in (first, last):
         assert list(epoch.train) == list(epoch.validation) == KEYS
-        assert all(math.isfinite(value) for value in (*epoch.train.values(), *epoch.validation.values()))
+        assert all(
+            math.isfinite(value) for value in (*epoch.train.values(), *epoch.validation.values())
+        )
         assert epoch.seconds >= 20 / epoch.images_per_second > 0
 
 
@@ -237,11 +268,15 @@ def test_validation_metrics_are_those_of_the_model_after_the_epoch(threads):
 @pytest.mark.parametrize("threads", [1, 2])
 def test_training_metrics_are_of_the_whole_epoch_not_the_mean_of_its_batches(tiny, threads):
     torch.set_num_threads(threads)
-    config = TrainConfig(epochs=1, batch_size=16, learning_rate=1e-7, precision="float32")  # so low that weights stay
+    config = TrainConfig(
+        epochs=1, batch_size=16, learning_rate=1e-7, precision="float32"
+    )  # so low that weights stay
     model, data = VisionTransformer(tiny, seed=0), load_cifar10(20, 5)
     events = events_of(model, data, config)
     losses = [event.loss for event in events if isinstance(event, BatchEnd)]
-    assert events[-1].train["loss"] == pytest.approx((16 * losses[0] + 4 * losses[1]) / 20, rel=1e-5)
+    assert events[-1].train["loss"] == pytest.approx(
+        (16 * losses[0] + 4 * losses[1]) / 20, rel=1e-5
+    )
     assert events[-1].train["loss"] != pytest.approx((losses[0] + losses[1]) / 2, rel=1e-4)
     assert events[-1].train == pytest.approx(evaluate(model, data.train), abs=1e-4)
 
@@ -249,7 +284,9 @@ def test_training_metrics_are_of_the_whole_epoch_not_the_mean_of_its_batches(tin
 def test_training_metrics_are_of_the_images_as_seen_in_training():
     model = VisionTransformer(replace(RANDOM_MODEL, dropout=0.8), seed=0)
     data = load_cifar10(30, 5)
-    (epoch,) = events_of(model, data, TrainConfig(epochs=1, batch_size=30, learning_rate=1e-7), EpochEnd)
+    (epoch,) = events_of(
+        model, data, TrainConfig(epochs=1, batch_size=30, learning_rate=1e-7), EpochEnd
+    )
     assert epoch.train["loss"] != pytest.approx(evaluate(model, data.train)["loss"], rel=1e-3)
 
 
@@ -257,7 +294,8 @@ def test_each_epoch_sees_every_image_once_and_in_another_order(tiny, monkeypatch
     data = load_cifar10(20, 5)
     seen = []
     monkeypatch.setattr(
-        "vitdemo.training.replicas.augment", lambda *given: seen.append(given[0]) or augmentation.augment(*given)
+        "vitdemo.training.replicas.augment",
+        lambda *given: seen.append(given[0]) or augmentation.augment(*given),
     )
     events_of(VisionTransformer(tiny, seed=0), data, TrainConfig(epochs=2, batch_size=8))
     number = {image.numpy().tobytes(): n for n, image in enumerate(data.train.images)}
@@ -283,14 +321,18 @@ def test_leaving_the_loop_keeps_the_weights_of_the_last_step(tiny):
     next(events), next(events)
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
     next(events)
-    assert not all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
+    assert not all(
+        torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True)
+    )
 
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_leaving_the_loop_ends_its_threads(tiny, threads):
     torch.set_num_threads(threads)
     before = threading.active_count()
-    events = train(VisionTransformer(tiny, seed=0), load_cifar10(32, 10), TrainConfig(batch_size=16))
+    events = train(
+        VisionTransformer(tiny, seed=0), load_cifar10(32, 10), TrainConfig(batch_size=16)
+    )
     next(events)
     assert before < threading.active_count() <= before + threads
     events.close()
@@ -303,43 +345,62 @@ def test_leaving_the_loop_ends_its_threads(tiny, threads):
 def mixed_by_hand(images, labels, classes, config, generator):
     """Each image half itself and half the next."""
     targets = F.one_hot(labels, classes).float()
-    return (normalize(images) + normalize(images).roll(1, 0)) / 2, (targets + targets.roll(1, 0)) / 2
+    return (normalize(images) + normalize(images).roll(1, 0)) / 2, (
+        targets + targets.roll(1, 0)
+    ) / 2
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.9])
 def test_mixed_labels_and_label_smoothing_are_in_the_loss(tiny, smoothing, monkeypatch):
     monkeypatch.setattr("vitdemo.training.replicas.augment", mixed_by_hand)
     data, model = load_cifar10(1, 5), VisionTransformer(tiny, seed=0)
-    pair = Split(torch.stack([data.train.images[0], data.validation.images[0]]), torch.tensor([3, 8]))
+    pair = Split(
+        torch.stack([data.train.images[0], data.validation.images[0]]), torch.tensor([3, 8])
+    )
     with torch.no_grad():
         mixed = normalize(pair.images).mean(dim=0, keepdim=True)
         logs = model(mixed)[0].log_softmax(dim=0).tolist()
-    expected = -sum(logs[k] * ((1 - smoothing) * (k in (3, 8)) / 2 + smoothing / 10) for k in range(10))
+    expected = -sum(
+        logs[k] * ((1 - smoothing) * (k in (3, 8)) / 2 + smoothing / 10) for k in range(10)
+    )
     config = TrainConfig(epochs=1, batch_size=2, label_smoothing=smoothing, precision="float32")
-    assert next(train(model, replace(data, train=pair), config)).loss == pytest.approx(expected, rel=1e-5)
+    assert next(train(model, replace(data, train=pair), config)).loss == pytest.approx(
+        expected, rel=1e-5
+    )
 
 
 def test_in_training_a_mixed_image_counts_under_its_own_label(tiny, monkeypatch):
     monkeypatch.setattr("vitdemo.training.replicas.augment", mixed_by_hand)
     data, model = load_cifar10(1, 5), VisionTransformer(tiny, seed=0)
-    pair = Split(torch.stack([data.train.images[0], data.validation.images[0]]), torch.tensor([3, 8]))
+    pair = Split(
+        torch.stack([data.train.images[0], data.validation.images[0]]), torch.tensor([3, 8])
+    )
     with torch.no_grad():
         logits = model(normalize(pair.images).mean(dim=0, keepdim=True)).expand(2, -1)
     config = TrainConfig(epochs=1, batch_size=2, precision="float32")
     (epoch,) = events_of(model, replace(data, train=pair), config, EpochEnd)
-    assert epoch.train["loss"] == pytest.approx(F.cross_entropy(logits, pair.labels).item(), rel=1e-5)
+    assert epoch.train["loss"] == pytest.approx(
+        F.cross_entropy(logits, pair.labels).item(), rel=1e-5
+    )
 
 
 @pytest.mark.parametrize(
     "changes",
     [changes for name, changes in CHANCES.items() if name not in ("order", *asdict(PLAIN_MODEL))]
-    + [{"label_smoothing": 0.2}, {"ema_decay": 0.5}, {"patch_embed_init": "whitened"}, {"precision": "bfloat16"}],
+    + [
+        {"label_smoothing": 0.2},
+        {"ema_decay": 0.5},
+        {"patch_embed_init": "whitened"},
+        {"precision": "bfloat16"},
+    ],
     ids=str,
 )
 def test_each_part_of_the_recipe_changes_what_is_learned(changes):
     recipe = TrainConfig(epochs=2, batch_size=32, precision="float32")
     data = load_cifar10(32, 10)
-    plain, changed = (trained(PLAIN_MODEL, config, data) for config in (recipe, replace(recipe, **changes)))
+    plain, changed = (
+        trained(PLAIN_MODEL, config, data) for config in (recipe, replace(recipe, **changes))
+    )
     assert not torch.allclose(plain[1]["head.weight"], changed[1]["head.weight"], rtol=0, atol=1e-5)
 
 
@@ -350,7 +411,9 @@ def test_bfloat16_learns_about_what_float32_learns():
     for precision in ("float32", "bfloat16"):
         model = VisionTransformer(PLAIN_MODEL, seed=0)
         epochs = events_of(model, data, replace(recipe, precision=precision), EpochEnd)
-        losses[precision] = [epoch.train["loss"] for epoch in epochs] + [evaluate(model, data.train)["loss"]]
+        losses[precision] = [epoch.train["loss"] for epoch in epochs] + [
+            evaluate(model, data.train)["loss"]
+        ]
     assert losses["float32"][-1] < losses["float32"][0] - 0.2
     assert losses["bfloat16"] == pytest.approx(losses["float32"], rel=0.02)
     assert losses["bfloat16"] != pytest.approx(losses["float32"], rel=1e-6)
@@ -359,7 +422,9 @@ def test_bfloat16_learns_about_what_float32_learns():
 @pytest.mark.parametrize("averaging", [0.0, 0.9])
 def test_whitened_filters_are_what_a_training_begins_with(averaging):
     data = load_cifar10(64, 10)
-    recipe = TrainConfig(patch_embed_init="whitened", ema_decay=averaging, learning_rate=1e-7, precision="float32")
+    recipe = TrainConfig(
+        patch_embed_init="whitened", ema_decay=averaging, learning_rate=1e-7, precision="float32"
+    )
     model, expected = VisionTransformer(PLAIN_MODEL, seed=0), VisionTransformer(PLAIN_MODEL, seed=0)
     whiten(expected, data.train.images)
     next(train(model, data, recipe))
@@ -394,7 +459,9 @@ def test_the_model_is_the_running_mean_of_what_was_learned(config, kept):
     for name, buffer in model.named_buffers():
         assert torch.equal(buffer, learner.get_buffer(name)), name
     assert evaluate(model, data.validation) == pytest.approx(epochs[-1].validation, abs=1e-6)
-    assert evaluate(learner, data.validation)["loss"] != pytest.approx(epochs[-1].validation["loss"], abs=1e-4)
+    assert evaluate(learner, data.validation)["loss"] != pytest.approx(
+        epochs[-1].validation["loss"], abs=1e-4
+    )
 
 
 def test_the_mean_is_there_after_each_step(tiny):
@@ -403,13 +470,18 @@ def test_the_mean_is_there_after_each_step(tiny):
     recipe = TrainConfig(batch_size=20, learning_rate=0.011, weight_decay=0.0, ema_decay=0.9)
     next(train(model, load_cifar10(20, 5), recipe))
     moved = (model.get_parameter("head.weight") - first["head.weight"]).abs()
-    assert moved.median().item() == pytest.approx(0.01, rel=0.01)  # Adam's first step, of which 10/11 count
+    assert moved.median().item() == pytest.approx(
+        0.01, rel=0.01
+    )  # Adam's first step, of which 10/11 count
 
 
 def test_a_copy_is_in_memory_of_its_own(tiny):
     model = VisionTransformer(tiny, seed=3)
     copy = copy_of(model)
-    assert all(torch.equal(mine, its) for mine, its in zip(model.parameters(), copy.parameters(), strict=True))
+    assert all(
+        torch.equal(mine, its)
+        for mine, its in zip(model.parameters(), copy.parameters(), strict=True)
+    )
     with torch.no_grad():
         copy.head.bias.add_(1)
     assert torch.equal(model.head.bias + 1, copy.head.bias)
@@ -420,7 +492,12 @@ def test_a_copy_is_in_memory_of_its_own(tiny):
 
 def test_a_small_model_learns_20_images_by_heart():
     model = VisionTransformer(ModelConfig(patch_size=8, embed_dim=32, depth=2, num_heads=4), seed=0)
-    epochs = events_of(model, load_cifar10(20, 5), TrainConfig(epochs=40, batch_size=20, learning_rate=5e-3), EpochEnd)
+    epochs = events_of(
+        model,
+        load_cifar10(20, 5),
+        TrainConfig(epochs=40, batch_size=20, learning_rate=5e-3),
+        EpochEnd,
+    )
     assert epochs[0].train["accuracy"] < 0.5
     assert epochs[-1].train["accuracy"] == 1.0
     assert epochs[-1].train["loss"] < 0.05
@@ -433,7 +510,9 @@ def test_a_training_that_diverges_names_the_step_and_the_learning_rate(tiny):
         told.extend(train(VisionTransformer(tiny, seed=0), load_cifar10(20, 5), config))
     losses = [event.loss for event in told if isinstance(event, BatchEnd)]
     assert all(math.isfinite(loss) for loss in losses)
-    step = len(losses) + (not isinstance(told[-1], ValidationBatchEnd))  # in a step, or in the validation after one
+    step = len(losses) + (
+        not isinstance(told[-1], ValidationBatchEnd)
+    )  # in a step, or in the validation after one
     assert f"at step {step} (epoch {math.ceil(step / 3)})" in str(caught.value)
     assert "Lower the learning rate, now 10, for example to 1" in str(caught.value)
 
@@ -457,7 +536,9 @@ def test_the_model_sees_pixels_from_minus_one_to_one(tiny):
     with torch.no_grad():
         logits = model(data.validation.images / 127.5 - 1)
         loss = F.cross_entropy(model(data.train.images / 127.5 - 1), data.train.labels).item()
-    torch.testing.assert_close(torch.cat(list(predict(model, data.validation))), logits, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(
+        torch.cat(list(predict(model, data.validation))), logits, rtol=1e-5, atol=1e-6
+    )
     config = TrainConfig(batch_size=20, precision="float32")
     assert next(train(model, data, config)).loss == pytest.approx(loss, rel=1e-5)
 
@@ -475,6 +556,8 @@ def test_the_listings_decay_is_larger_than_its_gradients():
     config, training = PRESETS["annotation"]
     model, data = VisionTransformer(config, seed=0), load_cifar10(128, 1)
     F.cross_entropy(model(normalize(data.train.images)), data.train.labels).backward()
-    decay = torch.cat([training.weight_decay * weight.detach().flatten() for weight in model.parameters()])
+    decay = torch.cat(
+        [training.weight_decay * weight.detach().flatten() for weight in model.parameters()]
+    )
     gradient = torch.cat([weight.grad.flatten() for weight in model.parameters()])
     assert (decay.abs() > gradient.abs()).float().mean() > 0.7

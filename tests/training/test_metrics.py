@@ -39,7 +39,10 @@ def test_keys_are_those_of_the_annotation():
     [
         ("loss", -(sum(map(math.log, (0.7, 0.4, 0.6, 0.7, 0.15, 0.7)))) / 6),
         ("accuracy", 4 / 6),
-        ("precision", (3 * 2 / 2 + 2 * 1 / 2 + 1 * 1 / 2) / 6),  # weighted by the images of each class; macro is 2/3
+        (
+            "precision",
+            (3 * 2 / 2 + 2 * 1 / 2 + 1 * 1 / 2) / 6,
+        ),  # weighted by the images of each class; macro is 2/3
         ("recall", (3 * 2 / 3 + 2 * 1 / 2 + 1 * 1 / 1) / 6),
         ("f1", (3 * 0.8 + 2 * 0.5 + 1 * 2 / 3) / 6),
         (
@@ -57,7 +60,9 @@ def test_values_worked_by_hand(name, expected):
 def test_the_accuracy_of_each_class():
     logits, labels = torch.tensor(PROBABILITIES).log(), torch.tensor(LABELS)
     assert class_accuracies(logits, labels) == pytest.approx([2 / 3, 1 / 2, 1])
-    assert class_accuracies(logits[:3], labels[:3]) == pytest.approx([2 / 3, 0, 0])  # of no image none is right
+    assert class_accuracies(logits[:3], labels[:3]) == pytest.approx(
+        [2 / 3, 0, 0]
+    )  # of no image none is right
 
 
 def by_counting(logits, labels):
@@ -85,7 +90,9 @@ def by_counting(logits, labels):
     return result
 
 
-@pytest.mark.parametrize(("classes", "images", "seed"), [(4, 60, 0), (10, 200, 1), (7, 5, 2), (2, 30, 3)])
+@pytest.mark.parametrize(
+    ("classes", "images", "seed"), [(4, 60, 0), (10, 200, 1), (7, 5, 2), (2, 30, 3)]
+)
 def test_values_are_those_of_counting(classes, images, seed):
     generator = torch.Generator().manual_seed(seed)
     logits = torch.randn(images, classes, generator=generator)
@@ -130,7 +137,9 @@ def test_absent_classes_leave_no_warning_in_the_log():
     code = "import torch; from vitdemo.training.metrics import compute_metrics as compute; "
     code += "compute(torch.zeros(3, 4), torch.tensor([1, 1, 1])); compute(torch.zeros(3, 4), torch.tensor([0, 1, 1]))"
     root = Path(__file__).parents[2]
-    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
+    )
     assert done.stderr == ""
 
 

@@ -13,11 +13,15 @@ def test_the_optimizer_takes_every_parameter(tiny, optimizer):
     model = VisionTransformer(tiny, seed=0)
     config = TrainConfig(optimizer=optimizer, learning_rate=0.01, weight_decay=0.2)
     groups = make_optimizer(model, config).param_groups
-    assert {id(weight) for group in groups for weight in group["params"]} == {id(w) for w in model.parameters()}
+    assert {id(weight) for group in groups for weight in group["params"]} == {
+        id(w) for w in model.parameters()
+    }
     assert all((group["lr"], group["weight_decay"]) == (0.01, 0.2) for group in groups)
 
 
-@pytest.mark.parametrize(("optimizer", "torchs"), [("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW)])
+@pytest.mark.parametrize(
+    ("optimizer", "torchs"), [("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW)]
+)
 def test_each_step_is_that_of_torchs_optimizer(tiny, optimizer, torchs):
     ours, expected = VisionTransformer(tiny, seed=0), VisionTransformer(tiny, seed=0)
     config = TrainConfig(optimizer=optimizer, learning_rate=0.01, weight_decay=0.2)
@@ -50,7 +54,10 @@ def test_each_step_is_that_of_torchs_optimizer(tiny, optimizer, torchs):
             TrainConfig(epochs=3, learning_rate=0.8, schedule="cosine", warmup_epochs=1),
             [0.4, 0.8, 0.8, 0.4 * (1 + math.sqrt(0.5)), 0.4, 0.4 * (1 - math.sqrt(0.5))],
         ),
-        (TrainConfig(epochs=2, learning_rate=0.8, schedule="cosine", warmup_epochs=2), [0.2, 0.4, 0.6, 0.8]),
+        (
+            TrainConfig(epochs=2, learning_rate=0.8, schedule="cosine", warmup_epochs=2),
+            [0.2, 0.4, 0.6, 0.8],
+        ),
     ],
 )
 def test_the_learning_rate_of_each_step(config, expected):

@@ -49,7 +49,9 @@ def taking(monkeypatch):
     ],
     ids=["bfloat16", "float32", "warms up slowly", "warms up quickly", "disturbed"],
 )
-def test_the_faster_format_is_the_one_with_the_quickest_round_after_the_first(taking, floats, bfloats, faster):
+def test_the_faster_format_is_the_one_with_the_quickest_round_after_the_first(
+    taking, floats, bfloats, faster
+):
     taking({FLOAT: floats, BFLOAT: bfloats})
     assert fastest_precision() == faster
     assert working_precision(TrainConfig()) == faster

@@ -55,7 +55,9 @@ def in_parts(model, batch, count):
     """Worked out part by part on one thread, and added."""
     indices = torch.arange(len(batch)).chunk(count)
     results = [by_hand(model, batch[chosen], len(batch)) for chosen in indices]
-    return sum(loss for loss, _ in results), {name: sum(g[name] for _, g in results) for name in results[0][1]}
+    return sum(loss for loss, _ in results), {
+        name: sum(g[name] for _, g in results) for name in results[0][1]
+    }
 
 
 def assert_same(one, other):
@@ -93,7 +95,9 @@ def test_the_loss_is_of_the_images_and_targets_as_changed(images, threads, monke
     targets = torch.rand(48, 10, generator=torch.Generator().manual_seed(0)).softmax(dim=1)
 
     def changed(part, labels, classes, config, generator):
-        places = [int((images.images == image).flatten(1).all(dim=1).nonzero()[0]) for image in part]
+        places = [
+            int((images.images == image).flatten(1).all(dim=1).nonzero()[0]) for image in part
+        ]
         return normalize(part).flip(-2), targets[places]
 
     monkeypatch.setattr(replicas, "augment", changed)
@@ -101,7 +105,9 @@ def test_the_loss_is_of_the_images_and_targets_as_changed(images, threads, monke
     with Replicas(model, replace(RECIPE, label_smoothing=0.2)) as workers:
         loss, _ = workers.gradients(images)
     logs = model(normalize(images.images).flip(-2)).log_softmax(dim=1)
-    assert loss == pytest.approx(-((0.8 * targets + 0.02) * logs).sum(dim=1).mean().item(), rel=1e-5)
+    assert loss == pytest.approx(
+        -((0.8 * targets + 0.02) * logs).sum(dim=1).mean().item(), rel=1e-5
+    )
 
 
 @pytest.mark.parametrize(
@@ -111,7 +117,9 @@ def test_the_loss_is_of_the_images_and_targets_as_changed(images, threads, monke
 def test_the_batch_alone_decides_into_how_many_parts_it_is_cut(threads, tiny, batch_size, parts):
     for count in (1, 3):
         threads(count)
-        with Replicas(VisionTransformer(tiny, seed=0), replace(RECIPE, batch_size=batch_size)) as workers:
+        with Replicas(
+            VisionTransformer(tiny, seed=0), replace(RECIPE, batch_size=batch_size)
+        ) as workers:
             assert len(workers.models) == parts
 
 
@@ -139,11 +147,15 @@ def test_one_thread_or_two_make_no_difference_to_the_bit(threads, images, config
     for count in (1, 2):
         threads(count)
         model = VisionTransformer(replace(config, dropout=0.3), seed=0)
-        with Replicas(model, replace(RECIPE, precision="bfloat16", augmentation="flip_and_translate")) as workers:
+        with Replicas(
+            model, replace(RECIPE, precision="bfloat16", augmentation="flip_and_translate")
+        ) as workers:
             workers.begin_epoch(1)
             results.append((workers.gradients(images)[0], gradients_of(model)))
     assert results[0][0] == results[1][0]
-    assert all(torch.equal(gradient, results[1][1][name]) for name, gradient in results[0][1].items())
+    assert all(
+        torch.equal(gradient, results[1][1][name]) for name, gradient in results[0][1].items()
+    )
 
 
 def test_an_epoch_takes_as_many_threads_as_there_are_at_its_start(threads, tiny):
@@ -169,7 +181,10 @@ def test_threads_end_with_the_block(threads, tiny, images):
 def test_what_goes_wrong_in_a_part_is_raised(threads, tiny, images):
     threads(2)
     wrong = Split(images.images, torch.where(torch.arange(48) < 40, images.labels, 10))
-    with Replicas(VisionTransformer(tiny, seed=0), RECIPE) as workers, pytest.raises(RuntimeError, match="num_classes"):
+    with (
+        Replicas(VisionTransformer(tiny, seed=0), RECIPE) as workers,
+        pytest.raises(RuntimeError, match="num_classes"),
+    ):
         workers.gradients(wrong)
 
 
@@ -207,7 +222,8 @@ def test_a_step_of_the_one_is_a_step_of_the_other():
 def draws(workers, epoch):
     order = workers.begin_epoch(epoch)
     return [
-        torch.rand(20, generator=generator) for generator in (order, *(model.generator for model in workers.models))
+        torch.rand(20, generator=generator)
+        for generator in (order, *(model.generator for model in workers.models))
     ]
 
 
@@ -225,7 +241,9 @@ def test_the_chance_of_an_epoch_is_the_same_whatever_was_drawn_before(threads, t
     with Replicas(VisionTransformer(tiny, seed=0), RECIPE) as workers:
         first = draws(workers, 5)
         draws(workers, 6)
-        assert all(torch.equal(one, other) for one, other in zip(first, draws(workers, 5), strict=True))
+        assert all(
+            torch.equal(one, other) for one, other in zip(first, draws(workers, 5), strict=True)
+        )
 
 
 def test_two_parts_drop_different_numbers(threads):
@@ -245,7 +263,9 @@ def test_in_bfloat16_the_products_are_rounded_and_the_weights_and_results_are_no
     threads(2)
     model = VisionTransformer(SMALL, seed=0)
     formats = set()
-    model.blocks[0].mlp.fc1.register_forward_hook(lambda module, inputs, output: formats.add(output.dtype))
+    model.blocks[0].mlp.fc1.register_forward_hook(
+        lambda module, inputs, output: formats.add(output.dtype)
+    )
     with Replicas(model, replace(RECIPE, precision="bfloat16")) as workers:
         loss, logits = workers.gradients(images)
         assert formats == {torch.bfloat16}
@@ -258,14 +278,18 @@ def test_in_bfloat16_the_products_are_rounded_and_the_weights_and_results_are_no
     assert loss == pytest.approx(exact, rel=0.01)
     assert loss != pytest.approx(exact, rel=1e-6)
     for name, gradient in gradients_of(model).items():
-        assert F.cosine_similarity(gradient.flatten(), gradients[name].flatten(), dim=0) > 0.98, name
+        assert F.cosine_similarity(gradient.flatten(), gradients[name].flatten(), dim=0) > 0.98, (
+            name
+        )
 
 
 # Validation
 
 
 @pytest.mark.parametrize("count", [1, 2])
-@pytest.mark.parametrize("config", [replace(SMALL, dropout=0.5, patch_drop=0.5), CONV], ids=["patch", "conv"])
+@pytest.mark.parametrize(
+    "config", [replace(SMALL, dropout=0.5, patch_drop=0.5), CONV], ids=["patch", "conv"]
+)
 def test_predictions_come_in_order_and_without_chance(threads, images, config, count, monkeypatch):
     monkeypatch.setattr("vitdemo.training.loop.VALIDATION_BATCH", 7)
     threads(count)

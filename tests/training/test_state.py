@@ -65,7 +65,9 @@ def epochs_of(model, data, config, path=None, stop_after=None):
 
 @pytest.mark.parametrize(("stop_after", "threads"), [(1, 1), (2, 2)])
 @pytest.mark.parametrize("training", TRAININGS.values(), ids=TRAININGS)
-def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(path, training, stop_after, threads):
+def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(
+    path, training, stop_after, threads
+):
     torch.set_num_threads(threads)
     (config, recipe), data = training, load_cifar10(40, 20)
     whole = VisionTransformer(config, seed=0)
@@ -83,16 +85,26 @@ def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(path, trainin
 def test_a_training_can_be_stopped_after_every_epoch(path):
     data, config = load_cifar10(20, 10), RECIPE
     expected = epochs_of(VisionTransformer(MODEL, seed=0), data, config)
-    told = [epochs_of(VisionTransformer(MODEL, seed=0), data, config, path, stop) for stop in (1, 2, None)]
+    told = [
+        epochs_of(VisionTransformer(MODEL, seed=0), data, config, path, stop)
+        for stop in (1, 2, None)
+    ]
     assert [len(part) for part in told] == [1, 1, 1]
     assert [epoch for part in told for epoch in part] == expected
 
 
 def test_a_finished_training_gives_its_model_and_no_event(path, tiny, short):
-    data, done, model = load_cifar10(20, 10), VisionTransformer(tiny, seed=0), VisionTransformer(tiny, seed=1)
+    data, done, model = (
+        load_cifar10(20, 10),
+        VisionTransformer(tiny, seed=0),
+        VisionTransformer(tiny, seed=1),
+    )
     epochs_of(done, data, short, path)
     assert list(train(model, data, short, path)) == []
-    assert all(torch.equal(mine, its) for mine, its in zip(done.parameters(), model.parameters(), strict=True))
+    assert all(
+        torch.equal(mine, its)
+        for mine, its in zip(done.parameters(), model.parameters(), strict=True)
+    )
 
 
 def test_without_a_state_a_training_begins(path, tiny, short):
@@ -143,7 +155,9 @@ def test_a_state_is_put_back(path, saved, state):
     assert state.optimizer.state_dict()["state"][0]["step"] == 6
 
 
-@pytest.mark.parametrize("share", [0, 0.001, 0.01, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99, 0.9999])
+@pytest.mark.parametrize(
+    "share", [0, 0.001, 0.01, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99, 0.9999]
+)
 def test_a_state_that_is_cut_off_is_refused(path, saved, state, share):
     path.write_bytes(saved[: int(share * len(saved))])
     assert message_of(path, state) == "state.pt is not a complete training state. Start a new run."
@@ -179,8 +193,26 @@ def packed(value):
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize(
     "content",
-    [b"", b"epoch 3", bytes(100), b"\x80\x04.", pickle.dumps({}), packed({}), packed([1]), packed(torch.zeros(3))],
-    ids=["nothing", "text", "zeros", "pickle", "dictionary", "torch dictionary", "torch list", "torch tensor"],
+    [
+        b"",
+        b"epoch 3",
+        bytes(100),
+        b"\x80\x04.",
+        pickle.dumps({}),
+        packed({}),
+        packed([1]),
+        packed(torch.zeros(3)),
+    ],
+    ids=[
+        "nothing",
+        "text",
+        "zeros",
+        "pickle",
+        "dictionary",
+        "torch dictionary",
+        "torch list",
+        "torch tensor",
+    ],
 )
 def test_a_file_of_another_kind_is_refused(path, state, content):
     path.parent.mkdir()
@@ -219,15 +251,26 @@ def test_code_in_a_state_is_never_run(path, saved, state, tmp_path, dump):
 
 @pytest.mark.parametrize(
     ("model_changes", "changes"),
-    [({"drop_path": 0.1}, {}), ({"embed_dim": 16}, {}), ({}, {"epochs": 3}), ({}, {"seed": 4}), ({}, {"mixup": 0.5})],
+    [
+        ({"drop_path": 0.1}, {}),
+        ({"embed_dim": 16}, {}),
+        ({}, {"epochs": 3}),
+        ({}, {"seed": 4}),
+        ({}, {"mixup": 0.5}),
+    ],
     ids=str,
 )
 def test_the_state_of_other_settings_is_refused(path, saved, tiny, short, model_changes, changes):
-    model, config = VisionTransformer(replace(tiny, **model_changes), seed=0), replace(short, **changes)
+    model, config = (
+        VisionTransformer(replace(tiny, **model_changes), seed=0),
+        replace(short, **changes),
+    )
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     with pytest.raises(ConfigError) as caught:
         next(train(model, load_cifar10(20, 10), config, path))
-    assert str(caught.value) == ("state.pt is the state of a run with other settings. Use those, or start a new run.")
+    assert str(caught.value) == (
+        "state.pt is the state of a run with other settings. Use those, or start a new run."
+    )
     assert path.read_bytes() == saved
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
 

@@ -30,22 +30,32 @@ def pieces_of(images, config):
     """What a filter sees at each place of the images, as NumPy (places, numbers)."""
     pixels = normalize(images).double().numpy()
     side, step = (3, 1) if config.stem == "conv" else (config.patch_size, config.patch_size)
-    windows = np.lib.stride_tricks.sliding_window_view(pixels, (side, side), axis=(2, 3))[:, :, ::step, ::step]
+    windows = np.lib.stride_tricks.sliding_window_view(pixels, (side, side), axis=(2, 3))[
+        :, :, ::step, ::step
+    ]
     return windows.transpose(0, 2, 3, 1, 4, 5).reshape(-1, pixels.shape[1] * side * side)
 
 
-@pytest.mark.parametrize("config", [PATCH, CONV, replace(PATCH, embed_dim=16)], ids=["patch", "conv", "few"])
+@pytest.mark.parametrize(
+    "config", [PATCH, CONV, replace(PATCH, embed_dim=16)], ids=["patch", "conv", "few"]
+)
 def test_filters_see_directions_that_have_nothing_in_common_and_the_same_spread(config):
     images = load_cifar10(200, 1).train.images
     layer = first_layer(whitened(config, images))
     stride = 1 if config.stem == "conv" else config.patch_size
     count = min(NUMBERS[config.stem], len(layer.weight) // (2 if config.stem == "conv" else 1))
     with torch.no_grad():
-        seen = F.conv2d(normalize(images), layer.weight[:count], stride=stride).transpose(0, 1).flatten(1)
+        seen = (
+            F.conv2d(normalize(images), layer.weight[:count], stride=stride)
+            .transpose(0, 1)
+            .flatten(1)
+        )
     covariance = np.cov(seen.double().numpy())
 
     pieces = pieces_of(images, config)
-    variances = np.linalg.svd(pieces - pieces.mean(axis=0), compute_uv=False) ** 2 / (len(pieces) - 1)
+    variances = np.linalg.svd(pieces - pieces.mean(axis=0), compute_uv=False) ** 2 / (
+        len(pieces) - 1
+    )
     spread = 0.2 if config.stem == "patch" else 1.0
     expected = spread**2 * variances / (variances + 0.01)
     np.testing.assert_allclose(np.diag(covariance), expected[:count], rtol=0.02, atol=1e-4)
@@ -71,7 +81,9 @@ def test_filters_that_are_left_over_stay_as_drawn():
 
 def test_where_filters_are_few_they_see_what_varies_most():
     images = load_cifar10(50, 1).train.images
-    few, all_of_them = (whitened(replace(PATCH, embed_dim=width), images).patch_embed.proj for width in (8, 64))
+    few, all_of_them = (
+        whitened(replace(PATCH, embed_dim=width), images).patch_embed.proj for width in (8, 64)
+    )
     assert torch.equal(few.weight, all_of_them.weight[:8])
     first = few.weight[0].flatten()
     assert (first > 0).all() or (first < 0).all()  # brightness
@@ -81,7 +93,11 @@ def test_where_filters_are_few_they_see_what_varies_most():
 def test_nothing_but_the_first_layer_changes(config):
     images = load_cifar10(50, 1).train.images
     model, plain = whitened(config, images), VisionTransformer(config, seed=0)
-    changed = {name for name, weight in plain.named_parameters() if not torch.equal(weight, model.get_parameter(name))}
+    changed = {
+        name
+        for name, weight in plain.named_parameters()
+        if not torch.equal(weight, model.get_parameter(name))
+    }
     layer = "patch_embed.convs.0" if config.stem == "conv" else "patch_embed.proj"
     assert changed == {f"{layer}.weight"} | ({f"{layer}.bias"} if config.stem == "patch" else set())
     assert config.stem == "conv" or not model.patch_embed.proj.bias.any()
@@ -114,7 +130,9 @@ def test_a_single_patch_gives_finite_filters():
 
 @pytest.mark.parametrize("channels", [1, 16])
 def test_images_of_any_channels(channels):
-    images = torch.randint(256, (20, channels, 32, 32), generator=torch.Generator().manual_seed(0)).byte()
+    images = torch.randint(
+        256, (20, channels, 32, 32), generator=torch.Generator().manual_seed(0)
+    ).byte()
     weight = first_layer(whitened(replace(CONV, in_channels=channels), images)).weight
     half = min(32, 9 * channels)
     assert torch.equal(weight[:half], -weight[half : 2 * half])

@@ -53,7 +53,11 @@ def test_of_a_run_on_the_full_set_the_pages_show_the_images_that_ship(tiny, shor
 
 def test_the_attention_page_opens_with_the_papers_view(saved_run):
     app = open_app("pages/attention.py", run=saved_run.id)
-    assert (app.session_state["layer"], app.session_state["head"], app.session_state["token"]) == (1, "mean", 0)
+    assert (app.session_state["layer"], app.session_state["head"], app.session_state["token"]) == (
+        1,
+        "mean",
+        0,
+    )
     assert app.query_params["run"] == saved_run.id
 
 
@@ -66,7 +70,12 @@ def test_the_attention_page_works_before_anything_was_trained():
 def test_the_attention_address_holds_the_view(saved_run):
     app = open_app("pages/attention.py", run=saved_run.id, head=2, token=3, picture=4, strength=35)
     assert not app.warning
-    assert [app.session_state[name] for name in ("head", "token", "picture", "strength")] == [2, 3, 4, 35]
+    assert [app.session_state[name] for name in ("head", "token", "picture", "strength")] == [
+        2,
+        3,
+        4,
+        35,
+    ]
     assert dict(app.query_params) == {
         "run": saved_run.id,
         "head": "2",
@@ -132,24 +141,39 @@ CLS_4, CLS_64, NO_CLS_64 = (
     ],
 )
 def test_a_token_is_the_same_patch_in_another_model(own, other, token, found):
-    view = View(layer=0, head=1, token=token, given=False, strength=1.0, one_scale=False, smooth=False)
+    view = View(
+        layer=0, head=1, token=token, given=False, strength=1.0, one_scale=False, smooth=False
+    )
     fitted, notes = fit(view, own, other)
     assert fitted.token == found
     assert fitted.head == (1 if other.num_heads > 1 else None)
     assert any("heads" in note for note in notes) == (other.num_heads == 1)
-    assert any("patches" in note for note in notes) == (token not in (0, None) and own.num_patches != other.num_patches)
+    assert any("patches" in note for note in notes) == (
+        token not in (0, None) and own.num_patches != other.num_patches
+    )
 
 
 @pytest.mark.parametrize("pooling", SETTINGS["pooling"].choices)
 def test_follow_has_every_method_with_its_formula(pooling, tiny, short):
     run = trained_run(replace(tiny, pooling=pooling), short)
     app = open_app(
-        "pages/attention.py", run=run.id, view="follow", explained="dog", window=3, fusion="max", discard=0.5
+        "pages/attention.py",
+        run=run.id,
+        view="follow",
+        explained="dog",
+        window=3,
+        fusion="max",
+        discard=0.5,
     )
     assert not app.warning
     assert len(app.latex) == 4
     titles = [text.value for text in app.markdown]
-    for title in ("Attention of one layer", "Attention rollout", "relevance for dog", "Occlusion for dog"):
+    for title in (
+        "Attention of one layer",
+        "Attention rollout",
+        "relevance for dog",
+        "Occlusion for dog",
+    ):
         assert any(title in text for text in titles)
     assert dict(app.query_params) == {
         "run": run.id,
@@ -171,11 +195,19 @@ def test_judge_checks_a_picture_and_a_sample(pooling, tiny, short):
     by_label(app.button, "Check over 10 pictures").click().run()
     assert not app.exception
     end = time.monotonic() + 60
-    while any(button.label == "Check over 10 pictures" for button in app.button) and time.monotonic() < end:
+    while (
+        any(button.label == "Check over 10 pictures" for button in app.button)
+        and time.monotonic() < end
+    ):
         app.run()
     assert not app.exception
     found = next(text.value for text in app.markdown if "faithful than chance" in text.value)
-    assert [line.split("**")[1] for line in found.splitlines()] == ["attention", "rollout", "relevance", "occlusion"]
+    assert [line.split("**")[1] for line in found.splitlines()] == [
+        "attention",
+        "rollout",
+        "relevance",
+        "occlusion",
+    ]
     assert found.count("faithful than chance** for this model: gap ") == 4
     assert "Over 10 pictures" in captions_of(app)
 
@@ -201,7 +233,9 @@ def test_intervene_has_the_answer_before_and_after(pooling, tiny, short):
 
 
 def test_heads_and_patches_that_are_not_there_are_said_and_left_out(saved_run):
-    app = open_app("pages/attention.py", run=saved_run.id, view="intervene", off="1.1,7.7", covered="2,99")
+    app = open_app(
+        "pages/attention.py", run=saved_run.id, view="intervene", off="1.1,7.7", covered="2,99"
+    )
     assert app.session_state["off"] == ("1.1",)
     assert app.session_state["covered"] == (2,)
     said = app.warning[0].value
@@ -275,7 +309,9 @@ def test_what_takes_long_waits_for_a_button(fetched, monkeypatch):
     app = open_app("pages/attention.py", run="vit_b_16", view="intervene")
     press_and_wait(app, "Switch each of 6 heads off in turn")
     assert "Purple: without it the model is worse." in captions_of(app)
-    assert any(text.value.startswith("Agreement with its own first answers over") for text in app.markdown)
+    assert any(
+        text.value.startswith("Agreement with its own first answers over") for text in app.markdown
+    )
 
 
 def press_and_wait(app, label):
@@ -293,7 +329,9 @@ def test_a_pretrained_model_that_is_not_there_is_offered(home, monkeypatch):
 
     monkeypatch.setattr(torch.hub, "download_url_to_file", no_network)
     app = open_app("pages/attention.py", run="vit_l_16")
-    assert any("304 million parameters: 24 layers of 16 heads" in text.value for text in app.markdown)
+    assert any(
+        "304 million parameters: 24 layers of 16 heads" in text.value for text in app.markdown
+    )
     assert dict(app.query_params) == {"run": "vit_l_16"}
     by_label(app.button, "Fetch vit_l_16 (1,161 MB)").click().run()
     end = time.monotonic() + 60
@@ -338,7 +376,10 @@ def test_heads_says_which_look_near_and_which_far(pooling, tiny, short):
 
 def test_near_and_far_in_words():
     said = near_and_far(np.array([[1.0, 3.0], [9.0, 5.0]]), even=6.0).splitlines()
-    assert said[0] == "- **Nearest**: layer 1, head 1 (1.0 pixels). **Farthest**: layer 2, head 1 (9.0 pixels)."
+    assert (
+        said[0]
+        == "- **Nearest**: layer 1, head 1 (1.0 pixels). **Farthest**: layer 2, head 1 (9.0 pixels)."
+    )
     assert "**farther** than the first: 7.0 against 2.0" in said[1]
     assert "most in layer 2 (by 4.0 pixels) and least in layer 1 (by 2.0)" in said[2]
     assert len(near_and_far(np.array([[2.0]]), even=6.0).splitlines()) == 1
@@ -359,7 +400,10 @@ def test_without_cls_all_patches_ask_at_first(run_without_cls):
     assert (app.session_state["head"], app.session_state["token"]) == ("mean", "all")
     assert dict(app.query_params) == {"run": run_without_cls.id}
     picker = by_label(app.selectbox, "Token")
-    assert picker.options == ["all patches", *(f"row {row}, column {column}" for row in (1, 2) for column in (1, 2))]
+    assert picker.options == [
+        "all patches",
+        *(f"row {row}, column {column}" for row in (1, 2) for column in (1, 2)),
+    ]
     assert any(text.value == "**Attention of all patches**" for text in app.markdown)
     assert "All patches ask: the mean is shown." in captions_of(app)
     assert "Spread evenly, each patch would get 0.250." in captions_of(app)
@@ -371,7 +415,9 @@ def test_without_cls_token_0_is_the_first_patch(run_without_cls):
     app = open_app("pages/attention.py", run=run_without_cls.id, token=0)
     assert not app.warning
     assert app.query_params["token"] == "0"
-    assert any(text.value == "**Attention of the patch in row 1, column 1**" for text in app.markdown)
+    assert any(
+        text.value == "**Attention of the patch in row 1, column 1**" for text in app.markdown
+    )
     assert "Framed: the asking token (row 1, column 1)." in captions_of(app)
     assert "click it again for all patches." in captions_of(app)
 
@@ -396,7 +442,9 @@ def test_another_numbering_of_the_tokens_begins_with_its_default(saved_run, run_
 
 def test_the_attention_page_says_that_convolutions_make_the_tokens(tiny, short):
     run = trained_run(replace(tiny, stem="conv"), short)
-    assert "each has also seen 15 pixels around its patch." in captions_of(open_app("pages/attention.py", run=run.id))
+    assert "each has also seen 15 pixels around its patch." in captions_of(
+        open_app("pages/attention.py", run=run.id)
+    )
 
 
 @pytest.mark.parametrize("token", ["4", "-1", "mean", "cls"])
@@ -447,7 +495,11 @@ def test_damaged_weights_get_one_sentence(saved_run):
 
 def test_filters_that_nothing_passes_say_so(saved_run):
     labels = load_cifar10(1, 10).validation.labels
-    absent = next(name for k, name in enumerate(("airplane", "automobile", "bird", "cat", "deer")) if k not in labels)
+    absent = next(
+        name
+        for k, name in enumerate(("airplane", "automobile", "bird", "cat", "deer"))
+        if k not in labels
+    )
     app = open_app("pages/attention.py", **{"run": saved_run.id, "class": absent})
     assert any("No validation image passes" in info.value for info in app.info)
 

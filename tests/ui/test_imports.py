@@ -30,6 +30,8 @@ print(*sorted(set(sys.modules) & set(sys.argv[1:])))
 
 def test_the_pages_load_nothing_large_that_is_not_used():
     program = f"PAGES = {['pages/attention.py', *LESSONS]}\n{PROGRAM}"
-    done = subprocess.run([sys.executable, "-c", program, *UNUSED], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program, *UNUSED], cwd=ROOT, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == []

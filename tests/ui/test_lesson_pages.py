@@ -36,8 +36,9 @@ def test_it_opens_says_where_one_is_and_leaves_the_address_bare(place):
     assert not app.warning
     assert not app.error
     assert app.title[0].value == place.title
-    assert f"Section {place.section} of the annotation · page {ORDER.index(place) + 1} of {len(ORDER)}" in captions_of(
-        app
+    assert (
+        f"Section {place.section} of the annotation · page {ORDER.index(place) + 1} of {len(ORDER)}"
+        in captions_of(app)
     )
     assert dict(app.query_params) == {}
 
@@ -57,7 +58,9 @@ def test_it_asks_before_it_tells(place):
 @each_page
 def test_what_is_said_of_the_code_is_in_the_code(place):
     app = open_app(place.script)
-    shown = [expander for expander in app.expander if expander.label.startswith("The code that runs")]
+    shown = [
+        expander for expander in app.expander if expander.label.startswith("The code that runs")
+    ]
     assert shown
     for expander in shown:
         (code,) = expander.code
@@ -65,7 +68,9 @@ def test_what_is_said_of_the_code_is_in_the_code(place):
             assert name.rpartition(".")[2] in code.value
 
 
-@pytest.mark.parametrize("place", [place for place in ORDER if place.name != "limits"], ids=lambda place: place.name)
+@pytest.mark.parametrize(
+    "place", [place for place in ORDER if place.name != "limits"], ids=lambda place: place.name
+)
 def test_controls_can_be_hidden_by_the_address(place):
     app = open_app(place.script)
     hidden = ",".join(control.key.removeprefix(f"{place.name}-") for control in controls_of(app))
@@ -76,7 +81,9 @@ def test_controls_can_be_hidden_by_the_address(place):
     assert dict(app.query_params) == {"hide": hidden}
 
 
-@pytest.mark.parametrize(("script", "parts"), [("pages/block.py", MODEL), ("pages/training.py", LOOP)])
+@pytest.mark.parametrize(
+    ("script", "parts"), [("pages/block.py", MODEL), ("pages/training.py", LOOP)]
+)
 def test_each_part_is_shown_piece_by_piece(script, parts):
     for name, (part, notes) in parts.items():
         app = open_app(script, part=name)
@@ -92,7 +99,10 @@ def test_numbers_that_one_edits_are_worked_out():
     assert "Row 1: 0.25, 0.25, 0.25, 0.25, together 1.00." in captions_of(app)
     assert dict(app.query_params) == {"k": "1 1 1;1 1 1;1 1 1;1 1 1"}
     by_label(app.text_area, "K").set_value("1 1\n1").run()
-    assert app.error[0].value == "Write 4 lines of 3 numbers each, with spaces between, such as 1 0 -0.5."
+    assert (
+        app.error[0].value
+        == "Write 4 lines of 3 numbers each, with spaces between, such as 1 0 -0.5."
+    )
     app = open_app("pages/by_hand.py", k="1 1 1;1 1 1;1 1 1;1 1 1", row=2, divisor="none")
     assert "Row 2: 0.25, 0.25, 0.25, 0.25, together 1.00." in captions_of(app)
     assert dict(app.query_params) == {"k": "1 1 1;1 1 1;1 1 1;1 1 1", "row": "2", "divisor": "none"}
@@ -144,7 +154,10 @@ def test_numbers_of_the_comparison_are_those_of_the_models():
 def test_each_row_of_table_1_has_something_to_see(row):
     app = open_app("pages/parameters.py", row=row)
     assert not app.warning
-    assert [heading.value for heading in app.subheader] == ["Vision Transformer", "Original Transformer"]
+    assert [heading.value for heading in app.subheader] == [
+        "Vision Transformer",
+        "Original Transformer",
+    ]
     assert len([part for part in app.get("bidi_component") if part.key.startswith("row-")]) == 2
 
 
@@ -156,10 +169,15 @@ def test_more_images_are_trained_on_when_asked_for(monkeypatch):
     assert "One training a point" in captions_of(app)
 
 
-@pytest.mark.parametrize(("script", "name"), [("pages/limits.py", "by heart"), ("pages/training.py", "decay")])
+@pytest.mark.parametrize(
+    ("script", "name"), [("pages/limits.py", "by heart"), ("pages/training.py", "decay")]
+)
 def test_two_trainings_are_compared_when_asked_for(script, name, monkeypatch):
     short = {
-        which: (replace(model, depth=1), replace(training, train_images=20, epochs=2, warmup_epochs=0.0))
+        which: (
+            replace(model, depth=1),
+            replace(training, train_images=20, epochs=2, warmup_epochs=0.0),
+        )
         for which, (model, training) in PAIRS[name].items()
     }
     monkeypatch.setitem(PAIRS, name, short)

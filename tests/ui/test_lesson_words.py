@@ -35,7 +35,11 @@ def sentences(path):
         if isinstance(node, ast.FormattedValue) and node.format_spec:
             skipped |= {id(part) for part in ast.walk(node.format_spec)}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in skipped:
+        if (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and id(node) not in skipped
+        ):
             yield node.lineno, node.value
 
 
@@ -56,7 +60,9 @@ def test_no_number_is_typed_into_a_sentence(path):
 def test_one_answer_is_right_and_no_other_nearly(place, monkeypatch):
     asked = []
     monkeypatch.setattr(
-        Lesson, "predict", lambda self, name, question, answers, truth, why: asked.append((answers, truth()))
+        Lesson,
+        "predict",
+        lambda self, name, question, answers, truth, why: asked.append((answers, truth())),
     )
     open_app(place.script)
     assert 2 <= len(asked) <= 3

@@ -35,7 +35,10 @@ def test_a_source_in_pieces():
         ("x", "def second(self):\n    print(2)"),
         ("y", "return 2"),
     ]
-    assert [code.splitlines()[0] for _, code in pieces(Example, (("first", ""), ("return", ""), ("return", "")))] == [
+    assert [
+        code.splitlines()[0]
+        for _, code in pieces(Example, (("first", ""), ("return", ""), ("return", "")))
+    ] == [
         "class Example:",
         "    return 1",
         "return 2",
@@ -47,7 +50,9 @@ def test_of_a_docstring_the_first_line_stays():
     assert short_source(documented) == expected
 
 
-@pytest.mark.parametrize("notes", [(("def", ""), ("print(3)", "")), (("return 2", ""), ("print(2)", ""))])
+@pytest.mark.parametrize(
+    "notes", [(("def", ""), ("print(3)", "")), (("return 2", ""), ("print(2)", ""))]
+)
 def test_notes_on_what_is_not_there(notes):
     with pytest.raises(ValueError, match=r"Example\.second has no line with"):
         pieces(Example.second, notes)
@@ -55,7 +60,12 @@ def test_notes_on_what_is_not_there(notes):
 
 @pytest.mark.parametrize(("part", "notes"), [*MODEL.values(), *LOOP.values()], ids=[*MODEL, *LOOP])
 def test_no_line_is_lost_and_what_is_named_is_there(part, notes):
-    lines = [line.strip() for _, code in pieces(part, notes) for line in code.splitlines() if line.strip()]
+    lines = [
+        line.strip()
+        for _, code in pieces(part, notes)
+        for line in code.splitlines()
+        if line.strip()
+    ]
     assert lines == [line.strip() for line in short_source(part).splitlines() if line.strip()]
     for _, says in notes:
         for name in re.findall("`([^`]+)`", says):

@@ -38,8 +38,12 @@ def test_a_preset_sets_every_control(name):
     app = open_app(preset=name)
     model, training = PRESETS[name]
     for field in settings.CONTROLS:
-        assert app.session_state[field] == getattr(model if hasattr(model, field) else training, field), field
-    assert [button.label for button in app.button if button.icon] == [settings.PRESET_BUTTONS[name][0]]
+        assert app.session_state[field] == getattr(
+            model if hasattr(model, field) else training, field
+        ), field
+    assert [button.label for button in app.button if button.icon] == [
+        settings.PRESET_BUTTONS[name][0]
+    ]
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -71,7 +75,9 @@ def test_every_preset_value_is_offered_by_its_control(name):
 
 def test_every_control_says_what_it_does():
     for field in settings.CONTROLS:
-        assert field in ModelConfig.__dataclass_fields__ or field in TrainConfig.__dataclass_fields__
+        assert (
+            field in ModelConfig.__dataclass_fields__ or field in TrainConfig.__dataclass_fields__
+        )
         assert SETTINGS[field].help.endswith(".")
         assert len(SETTINGS[field].help) > 40
 
@@ -107,8 +113,21 @@ def test_every_name_belongs_to_an_offered_value():
             assert set(control.names) == set(offered)
 
 
-NEW = {"stem": "conv", "pooling": "attention", "drop_path": 0.1, "patch_drop": 0.25, "jitter": 0.2, "cutout": 4}
-NEW |= {"mixup": 0.3, "cutmix": 0.2, "label_smoothing": 0.05, "ema_decay": 0.99, "precision": "float32"}
+NEW = {
+    "stem": "conv",
+    "pooling": "attention",
+    "drop_path": 0.1,
+    "patch_drop": 0.25,
+    "jitter": 0.2,
+    "cutout": 4,
+}
+NEW |= {
+    "mixup": 0.3,
+    "cutmix": 0.2,
+    "label_smoothing": 0.05,
+    "ema_decay": 0.99,
+    "precision": "float32",
+}
 NEW |= {"patch_embed_init": "random", "epochs": 200, "learning_rate": 0.003}
 
 
@@ -139,9 +158,24 @@ def test_mixup_and_cutmix_never_make_more_than_every_step():
 @pytest.mark.parametrize(
     ("pooling", "tokens", "named", "counted"),
     [
-        ("cls", "65", "64 patches, each a token, and CLS, the token that will name the class.", "64 patches, and CLS."),
-        ("mean", "64", "64 patches, each a token, whose mean will name the class.", "64 patches, and no CLS."),
-        ("attention", "64", "each a token, whose weighted mean will name the class.", "64 patches, and no CLS."),
+        (
+            "cls",
+            "65",
+            "64 patches, each a token, and CLS, the token that will name the class.",
+            "64 patches, and CLS.",
+        ),
+        (
+            "mean",
+            "64",
+            "64 patches, each a token, whose mean will name the class.",
+            "64 patches, and no CLS.",
+        ),
+        (
+            "attention",
+            "64",
+            "each a token, whose weighted mean will name the class.",
+            "64 patches, and no CLS.",
+        ),
     ],
 )
 def test_the_page_says_which_tokens_there_are(pooling, tokens, named, counted):
@@ -155,8 +189,13 @@ def test_the_page_says_which_tokens_there_are(pooling, tokens, named, counted):
 def test_the_page_says_that_convolutions_make_the_tokens():
     assert "onvolutions" not in captions_of(open_app())
     app = open_app(stem="conv")
-    assert "Convolutions make the tokens: each has also seen 3 pixels around its patch." in captions_of(app)
-    assert by_label(app.metric, "Parameters").proto.help.endswith("The patch embedding is a stem of convolutions.")
+    assert (
+        "Convolutions make the tokens: each has also seen 3 pixels around its patch."
+        in captions_of(app)
+    )
+    assert by_label(app.metric, "Parameters").proto.help.endswith(
+        "The patch embedding is a stem of convolutions."
+    )
 
 
 @pytest.mark.parametrize("patch_size", [2, 4, 8])
@@ -192,7 +231,8 @@ def test_a_run_with_a_conv_stem_says_so_in_its_name(tiny, short):
 
 
 @pytest.mark.parametrize(
-    ("busy", "said"), [(False, "Measuring how fast"), (True, "An estimate comes after this training")]
+    ("busy", "said"),
+    [(False, "Measuring how fast"), (True, "An estimate comes after this training")],
 )
 def test_where_no_speed_is_known_the_page_says_when_it_will_be(monkeypatch, busy, said):
     monkeypatch.setattr("vitdemo.background.throughput.training_speed", lambda model: None)
@@ -311,7 +351,9 @@ def test_what_does_not_fit_into_memory_cannot_be_trained():
 
 
 def test_train_runs_and_its_results_appear():
-    app = open_app(depth=1, num_heads=1, patch_size=16, embed_dim=16, mlp_ratio=1, epochs=2, warmup_epochs=0)
+    app = open_app(
+        depth=1, num_heads=1, patch_size=16, embed_dim=16, mlp_ratio=1, epochs=2, warmup_epochs=0
+    )
     by_label(app.select_slider, "Batch size").set_value(256).run()
     app.session_state["train_images"] = app.session_state["validation_images"] = 100
     by_label(app.button, "Train").click().run()
@@ -343,7 +385,9 @@ def test_the_papers_values_stand_beside_the_annotation_preset_only(saved_run):
     app = open_app(run=saved_run.id)
     assert table(app)[0] == ["Metric", "Train", "Validation"]
     model, training = PRESETS["annotation"]
-    listing = type(saved_run)(new_run(model, training).id, model, training, "finished", 1, "", saved_run.history)
+    listing = type(saved_run)(
+        new_run(model, training).id, model, training, "finished", 1, "", saved_run.history
+    )
     from vitdemo.model import VisionTransformer
 
     save_run(listing, VisionTransformer(model, seed=0))
@@ -384,6 +428,12 @@ def test_a_loss_beyond_guessing_names_the_learning_rate(saved_run):
 
 def test_a_failed_run_says_why(tiny, short):
     run = new_run(tiny, short)
-    save_run(type(run)(run.id, tiny, short, "failed", 1, "The loss is no longer a finite number at step 3."))
+    save_run(
+        type(run)(
+            run.id, tiny, short, "failed", 1, "The loss is no longer a finite number at step 3."
+        )
+    )
     app = open_app(run=run.id)
-    assert [error.value for error in app.error] == ["The loss is no longer a finite number at step 3."]
+    assert [error.value for error in app.error] == [
+        "The loss is no longer a finite number at step 3."
+    ]

@@ -40,7 +40,9 @@ def start_fetch(what: str) -> None:
         if _running(what):
             return
         _errors.pop(what, None)
-        _threads[what] = threading.Thread(target=_work, args=(what, work), name=f"fetch-{what}", daemon=True)
+        _threads[what] = threading.Thread(
+            target=_work, args=(what, work), name=f"fetch-{what}", daemon=True
+        )
         _threads[what].start()
 
 

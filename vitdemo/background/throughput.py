@@ -24,11 +24,16 @@ def training_speed(model: ModelConfig) -> float | None:
     soon as nothing runs; until then the speed of the shape measured last is scaled by the number of operations.
     """
     for snapshot in QUEUE.list():
-        if snapshot.run.model == model and len(snapshot.run.history) > 1:  # the first epoch warms up
+        if (
+            snapshot.run.model == model and len(snapshot.run.history) > 1
+        ):  # the first epoch warms up
             return snapshot.run.history[-1]["images_per_second"]
     if model in _measured:
         return _measured[model]
-    if 2 * sum(macs(model).values()) < STEP_OPERATIONS and activation_bytes(model, 1) <= MEMORY_LIMIT:
+    if (
+        2 * sum(macs(model).values()) < STEP_OPERATIONS
+        and activation_bytes(model, 1) <= MEMORY_LIMIT
+    ):
         QUEUE.when_idle(lambda: _measured.update({model: measure(model)}))
     if not _measured:
         return None
@@ -42,13 +47,17 @@ def measure(model: ModelConfig) -> float:
     The quickest, as a page that loads meanwhile slows the others down.
     """
     per_image = 3 * sum(macs(model).values())  # forward, and twice that backward
-    B = max(1, min(64, int(STEP_OPERATIONS / per_image), MEMORY_LIMIT // activation_bytes(model, 1)))
+    B = max(
+        1, min(64, int(STEP_OPERATIONS / per_image), MEMORY_LIMIT // activation_bytes(model, 1))
+    )
     shape = (B * MOST_STEPS, model.in_channels, model.image_size, model.image_size)
     images = torch.randint(256, shape, dtype=torch.uint8)
     random = Split(images, torch.zeros(len(images), dtype=torch.long))
     steps, started = [], time.perf_counter()
     begun = started
-    for _ in train(VisionTransformer(model, seed=0), Data(random, random), TrainConfig(batch_size=B)):
+    for _ in train(
+        VisionTransformer(model, seed=0), Data(random, random), TrainConfig(batch_size=B)
+    ):
         now = time.perf_counter()
         steps.append(now - begun)
         begun = now

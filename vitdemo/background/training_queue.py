@@ -63,7 +63,9 @@ class TrainingQueue:
         check_trainable(run.model, load_data(run), run.training)
         with self._lock:
             if len(self._waiting) >= MAX_WAITING:
-                raise ConfigError(f"{MAX_WAITING} runs are waiting already. Try again when some have ended.")
+                raise ConfigError(
+                    f"{MAX_WAITING} runs are waiting already. Try again when some have ended."
+                )
             self._waiting.append(run.id)
             self._statuses[run.id] = Status(run)
             self._statuses.move_to_end(run.id)
@@ -98,7 +100,9 @@ class TrainingQueue:
     def wait(self, run_id: str, timeout: float | None = None) -> Status:
         """Block until the run has ended (or `timeout` seconds have passed) and return its last status."""
         with self._ended:
-            self._ended.wait_for(lambda: run_id not in self._threads and run_id not in self._waiting, timeout)
+            self._ended.wait_for(
+                lambda: run_id not in self._threads and run_id not in self._waiting, timeout
+            )
             return self._statuses[run_id]
 
     def threads_in_use(self) -> int:

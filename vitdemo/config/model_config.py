@@ -45,7 +45,9 @@ class ModelConfig:
         (1, 64),
     )
     mlp_ratio: float = setting(
-        4.0, "Size of the hidden layer in each block's MLP, as a multiple of the embedding dimension.", (0.25, 16.0)
+        4.0,
+        "Size of the hidden layer in each block's MLP, as a multiple of the embedding dimension.",
+        (0.25, 16.0),
     )
     stem: str = setting(
         "patch",

@@ -29,7 +29,15 @@ PRESETS: dict[str, tuple[ModelConfig, TrainConfig]] = {
     ),
     # Convolutions make 16 tokens, which go through two wide encoder blocks.
     "hybrid": (
-        ModelConfig(patch_size=8, embed_dim=128, depth=2, num_heads=2, mlp_ratio=1.0, stem="conv", pooling="attention"),
+        ModelConfig(
+            patch_size=8,
+            embed_dim=128,
+            depth=2,
+            num_heads=2,
+            mlp_ratio=1.0,
+            stem="conv",
+            pooling="attention",
+        ),
         TrainConfig(
             epochs=125,
             batch_size=64,

@@ -45,7 +45,9 @@ def check_each(config) -> None:
         kind, types = ("a whole number", int) if wanted.type is int else ("a number", (int, float))
         is_number = isinstance(value, types) and not isinstance(value, bool)
         if not is_number or not low <= value <= high:  # a comparison with NaN is False
-            raise ConfigError(f"{name} must be {kind} from {low:g} to {high:,}, not {shown(value)}.")
+            raise ConfigError(
+                f"{name} must be {kind} from {low:g} to {high:,}, not {shown(value)}."
+            )
 
 
 def config_from_dict(kind: type, values: dict):
@@ -59,7 +61,9 @@ def config_from_dict(kind: type, values: dict):
         ConfigError: a field is unknown, or its value cannot be used.
     """
     if not isinstance(values, dict):
-        raise ConfigError(f"{kind.__name__} is read from a mapping of fields to values, not from {shown(values)}.")
+        raise ConfigError(
+            f"{kind.__name__} is read from a mapping of fields to values, not from {shown(values)}."
+        )
     names = [f.name for f in fields(kind)]
     unknown = sorted(set(values) - set(names), key=str)
     if unknown:

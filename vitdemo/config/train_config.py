@@ -33,7 +33,9 @@ class TrainConfig:
         (1e-7, 10.0),
     )
     weight_decay: float = setting(
-        0.05, "Shrinks every weight toward 0 in each step, which keeps the model simple.", (0.0, 10.0)
+        0.05,
+        "Shrinks every weight toward 0 in each step, which keeps the model simple.",
+        (0.0, 10.0),
     )
     optimizer: str = setting(
         "adamw",

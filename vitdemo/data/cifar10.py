@@ -43,7 +43,9 @@ class Data:
     validation: Split
 
 
-def load_cifar10(train_images: int = 600, validation_images: int = 200, validation_from: str = "test") -> Data:
+def load_cifar10(
+    train_images: int = 600, validation_images: int = 200, validation_from: str = "test"
+) -> Data:
     """The first images of CIFAR-10 (Krizhevsky 2009), from the bundled sample where it is enough, else the full set.
 
     Args:
@@ -57,22 +59,36 @@ def load_cifar10(train_images: int = 600, validation_images: int = 200, validati
     """
     for name, count in (("train_images", train_images), ("validation_images", validation_images)):
         if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-            raise ConfigError(f"{name} must be a whole number from 1 to {SETTINGS[name].limits[1]:,}, not {count!r}.")
+            raise ConfigError(
+                f"{name} must be a whole number from 1 to {SETTINGS[name].limits[1]:,}, not {count!r}."
+            )
     if validation_from not in ("test", "train"):
         raise ConfigError(f"validation_from must be test or train, not {validation_from!r}.")
     held_out = validation_from == "train"
-    needed = {"train": train_images + held_out * validation_images, "test": 0 if held_out else validation_images}
+    needed = {
+        "train": train_images + held_out * validation_images,
+        "test": 0 if held_out else validation_images,
+    }
     for part, count in needed.items():
         if count > FULL[part]:
-            raise ConfigError(f"CIFAR-10 has {FULL[part]:,} {part} images, not the {count:,} asked for: use fewer.")
+            raise ConfigError(
+                f"CIFAR-10 has {FULL[part]:,} {part} images, not the {count:,} asked for: use fewer."
+            )
         if count > SAMPLE[part] and not full_set_on_disk():
             raise ConfigError(
                 f"{count:,} {part} images are asked for and {SAMPLE[part]:,} ship with the project: use fewer, or "
                 "fetch the full CIFAR-10 first (the button on the Train page, or `--full` in the shell)."
             )
-    split = {part: _full(part) if count > SAMPLE[part] else _sample(part) for part, count in needed.items()}
+    split = {
+        part: _full(part) if count > SAMPLE[part] else _sample(part)
+        for part, count in needed.items()
+    }
     train = split["train"][:train_images]
-    validation = split["train"][train_images : needed["train"]] if held_out else split["test"][:validation_images]
+    validation = (
+        split["train"][train_images : needed["train"]]
+        if held_out
+        else split["test"][:validation_images]
+    )
     return Data(train, validation)
 
 
@@ -82,7 +98,9 @@ def _sample(part: str) -> Split:
     with Image.open(SHEETS / f"{part}.png") as sheet:
         pixels = np.asarray(sheet)  # (rows * 32, columns * 32, 3)
     rows, columns = pixels.shape[0] // 32, pixels.shape[1] // 32
-    images = pixels.reshape(rows, 32, columns, 32, 3).transpose(0, 2, 4, 1, 3).reshape(-1, 3, 32, 32)
+    images = (
+        pixels.reshape(rows, 32, columns, 32, 3).transpose(0, 2, 4, 1, 3).reshape(-1, 3, 32, 32)
+    )
     labels = [int(digit) for digit in (SHEETS / f"{part}.txt").read_text().strip()]
     return Split(torch.from_numpy(np.ascontiguousarray(images)), torch.tensor(labels))
 
@@ -124,7 +142,10 @@ def _full(part: str) -> Split:
 
             dataset = CIFAR10(folder, train=part == "train")
             images, labels = dataset.data, dataset.targets
-        split = Split(torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2))), torch.tensor(labels).long())
+        split = Split(
+            torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2))),
+            torch.tensor(labels).long(),
+        )
     except (RuntimeError, OSError, EOFError, KeyError, ValueError, BadZipFile) as error:
         raise ConfigError(
             f"The full CIFAR-10 in {folder} is damaged: delete that folder and fetch it again."

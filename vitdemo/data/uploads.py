@@ -28,16 +28,22 @@ def read_picture(content: bytes) -> tuple[Image.Image, list[str]]:
     if not content:
         raise ConfigError("The file is empty: choose a PNG, JPEG or WebP picture.")
     if len(content) > MAX_BYTES:
-        raise ConfigError(f"The file has {len(content) / 2**20:.0f} MB: choose one of at most {MAX_BYTES >> 20} MB.")
+        raise ConfigError(
+            f"The file has {len(content) / 2**20:.0f} MB: choose one of at most {MAX_BYTES >> 20} MB."
+        )
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
             _check_size(*picture.size)
-            if getattr(picture, "n_frames", 1) > 1 and picture.format != "MPO":  # a photograph with its preview
+            if (
+                getattr(picture, "n_frames", 1) > 1 and picture.format != "MPO"
+            ):  # a photograph with its preview
                 raise ConfigError("The picture moves: save one of its frames as PNG, JPEG or WebP.")
             picture.load()
             return _to_rgb(picture)
     except UnidentifiedImageError as error:
-        raise ConfigError("The file is not a picture that can be read: choose a PNG, JPEG or WebP picture.") from error
+        raise ConfigError(
+            "The file is not a picture that can be read: choose a PNG, JPEG or WebP picture."
+        ) from error
     except Image.DecompressionBombError as error:
         raise ConfigError(_too_large("The picture")) from error
     except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:

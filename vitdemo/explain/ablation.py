@@ -40,7 +40,9 @@ def block_attention(edges: Iterable[tuple[int, int]], layers: Iterable[int]) -> 
         kept = torch.ones(attention.shape[-2:])
         kept[tuple(zip(*edges, strict=True))] = 0.0
         attention = attention * kept
-        return attention / attention.sum(dim=-1, keepdim=True).clamp(min=torch.finfo(attention.dtype).tiny)
+        return attention / attention.sum(dim=-1, keepdim=True).clamp(
+            min=torch.finfo(attention.dtype).tiny
+        )
 
     return edit
 

@@ -63,7 +63,10 @@ def attention_map(matrix: np.ndarray, token: int | None, given: bool = False) ->
 def attention_maps(trace: Trace, token: int | None, given: bool = False) -> np.ndarray:
     """`attention_map` of every layer and head of one image: (depth, num_heads, n, n)."""
     return np.stack(
-        [[attention_map(matrix, token, given) for matrix in layer[0].numpy(force=True)] for layer in trace.attention]
+        [
+            [attention_map(matrix, token, given) for matrix in layer[0].numpy(force=True)]
+            for layer in trace.attention
+        ]
     )
 
 

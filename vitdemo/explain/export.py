@@ -23,7 +23,12 @@ WHAT = {  # each array of the file: its shape and meaning
 
 
 def maps_file(
-    model: VisionTransformer, picture: np.ndarray, image: Tensor, class_: int, occluded: np.ndarray | None, about: dict
+    model: VisionTransformer,
+    picture: np.ndarray,
+    image: Tensor,
+    class_: int,
+    occluded: np.ndarray | None,
+    about: dict,
 ) -> bytes:
     """A .npz file of the arrays of WHAT, with `about.json` in it: what they are, of which model and picture.
 

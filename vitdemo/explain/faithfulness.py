@@ -13,7 +13,9 @@ from torch import Tensor
 from ..model import VisionTransformer
 from .occlusion import probabilities_occluded
 
-Explain = Callable[[VisionTransformer, Tensor, Tensor], Tensor]  # model, pictures, classes -> (B, n, n)
+Explain = Callable[
+    [VisionTransformer, Tensor, Tensor], Tensor
+]  # model, pictures, classes -> (B, n, n)
 CHANCE = "chance"
 CERTAIN = 1.96  # standard errors on each side: 95 % of a normal distribution
 
@@ -23,8 +25,12 @@ class Curves:
     """A class's probability while patches are covered, or uncovered, in a certain order."""
 
     shares: np.ndarray  # (P,) of the patches, from 0 to 1
-    deletion: np.ndarray  # (P,) covered from the first of the order on; falls early if the order is faithful
-    insertion: np.ndarray  # (P,) uncovered from the first of the order on; rises early if the order is faithful
+    deletion: (
+        np.ndarray
+    )  # (P,) covered from the first of the order on; falls early if the order is faithful
+    insertion: (
+        np.ndarray
+    )  # (P,) uncovered from the first of the order on; rises early if the order is faithful
 
     @property
     def gap(self) -> float:
@@ -48,7 +54,9 @@ def random_orders(patches: int, count: int, seed: int = 0) -> list[np.ndarray]:
     return [generator.permutation(patches) for _ in range(count)]
 
 
-def curves(model: VisionTransformer, image: Tensor, class_: int, orders: list[np.ndarray], points: int) -> list[Curves]:
+def curves(
+    model: VisionTransformer, image: Tensor, class_: int, orders: list[np.ndarray], points: int
+) -> list[Curves]:
     """Cover and uncover one picture in several orders.
 
     Args:
@@ -62,17 +70,27 @@ def curves(model: VisionTransformer, image: Tensor, class_: int, orders: list[np
         one for each order. A covered patch has the mean color of the picture.
     """
     side = model.config.grid_size
-    counts = np.unique(np.linspace(0, side * side, points).round().astype(int))  # covered patches at each point
+    counts = np.unique(
+        np.linspace(0, side * side, points).round().astype(int)
+    )  # covered patches at each point
     ranks = np.argsort(np.stack(orders), axis=1)  # (M, N): the place of each patch in each order
     covered = torch.from_numpy(ranks[:, None] < counts[:, None])  # (M, P, N)
     covered = torch.cat([covered, ~covered], dim=1).reshape(-1, side, side)
     different, place = covered.unique(dim=0, return_inverse=True)  # all orders begin and end alike
-    values = probabilities_occluded(model, image, different)[place, class_].numpy().reshape(len(orders), 2, len(counts))
+    values = (
+        probabilities_occluded(model, image, different)[place, class_]
+        .numpy()
+        .reshape(len(orders), 2, len(counts))
+    )
     return [Curves(counts / side**2, deletion, insertion) for deletion, insertion in values]
 
 
 def gaps_over(
-    model: VisionTransformer, images: Tensor, explain: dict[str, Explain], points: int, seed: int = 0
+    model: VisionTransformer,
+    images: Tensor,
+    explain: dict[str, Explain],
+    points: int,
+    seed: int = 0,
 ) -> Iterator[dict[str, float]]:
     """The gap of each method's order on each of some pictures, for the class that the model names.
 
@@ -89,7 +107,9 @@ def gaps_over(
     for number, image in enumerate(images):
         with torch.no_grad():
             class_ = model(image[None]).argmax(dim=1)
-        maps = [method(model, image[None], class_)[0].numpy(force=True) for method in explain.values()]
+        maps = [
+            method(model, image[None], class_)[0].numpy(force=True) for method in explain.values()
+        ]
         orders = [*map(order_of, maps), *random_orders(maps[0].size, 1, seed + number)]
         found = curves(model, image, int(class_), orders, points)
         yield dict(zip([*explain, CHANCE], [each.gap for each in found], strict=True))
@@ -126,4 +146,6 @@ def verdict(gaps: Iterable[tuple[float, float]]) -> Verdict:
     of_map, of_chance = np.array(list(gaps)).T
     difference = of_map - of_chance
     error = difference.std(ddof=1) / len(difference) ** 0.5 if len(difference) > 1 else float("nan")
-    return Verdict(len(difference), float(of_map.mean()), float(of_chance.mean()), float(CERTAIN * error))
+    return Verdict(
+        len(difference), float(of_map.mean()), float(of_chance.mean()), float(CERTAIN * error)
+    )

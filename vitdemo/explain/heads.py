@@ -20,7 +20,9 @@ class HeadStatistics:
 
 def distances(side: int, patch_size: int) -> Tensor:
     """From the middle of each patch to that of each other, in pixels: (N, N)."""
-    places = torch.stack(torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij"), dim=-1)
+    places = torch.stack(
+        torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij"), dim=-1
+    )
     places = places.reshape(-1, 2).float() * patch_size
     return torch.cdist(places, places)
 
@@ -46,5 +48,7 @@ def head_statistics(model: VisionTransformer, images: Tensor) -> HeadStatistics:
         entropy = -torch.xlogy(asking, asking).sum(dim=-1) / torch.log(torch.tensor(2.0))
         on_cls = asking[..., 0] if c.has_cls else torch.zeros_like(entropy)
         on_itself = on_patches.diagonal(dim1=-2, dim2=-1)
-        found.append(torch.stack([what.mean(dim=(0, 2)) for what in (distance, entropy, on_cls, on_itself)]))
+        found.append(
+            torch.stack([what.mean(dim=(0, 2)) for what in (distance, entropy, on_cls, on_itself)])
+        )
     return HeadStatistics(*torch.stack(found, dim=1))  # each (depth, H)

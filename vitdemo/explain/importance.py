@@ -17,10 +17,14 @@ def accuracy_and_loss(
 ) -> tuple[float, float]:
     """Over some normalized images, with the attention edited if asked for."""
     logits = torch.cat([model.trace(some, edit)[0] for some in images.split(BATCH)])
-    return float((logits.argmax(dim=1) == labels).float().mean()), float(F.cross_entropy(logits, labels))
+    return float((logits.argmax(dim=1) == labels).float().mean()), float(
+        F.cross_entropy(logits, labels)
+    )
 
 
-def removals(model: VisionTransformer, images: Tensor, labels: Tensor) -> Iterator[tuple[int, int, float, float]]:
+def removals(
+    model: VisionTransformer, images: Tensor, labels: Tensor
+) -> Iterator[tuple[int, int, float, float]]:
     """Switch off each head alone.
 
     Args:
@@ -56,7 +60,9 @@ def gradient_importance(model: VisionTransformer, images: Tensor, labels: Tensor
     total = torch.zeros(c.depth, c.num_heads)
     for some, their in zip(images.split(BATCH), labels.split(BATCH), strict=True):
         gates = torch.ones(c.depth, len(some), c.num_heads, 1, 1, requires_grad=True)
-        logits, _ = model.trace(some, lambda layer, attention, gates=gates: attention * gates[layer])
+        logits, _ = model.trace(
+            some, lambda layer, attention, gates=gates: attention * gates[layer]
+        )
         (gradient,) = torch.autograd.grad(F.cross_entropy(logits, their, reduction="sum"), gates)
         total += gradient.abs().sum(dim=1)[..., 0, 0]
     return total / len(images)

@@ -29,7 +29,13 @@ def on_patches(model: VisionTransformer, weights: Tensor, matrices: Tensor) -> T
 
 
 @torch.no_grad()
-def by_attention(model: VisionTransformer, images: Tensor, classes: Tensor, layer: int = -1, head: int | None = None):
+def by_attention(
+    model: VisionTransformer,
+    images: Tensor,
+    classes: Tensor,
+    layer: int = -1,
+    head: int | None = None,
+):
     """Attention of one layer, of one head or (None) the mean of all. Knows nothing of the class."""
     trace = model.trace(images)[1]
     maps = trace.attention[layer]
@@ -38,10 +44,18 @@ def by_attention(model: VisionTransformer, images: Tensor, classes: Tensor, laye
 
 
 @torch.no_grad()
-def by_rollout(model: VisionTransformer, images: Tensor, classes: Tensor, fusion: str = "mean", discard: float = 0.0):
+def by_rollout(
+    model: VisionTransformer,
+    images: Tensor,
+    classes: Tensor,
+    fusion: str = "mean",
+    discard: float = 0.0,
+):
     """Attention rolled out through all layers. Knows nothing of the class."""
     trace = model.trace(images)[1]
-    return on_patches(model, reading_weights(model, trace), rollout(trace.attention, fusion, discard))
+    return on_patches(
+        model, reading_weights(model, trace), rollout(trace.attention, fusion, discard)
+    )
 
 
 def by_relevance(model: VisionTransformer, images: Tensor, classes: Tensor):
@@ -57,4 +71,9 @@ def by_occlusion(model: VisionTransformer, images: Tensor, classes: Tensor, wind
     return torch.stack([occlusion(model, image, class_, window) for image, class_ in each])
 
 
-METHODS = {"attention": by_attention, "rollout": by_rollout, "relevance": by_relevance, "occlusion": by_occlusion}
+METHODS = {
+    "attention": by_attention,
+    "rollout": by_rollout,
+    "relevance": by_relevance,
+    "occlusion": by_occlusion,
+}

@@ -21,7 +21,9 @@ def cover(images: Tensor, covered: Tensor, patch_size: int) -> Tensor:
     Returns:
         (B, C, H, W).
     """
-    pixels = covered.repeat_interleave(patch_size, dim=1).repeat_interleave(patch_size, dim=2)  # (B, H, W)
+    pixels = covered.repeat_interleave(patch_size, dim=1).repeat_interleave(
+        patch_size, dim=2
+    )  # (B, H, W)
     return torch.where(pixels[:, None], images.mean(dim=(2, 3), keepdim=True), images)
 
 
@@ -49,7 +51,9 @@ def _in_batches(model: VisionTransformer, image: Tensor, covered: Tensor) -> Ite
 def occlusion(model: VisionTransformer, image: Tensor, class_: int, window: int = 1) -> Tensor:
     """All of `occlusion_in_parts`, as the patches lie: (n, n)."""
     side = model.config.grid_size
-    return torch.cat(list(occlusion_in_parts(model, image, class_, window, BATCH))).reshape(side, side)
+    return torch.cat(list(occlusion_in_parts(model, image, class_, window, BATCH))).reshape(
+        side, side
+    )
 
 
 def occlusion_in_parts(
@@ -71,8 +75,12 @@ def occlusion_in_parts(
     """
     side = model.config.grid_size
     places = torch.arange(side)
-    near = (places[:, None] - places).abs() <= window // 2  # (n, n): whether a row (or column) is in another's window
+    near = (
+        places[:, None] - places
+    ).abs() <= window // 2  # (n, n): whether a row (or column) is in another's window
     covered = (near[:, None, :, None] & near[None, :, None, :]).reshape(side * side, side, side)
-    whole = probabilities_occluded(model, image, torch.zeros(1, side, side, dtype=torch.bool))[0, class_]
+    whole = probabilities_occluded(model, image, torch.zeros(1, side, side, dtype=torch.bool))[
+        0, class_
+    ]
     for some in covered.split(at_a_time):
         yield whole - probabilities_occluded(model, image, some)[:, class_]

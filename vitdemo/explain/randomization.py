@@ -17,7 +17,9 @@ def shuffle(module: nn.Module, generator: torch.Generator) -> None:
         parameter.copy_(parameter.flatten()[order].reshape(parameter.shape))
 
 
-def shuffled_from_the_top(model: VisionTransformer, seed: int = 0) -> Iterator[tuple[str, VisionTransformer]]:
+def shuffled_from_the_top(
+    model: VisionTransformer, seed: int = 0
+) -> Iterator[tuple[str, VisionTransformer]]:
     """A copy of the model with ever more of its weights shuffled, from the head down to the embedding.
 
     Yields:
@@ -27,7 +29,9 @@ def shuffled_from_the_top(model: VisionTransformer, seed: int = 0) -> Iterator[t
     blocks = [(f"block {layer}", [block]) for layer, block in enumerate(copy.blocks, start=1)]
     tokens = nn.ParameterList([copy.pos_embed, *([copy.cls_token] if copy.config.has_cls else [])])
     last = [copy.head, copy.norm, *([copy.pool] if copy.pool else [])]
-    for name, parts in chain([("head", last)], reversed(blocks), [("embedding", [copy.patch_embed, tokens])]):
+    for name, parts in chain(
+        [("head", last)], reversed(blocks), [("embedding", [copy.patch_embed, tokens])]
+    ):
         for part in parts:
             shuffle(part, generator)
         yield name, copy

@@ -23,7 +23,9 @@ def relevance(model: VisionTransformer, images: Tensor, classes: Tensor) -> Tens
         (B, T, T): row = token after the last layer, column = token of the embedding. No entry is negative.
     """
     logits, trace = model.trace(images)
-    wanted = logits.gather(1, classes[:, None]).sum()  # images do not touch each other, so one backward serves all
+    wanted = logits.gather(
+        1, classes[:, None]
+    ).sum()  # images do not touch each other, so one backward serves all
     gradients = torch.autograd.grad(wanted, trace.attention)
     relevant = torch.eye(model.config.num_tokens).to(logits).expand(len(images), -1, -1)
     for attention, gradient in zip(trace.attention, gradients, strict=True):

@@ -8,7 +8,9 @@ from .pictures import clickable, picture
 from .style import MARK, SEQUENTIAL, SIGNED, axis, blank
 
 
-def picture_with_patch(image: np.ndarray, patch_size: int, patch: int | None, height: int = 300) -> go.Figure:
+def picture_with_patch(
+    image: np.ndarray, patch_size: int, patch: int | None, height: int = 300
+) -> go.Figure:
     """The picture (H, W, 3) uint8 alone, with a frame around the asking patch (around all of it for None)."""
     figure = picture(image, height, top=4)
     side = image.shape[0] // patch_size
@@ -23,7 +25,11 @@ def picture_with_patch(image: np.ndarray, patch_size: int, patch: int | None, he
 
 
 def picture_with_crosses(
-    image: np.ndarray, patch_size: int, patch: int | None, crossed: tuple[int, ...], height: int = 300
+    image: np.ndarray,
+    patch_size: int,
+    patch: int | None,
+    crossed: tuple[int, ...],
+    height: int = 300,
 ) -> go.Figure:
     """`picture_with_patch`, with a cross on some patches."""
     figure = picture_with_patch(image, patch_size, patch, height)
@@ -93,7 +99,11 @@ def overlay(
 
 
 def thumbnails(
-    grids: np.ndarray, layer: int | None, head: int | None, scale: tuple[float, float] | None, height: int
+    grids: np.ndarray,
+    layer: int | None,
+    head: int | None,
+    scale: tuple[float, float] | None,
+    height: int,
 ) -> go.Figure:
     """The maps of every layer (row) and head (column); `thumbnail_cell` apart, so that a click tells which.
 
@@ -180,11 +190,16 @@ def matrix(attention: np.ndarray, token: int | None, height: int = 330) -> go.Fi
 
 def _names(side: int) -> list[list[str]]:
     """What each patch is called, as they lie."""
-    return [[token_name(row * side + column, side, cls=False) for column in range(side)] for row in range(side)]
+    return [
+        [token_name(row * side + column, side, cls=False) for column in range(side)]
+        for row in range(side)
+    ]
 
 
 def _frame(figure: go.Figure, size: int, patch_size: int, patch: int | None) -> go.Figure:
     row, column = (0, 0) if patch is None else divmod(patch, size // patch_size)
     extent = size if patch is None else patch_size
     x, y = column * patch_size, row * patch_size
-    return figure.add_shape(type="rect", x0=x, x1=x + extent, y0=y, y1=y + extent, line={"color": MARK, "width": 3})
+    return figure.add_shape(
+        type="rect", x0=x, x1=x + extent, y0=y, y1=y + extent, line={"color": MARK, "width": 3}
+    )

@@ -9,7 +9,11 @@ PARTS = (("train", "Training", TRAIN), ("validation", "Validation", VALIDATION))
 
 
 def metric_curve(
-    history: tuple[dict, ...], key: str, epochs: int, height: int = 190, printed: tuple[float, float] | None = None
+    history: tuple[dict, ...],
+    key: str,
+    epochs: int,
+    height: int = 190,
+    printed: tuple[float, float] | None = None,
 ) -> go.Figure:
     """One point an epoch for each part.
 
@@ -20,10 +24,16 @@ def metric_curve(
         height: pixels.
         printed: of another run, training and validation after the last epoch, shown as open marks.
     """
-    share = {"title": "nats", "rangemode": "tozero"} if key == "loss" else {"title": "share", "range": [0, 1.02]}
+    share = (
+        {"title": "nats", "rangemode": "tozero"}
+        if key == "loss"
+        else {"title": "share", "range": [0, 1.02]}
+    )
     figure = blank(
         height,
-        x=axis("Epoch", range=[0.5, epochs + 0.5], tickformat="d", dtick=1 if epochs <= 8 else None),
+        x=axis(
+            "Epoch", range=[0.5, epochs + 0.5], tickformat="d", dtick=1 if epochs <= 8 else None
+        ),
         y=axis(**share),
         showlegend=False,
         title={"text": METRICS[key][0], "x": 0, "xref": "paper", "y": 0.97},
@@ -41,7 +51,12 @@ def metric_curve(
             x=[epochs],
             y=[value],
             mode="markers",
-            marker={"symbol": f"{style['symbol']}-open", "size": 11, "color": style["color"], "line": {"width": 2}},
+            marker={
+                "symbol": f"{style['symbol']}-open",
+                "size": 11,
+                "color": style["color"],
+                "line": {"width": 2},
+            },
             hovertemplate=f"{name}, printed: %{{y:.4f}}<extra></extra>",
         )
     return figure
@@ -49,9 +64,13 @@ def metric_curve(
 
 def curve_values(history: tuple[dict, ...], key: str, epochs: int) -> list[dict]:
     """What changes in a `metric_curve` as a training goes on: for each trace its x and y, and how they are drawn."""
-    mode = "lines+markers" if epochs <= 12 or len(history) < 2 else "lines"  # many markers would hide the dashes
+    mode = (
+        "lines+markers" if epochs <= 12 or len(history) < 2 else "lines"
+    )  # many markers would hide the dashes
     x = [record["epoch"] for record in history]
-    return [{"x": x, "y": [record[part][key] for record in history], "mode": mode} for part, *_ in PARTS]
+    return [
+        {"x": x, "y": [record[part][key] for record in history], "mode": mode} for part, *_ in PARTS
+    ]
 
 
 def all_curves(history: tuple[dict, ...], epochs: int, title: str) -> go.Figure:
@@ -60,7 +79,9 @@ def all_curves(history: tuple[dict, ...], epochs: int, title: str) -> go.Figure:
 
     columns = 2
     rows = -(-len(METRICS) // columns)
-    figure = make_subplots(rows=rows, cols=columns, subplot_titles=[name for name, _ in METRICS.values()])
+    figure = make_subplots(
+        rows=rows, cols=columns, subplot_titles=[name for name, _ in METRICS.values()]
+    )
     for place, key in enumerate(METRICS):
         at = {"row": place // columns + 1, "col": place % columns + 1}
         single = metric_curve(history, key, epochs)

@@ -14,7 +14,9 @@ from .style import SEQUENTIAL
 PANEL, MARGIN, LINE = 384, 24, 28  # pixels
 
 
-def view_png(picture: np.ndarray, grid: np.ndarray, grids: np.ndarray, strength: float, title: str, note: str) -> bytes:
+def view_png(
+    picture: np.ndarray, grid: np.ndarray, grids: np.ndarray, strength: float, title: str, note: str
+) -> bytes:
     """The picture, the map over it and the maps of every layer and head, side by side, with what they are above.
 
     Args:
@@ -50,14 +52,17 @@ def view_png(picture: np.ndarray, grid: np.ndarray, grids: np.ndarray, strength:
 
 def colors(values: np.ndarray) -> np.ndarray:
     """Numbers from 0 to 1 in the colors of a sequential map: (..., 3), 0 to 255."""
-    scale = np.array([unlabel_rgb(color) for color in sample_colorscale(SEQUENTIAL, np.linspace(0, 1, 256))])
+    scale = np.array(
+        [unlabel_rgb(color) for color in sample_colorscale(SEQUENTIAL, np.linspace(0, 1, 256))]
+    )
     return scale[(values * 255).round().astype(int)]
 
 
 def view_page(figures: dict[str, go.Figure], title: str, note: str) -> str:
     """An HTML page with each figure under its heading; it needs no network."""
     parts = [
-        f"<h2>{html.escape(heading)}</h2>" + figure.to_html(full_html=False, include_plotlyjs=not number)
+        f"<h2>{html.escape(heading)}</h2>"
+        + figure.to_html(full_html=False, include_plotlyjs=not number)
         for number, (heading, figure) in enumerate(figures.items())
     ]
     head = f'<meta charset="utf-8"><title>{html.escape(title)}</title>'

@@ -6,7 +6,14 @@ import plotly.graph_objects as go
 from ..explain.faithfulness import Curves
 from .style import METHODS, NEUTRAL, axis, blank
 
-BELOW = {"orientation": "h", "yref": "container", "y": 0, "x": 0, "entrywidth": 75, "font": {"size": 11}}
+BELOW = {
+    "orientation": "h",
+    "yref": "container",
+    "y": 0,
+    "x": 0,
+    "entrywidth": 75,
+    "font": {"size": 11},
+}
 
 
 def removal(curves: dict[str, Curves], chance: list[Curves], part: str, height: int) -> go.Figure:
@@ -23,13 +30,22 @@ def removal(curves: dict[str, Curves], chance: list[Curves], part: str, height: 
     figure = blank(
         height,
         top=8,
-        x=axis(f"Patches {'covered' if part == 'deletion' else 'shown'}", tickformat=".0%", range=[0, 1.02]),
+        x=axis(
+            f"Patches {'covered' if part == 'deletion' else 'shown'}",
+            tickformat=".0%",
+            range=[0, 1.02],
+        ),
         y=axis("Probability of the class", tickformat=".0%", range=[-0.02, 1.02]),
         showlegend=True,
         legend=BELOW,
     )
     figure.add_scatter(
-        x=shares, y=random.min(axis=0), mode="lines", line={"width": 0}, hoverinfo="skip", showlegend=False
+        x=shares,
+        y=random.min(axis=0),
+        mode="lines",
+        line={"width": 0},
+        hoverinfo="skip",
+        showlegend=False,
     )
     figure.add_scatter(
         x=shares,
@@ -43,7 +59,9 @@ def removal(curves: dict[str, Curves], chance: list[Curves], part: str, height: 
     )
     hover = "%{y:.1%} at %{x:.0%}<extra></extra>"
     gray = {"color": NEUTRAL, "dash": "dot", "width": 2}
-    figure.add_scatter(x=shares, y=random.mean(axis=0), mode="lines", line=gray, name="random", hovertemplate=hover)
+    figure.add_scatter(
+        x=shares, y=random.mean(axis=0), mode="lines", line=gray, name="random", hovertemplate=hover
+    )
     for method, found in curves.items():
         _line(figure, found.shares, getattr(found, part), method, hover)
     return figure
@@ -67,5 +85,10 @@ def similarity(found: dict[str, list[float]], stages: list[str], height: int) ->
 
 def _line(figure: go.Figure, x, y, method: str, hover: str) -> None:
     color, dash, symbol = METHODS[method]
-    style = {"line": {"color": color, "dash": dash, "width": 2}, "marker": {"symbol": symbol, "size": 6}}
-    figure.add_scatter(x=x, y=y, mode="lines+markers", name=method, hovertemplate=f"{method}: {hover}", **style)
+    style = {
+        "line": {"color": color, "dash": dash, "width": 2},
+        "marker": {"symbol": symbol, "size": 6},
+    }
+    figure.add_scatter(
+        x=x, y=y, mode="lines+markers", name=method, hovertemplate=f"{method}: {hover}", **style
+    )

@@ -23,11 +23,15 @@ def by_layer(
     """
     depth, heads = values.shape
     places = head_places(depth, heads)
-    marked = [chosen in ((layer, head), (layer, None)) for layer in range(depth) for head in range(heads)]
+    marked = [
+        chosen in ((layer, head), (layer, None)) for layer in range(depth) for head in range(heads)
+    ]
     figure = blank(
         height,
         top=8,
-        x=axis("Layer", tickvals=list(range(1, depth + 1)), range=[0.5, depth + 0.5], showgrid=False),
+        x=axis(
+            "Layer", tickvals=list(range(1, depth + 1)), range=[0.5, depth + 0.5], showgrid=False
+        ),
         y=axis(title, rangemode="tozero"),
         showlegend=False,
     )
@@ -66,7 +70,9 @@ def head_at(x: float, heads: int) -> tuple[int, int]:
     return layer - 1, round(((x - layer) / SPREAD + 0.5) * heads - 0.5)
 
 
-def head_map(values: np.ndarray, unit: str, signed: bool, off: set[tuple[int, int]], height: int) -> go.Figure:
+def head_map(
+    values: np.ndarray, unit: str, signed: bool, off: set[tuple[int, int]], height: int
+) -> go.Figure:
     """A square for each head, layers down and heads across; those switched off (layer, head, from 0) are crossed.
 
     Args:

@@ -9,7 +9,11 @@ CELL = 40  # pixels a row
 
 
 def numbers(
-    matrix: np.ndarray, row: int | None = None, signed: bool = False, decimals: int = 2, most: float | None = None
+    matrix: np.ndarray,
+    row: int | None = None,
+    signed: bool = False,
+    decimals: int = 2,
+    most: float | None = None,
 ) -> go.Figure:
     """A matrix with its numbers in it (minus infinity as such, without color); one row may be framed.
 
@@ -49,7 +53,14 @@ def numbers(
     )
     if row is not None:
         right = matrix.shape[1] + 0.5
-        figure.add_shape(type="rect", x0=0.5, x1=right, y0=row + 0.5, y1=row + 1.5, line={"color": MARK, "width": 3})
+        figure.add_shape(
+            type="rect",
+            x0=0.5,
+            x1=right,
+            y0=row + 0.5,
+            y1=row + 1.5,
+            line={"color": MARK, "width": 3},
+        )
     return figure
 
 
@@ -63,7 +74,9 @@ def shades(matrix: np.ndarray, height: int, cuts: int = 1) -> go.Figure:
     """A matrix too large to read, as signed colors; lines between its columns cut it into so many equal parts."""
     most = float(np.abs(matrix).max()) or 1.0
     plain = {"showgrid": False, "fixedrange": True}
-    down = axis(autorange="reversed", tickvals=[0, len(matrix) - 1], ticktext=[1, len(matrix)], **plain)
+    down = axis(
+        autorange="reversed", tickvals=[0, len(matrix) - 1], ticktext=[1, len(matrix)], **plain
+    )
     across = axis(tickvals=[0, matrix.shape[1] - 1], ticktext=[1, matrix.shape[1]], **plain)
     hover = "row %{y}, column %{x}: %{z:.3f}<extra></extra>"
     figure = blank(height, top=8, x=across, y=down).add_heatmap(

@@ -25,7 +25,10 @@ def picture(image: np.ndarray, height: int, top: int = 8) -> go.Figure:
     hidden = {"visible": False, "showgrid": False, "fixedrange": True, "constrain": "domain"}
     rows, columns = image.shape[:2]
     figure = blank(
-        height, top, x=axis(range=[0, columns], **hidden), y=axis(range=[rows, 0], scaleanchor="x", **hidden)
+        height,
+        top,
+        x=axis(range=[0, columns], **hidden),
+        y=axis(range=[rows, 0], scaleanchor="x", **hidden),
     )
     return figure.add_image(source=to_source(image), x0=0.5, y0=0.5, hoverinfo="skip")
 
@@ -82,5 +85,12 @@ def sheet(images: np.ndarray, columns: int, chosen: int | None, height: int) -> 
     clickable(figure, np.zeros((rows, columns)), CELL, hoverinfo="none")
     if chosen is not None:
         top, left = chosen // columns * CELL, chosen % columns * CELL
-        figure.add_shape(type="rect", x0=left, x1=left + CELL, y0=top, y1=top + CELL, line={"color": MARK, "width": 3})
+        figure.add_shape(
+            type="rect",
+            x0=left,
+            x1=left + CELL,
+            y0=top,
+            y1=top + CELL,
+            line={"color": MARK, "width": 3},
+        )
     return figure

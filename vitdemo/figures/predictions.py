@@ -6,7 +6,9 @@ import plotly.graph_objects as go
 from .style import NEUTRAL, RIGHT, SEQUENTIAL, WRONG, axis, blank
 
 
-def top_classes(probabilities: np.ndarray, classes: tuple[str, ...], label: int | None, count: int = 5) -> go.Figure:
+def top_classes(
+    probabilities: np.ndarray, classes: tuple[str, ...], label: int | None, count: int = 5
+) -> go.Figure:
     """Bars of the most probable classes, the first on top.
 
     Args:
@@ -33,7 +35,11 @@ def top_classes(probabilities: np.ndarray, classes: tuple[str, ...], label: int 
 
 
 def before_and_after(
-    before: np.ndarray, after: np.ndarray, classes: tuple[str, ...], label: int | None, count: int = 5
+    before: np.ndarray,
+    after: np.ndarray,
+    classes: tuple[str, ...],
+    label: int | None,
+    count: int = 5,
 ) -> go.Figure:
     """Two bars for each of the classes that are most probable before or after, pale before and full after.
 
@@ -48,8 +54,13 @@ def before_and_after(
     names = [classes[k] + (" ✓" if k == label else "") for k in order]
     colors = [RIGHT if k == label else NEUTRAL for k in order]
     share = axis("Probability", range=[0, 1.15], tickvals=[0, 0.5, 1], tickformat=".0%")
-    figure = blank(300, x=share, y=axis(showgrid=False), bargap=0.25, bargroupgap=0.05, showlegend=False)
-    for values, name, opacity in ((after, "after", 1.0), (before, "before", 0.4)):  # drawn from below
+    figure = blank(
+        300, x=share, y=axis(showgrid=False), bargap=0.25, bargroupgap=0.05, showlegend=False
+    )
+    for values, name, opacity in (
+        (after, "after", 1.0),
+        (before, "before", 0.4),
+    ):  # drawn from below
         figure.add_bar(
             x=values[order],
             y=names,
@@ -72,7 +83,10 @@ def confusion(matrix: np.ndarray, classes: tuple[str, ...]) -> go.Figure:
         [f'<span style="color:{color}">{count}</span>' for count, color in zip(*row, strict=True)]
         for row in zip(matrix, readable, strict=True)
     ]
-    called, is_ = axis("Called", tickangle=-45, showgrid=False), axis("Is", autorange="reversed", showgrid=False)
+    called, is_ = (
+        axis("Called", tickangle=-45, showgrid=False),
+        axis("Is", autorange="reversed", showgrid=False),
+    )
     return blank(420, x=called, y=is_).add_heatmap(
         z=matrix,
         x=list(classes),

@@ -7,7 +7,11 @@ from .style import MARK, NEUTRAL, RIGHT, VALIDATION, axis, blank
 
 
 def growth(
-    epochs: list[float], probabilities: dict[str, np.ndarray], accuracy: list[float], chosen: int, height: int
+    epochs: list[float],
+    probabilities: dict[str, np.ndarray],
+    accuracy: list[float],
+    chosen: int,
+    height: int,
 ) -> go.Figure:
     """Lines over the moments of a training, as far apart as they come, the chosen moment marked.
 

@@ -22,7 +22,9 @@ def axis(title: str = "", **more) -> dict:
     return plain | {"title": {"text": title, "standoff": 6}} | more
 
 
-def blank(height: int, top: int = 30, x: dict | None = None, y: dict | None = None, **more) -> go.Figure:
+def blank(
+    height: int, top: int = 30, x: dict | None = None, y: dict | None = None, **more
+) -> go.Figure:
     """A figure to add traces to, all of its layout given at once: each update afterwards takes Plotly milliseconds.
 
     Args:

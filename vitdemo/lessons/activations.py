@@ -77,7 +77,9 @@ def residual_norms(model: VisionTransformer, images: Tensor) -> ResidualNorms:
     def norms(tensors: list[Tensor]) -> list[float]:
         return [float(tensor.norm(dim=-1).mean()) for tensor in tensors]
 
-    return ResidualNorms(norms(trace.tokens), norms(trace.attention_updates), norms(trace.mlp_updates))
+    return ResidualNorms(
+        norms(trace.tokens), norms(trace.attention_updates), norms(trace.mlp_updates)
+    )
 
 
 def without_norm1(model: VisionTransformer) -> VisionTransformer:

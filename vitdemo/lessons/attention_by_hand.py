@@ -39,7 +39,9 @@ def attention_steps(q: np.ndarray, k: np.ndarray, v: np.ndarray, divisor: float)
 
 def softmax(rows: np.ndarray) -> np.ndarray:
     """e^x of each number, divided by the sum of its row."""
-    powers = np.exp(rows - rows.max(axis=-1, keepdims=True))  # less the largest, so that none overflows
+    powers = np.exp(
+        rows - rows.max(axis=-1, keepdims=True)
+    )  # less the largest, so that none overflows
     return powers / powers.sum(axis=-1, keepdims=True)
 
 
@@ -49,9 +51,15 @@ def read_matrix(text: str, rows: int, columns: int) -> np.ndarray:
     Raises:
         ConfigError: too few or too many, or not numbers.
     """
-    lines = [line.replace(",", " ").split() for line in text.replace(";", "\n").splitlines() if line.strip()]
+    lines = [
+        line.replace(",", " ").split()
+        for line in text.replace(";", "\n").splitlines()
+        if line.strip()
+    ]
     if len(lines) != rows or any(len(line) != columns for line in lines):
-        raise ConfigError(f"Write {rows} lines of {columns} numbers each, with spaces between, such as 1 0 -0.5.")
+        raise ConfigError(
+            f"Write {rows} lines of {columns} numbers each, with spaces between, such as 1 0 -0.5."
+        )
     try:
         matrix = np.array([[float(word) for word in line] for line in lines])
     except ValueError as error:
@@ -67,11 +75,17 @@ class Scaling:
 
     dims: tuple[int, ...]
     spread: np.ndarray  # standard deviation of the scores; sqrt(d_k) is expected
-    largest: np.ndarray  # mean over rows of the largest weight; 1 / T would be even, 1 is all on one token
-    gradient: np.ndarray  # median over rows of the size (Frobenius norm) of the weights' derivative by the query
+    largest: (
+        np.ndarray
+    )  # mean over rows of the largest weight; 1 / T would be even, 1 is all on one token
+    gradient: (
+        np.ndarray
+    )  # median over rows of the size (Frobenius norm) of the weights' derivative by the query
 
 
-def scaling(dims: tuple[int, ...], scaled: bool, tokens: int = 4, rows: int = QUERIES, seed: int = 0) -> Scaling:
+def scaling(
+    dims: tuple[int, ...], scaled: bool, tokens: int = 4, rows: int = QUERIES, seed: int = 0
+) -> Scaling:
     """Draw queries and keys with mean 0 and variance 1 (Vaswani et al. 2017, section 3.2.1, footnote 4).
 
     Args:
@@ -90,7 +104,9 @@ def scaling(dims: tuple[int, ...], scaled: bool, tokens: int = 4, rows: int = QU
         weights = softmax(scores / divisor)
         spread.append(scores.std())
         largest.append(weights.max(axis=-1).mean())
-        jacobian = weights[:, :, None] * (np.eye(tokens) - weights[:, None])  # d weights_i / d scores_j
+        jacobian = weights[:, :, None] * (
+            np.eye(tokens) - weights[:, None]
+        )  # d weights_i / d scores_j
         by_query = jacobian @ k / divisor  # (rows, tokens, d_k)
         gradient.append(np.median(np.linalg.norm(by_query, axis=(1, 2))))
     return Scaling(dims, np.array(spread), np.array(largest), np.array(gradient))
@@ -107,10 +123,17 @@ def heads_by_hand(attention: Attention, x: torch.Tensor) -> tuple[np.ndarray, np
     Returns:
         The weights of each head (H, T, T), and the heads' outputs joined and projected (T, D).
     """
-    q, k, v = (attention.qkv.weight @ x.T + attention.qkv.bias[:, None]).numpy().T.reshape(len(x), 3, -1).swapaxes(0, 1)
+    q, k, v = (
+        (attention.qkv.weight @ x.T + attention.qkv.bias[:, None])
+        .numpy()
+        .T.reshape(len(x), 3, -1)
+        .swapaxes(0, 1)
+    )
     d_k = q.shape[1] // attention.num_heads
     parts = [slice(head * d_k, (head + 1) * d_k) for head in range(attention.num_heads)]
-    each = [attention_steps(q[:, part], k[:, part], v[:, part], 1 / attention.scale) for part in parts]
+    each = [
+        attention_steps(q[:, part], k[:, part], v[:, part], 1 / attention.scale) for part in parts
+    ]
     joined = np.concatenate([steps.output for steps in each], axis=1)
     projected = joined @ attention.proj.weight.numpy().T + attention.proj.bias.numpy()
     return np.stack([steps.weights for steps in each]), projected

@@ -12,25 +12,43 @@ from ..training.loop import EpochEnd, train
 from ..training.metrics import compute_metrics
 
 Recipe = tuple[ModelConfig, TrainConfig]
-_PLAIN = (ModelConfig(depth=4), TrainConfig(train_images=300, validation_images=500, epochs=20, batch_size=32))
+_PLAIN = (
+    ModelConfig(depth=4),
+    TrainConfig(train_images=300, validation_images=500, epochs=20, batch_size=32),
+)
 _BY_HEART = replace(
-    _PLAIN[1], validation_images=1000, epochs=36, learning_rate=2e-3, schedule="cosine", warmup_epochs=2.0
+    _PLAIN[1],
+    validation_images=1000,
+    epochs=36,
+    learning_rate=2e-3,
+    schedule="cosine",
+    warmup_epochs=2.0,
 )
 _LISTING = (PRESETS["annotation"][0], replace(PRESETS["annotation"][1], validation_images=500))
 CURE = {"augmentation": "flip", "jitter": 0.3, "cutout": 8, "cutmix": 0.3}
 
 
-def _against(first: str, second: str, base: Recipe, model: dict | None = None, training: dict | None = None) -> dict:
-    return {first: base, second: (replace(base[0], **(model or {})), replace(base[1], **(training or {})))}
+def _against(
+    first: str, second: str, base: Recipe, model: dict | None = None, training: dict | None = None
+) -> dict:
+    return {
+        first: base,
+        second: (replace(base[0], **(model or {})), replace(base[1], **(training or {}))),
+    }
 
 
 PAIRS = {  # what is compared: two names, each with its recipe
     "decay": _against("Adam, L2", "AdamW, decoupled", _LISTING, training={"optimizer": "adamw"}),
     "dropout": _against("no dropout", "dropout 0.3", _PLAIN, model={"dropout": 0.3}),
     "augmentation": _against(
-        "as they are", "flipped and shifted", _PLAIN, training={"augmentation": "flip_and_translate", "jitter": 0.2}
+        "as they are",
+        "flipped and shifted",
+        _PLAIN,
+        training={"augmentation": "flip_and_translate", "jitter": 0.2},
     ),
-    "by heart": _against("as they are", "never twice the same", (_PLAIN[0], _BY_HEART), training=CURE),
+    "by heart": _against(
+        "as they are", "never twice the same", (_PLAIN[0], _BY_HEART), training=CURE
+    ),
 }
 
 

@@ -27,7 +27,9 @@ class Reverser(nn.Module):
         self.embed = nn.Embedding(DIGITS + 1, WIDTH)
         self.read_places = nn.Parameter(torch.randn(LENGTH, WIDTH) / 2)
         self.write_places = nn.Parameter(torch.randn(LENGTH, WIDTH) / 2)
-        self.transformer = nn.Transformer(WIDTH, HEADS, 1, 1, 2 * WIDTH, dropout=0.0, batch_first=True)
+        self.transformer = nn.Transformer(
+            WIDTH, HEADS, 1, 1, 2 * WIDTH, dropout=0.0, batch_first=True
+        )
         self.head = nn.Linear(WIDTH, DIGITS)
         self.register_buffer("mask", nn.Transformer.generate_square_subsequent_mask(LENGTH))
 
@@ -48,7 +50,9 @@ def learn_to_reverse(steps: int = STEPS, seed: int = 0) -> tuple[Reverser, list[
     Returns:
         it, and the share of digits that were right in each step, of BATCH sequences that it saw for the first time.
     """
-    with torch.random.fork_rng():  # nn.Transformer draws its weights from the generator of the whole process
+    with (
+        torch.random.fork_rng()
+    ):  # nn.Transformer draws its weights from the generator of the whole process
         torch.manual_seed(seed)
         model = Reverser()
     generator = torch.Generator().manual_seed(seed)

@@ -68,5 +68,7 @@ def saved_bytes(model: VisionTransformer, images: Tensor) -> int:
 
     with saved_tensors_hooks(save, lambda tensor: tensor):
         model(images)
-    storages = (tensor.untyped_storage() for pointer, tensor in saved.items() if pointer not in weights)
+    storages = (
+        tensor.untyped_storage() for pointer, tensor in saved.items() if pointer not in weights
+    )
     return sum(storage.nbytes() for storage in storages)

@@ -29,7 +29,9 @@ class Cost:
 
 
 @torch.no_grad()
-def attention_costs(config: ModelConfig, patch_sizes: tuple[int, ...], repeats: int = 9) -> list[Cost]:
+def attention_costs(
+    config: ModelConfig, patch_sizes: tuple[int, ...], repeats: int = 9
+) -> list[Cost]:
     """Measure attention over the tokens of several patch sizes, in turns, on this machine now.
 
     Args:
@@ -66,7 +68,9 @@ def hunger() -> Iterator[tuple[str, int, float]]:
     for images in HUNGRY:
         for kind, preset in KINDS.items():
             model_config, recipe = PRESETS[preset]
-            changed = replace(recipe, train_images=images, epochs=max(1, SEEN // images), warmup_epochs=0.0)
+            changed = replace(
+                recipe, train_images=images, epochs=max(1, SEEN // images), warmup_epochs=0.0
+            )
             data = load_cifar10(images, HUNGRY_TEST)
             model = VisionTransformer(model_config, seed=0)
             for _ in train(model, replace(data, validation=data.validation[:1]), changed):

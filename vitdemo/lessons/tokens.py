@@ -63,5 +63,7 @@ def position_similarity(model: VisionTransformer, patch: int) -> Tensor:
     """
     side = model.config.grid_size
     positions = model.pos_embed[0, model.config.has_cls :]
-    positions = positions - positions.mean(dim=0)  # what all have in common says nothing of the place
+    positions = positions - positions.mean(
+        dim=0
+    )  # what all have in common says nothing of the place
     return F.cosine_similarity(positions, positions[patch], dim=1).reshape(side, side)

@@ -13,7 +13,9 @@ from ..files import write_atomically
 from ..model import VisionTransformer
 
 
-def save_checkpoint(path: str | Path, model: VisionTransformer, card: dict | None = None, half: bool = False) -> None:
+def save_checkpoint(
+    path: str | Path, model: VisionTransformer, card: dict | None = None, half: bool = False
+) -> None:
     """Write weights, configuration and card to `path`; a kill leaves the old file or the new one.
 
     Args:
@@ -25,7 +27,10 @@ def save_checkpoint(path: str | Path, model: VisionTransformer, card: dict | Non
     header = {"model": json.dumps(asdict(model.config)), "card": json.dumps(card or {})}
     tensors = {name: tensor.detach().contiguous() for name, tensor in model.state_dict().items()}
     if half:
-        tensors = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
+        tensors = {
+            name: tensor.half() if tensor.is_floating_point() else tensor
+            for name, tensor in tensors.items()
+        }
     write_atomically(path, save(tensors, header))
 
 
@@ -59,14 +64,18 @@ def read_header(path: str | Path) -> tuple[ModelConfig, dict]:
     """
     path = Path(path)
     if not path.is_file():
-        raise ConfigError(f"There is no checkpoint {path.name}: give the path of a .safetensors file.")
+        raise ConfigError(
+            f"There is no checkpoint {path.name}: give the path of a .safetensors file."
+        )
     return _read_header(path, path.stat().st_mtime_ns)
 
 
 @lru_cache(maxsize=256)  # a page lists some twenty checkpoints at each click
 def _read_header(path: Path, changed: int) -> tuple[ModelConfig, dict]:
     with path.open("rb") as file:
-        start = file.read(9)  # of a safetensors file: the length of its header, then the header, which is JSON
+        start = file.read(
+            9
+        )  # of a safetensors file: the length of its header, then the header, which is JSON
     if start[8:] != b"{" and (start[:2] == b"PK" or start[:1] == b"\x80"):
         raise ConfigError(
             f"{path.name} is a pickle, which can run any code when it is opened: use a .safetensors file."
@@ -79,7 +88,9 @@ def _read_header(path: Path, changed: int) -> tuple[ModelConfig, dict]:
             f"{path.name} is not a whole safetensors file ({error}): it may be cut off, so copy it again."
         ) from error
     try:
-        return config_from_dict(ModelConfig, json.loads(header["model"])), json.loads(header.get("card", "{}"))
+        return config_from_dict(ModelConfig, json.loads(header["model"])), json.loads(
+            header.get("card", "{}")
+        )
     except (KeyError, json.JSONDecodeError, RecursionError) as error:
         raise ConfigError(
             f"{path.name} does not say what model it holds: use a file written by save_checkpoint."

@@ -28,7 +28,8 @@ def model_card(run: Run, model: VisionTransformer) -> dict:
         "command": command(run),
         "machine": f"{processor()}, {run.threads} threads",
         "test": compute_metrics(logits, test.labels) | {"images": len(test), "by_class": by_class},
-        "sample": compute_metrics(logits[:few], test.labels[:few]) | {"images": min(few, len(test))},
+        "sample": compute_metrics(logits[:few], test.labels[:few])
+        | {"images": min(few, len(test))},
     }
 
 
@@ -39,7 +40,9 @@ def command(run: Run) -> str:
     for name, configs in PRESETS.items():
         preset = asdict(configs[0]) | asdict(configs[1])
         options[name] = [
-            f"--{field.replace('_', '-')} {value}" for field, value in wanted.items() if preset[field] != value
+            f"--{field.replace('_', '-')} {value}"
+            for field, value in wanted.items()
+            if preset[field] != value
         ]
     nearest = min(options, key=lambda name: len(options[name]))
     return " ".join(["python -m vitdemo train --preset", nearest, *options[nearest]])

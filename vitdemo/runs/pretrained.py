@@ -18,7 +18,9 @@ from .checkpoint import save_checkpoint
 
 
 def _shape(patch_size: int, embed_dim: int, depth: int, num_heads: int) -> ModelConfig:
-    return ModelConfig(224, patch_size, num_classes=1000, embed_dim=embed_dim, depth=depth, num_heads=num_heads)
+    return ModelConfig(
+        224, patch_size, num_classes=1000, embed_dim=embed_dim, depth=depth, num_heads=num_heads
+    )
 
 
 PRETRAINED = {  # the name in torchvision, and the shape (Dosovitskiy et al. 2021, Table 1)
@@ -84,7 +86,9 @@ def fetch_weights(name: str) -> None:
     path, own = download_file(name), _weights(name)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        torch.hub.download_url_to_file(own.url, str(path), path.stem.rsplit("-", 1)[1], progress=False)
+        torch.hub.download_url_to_file(
+            own.url, str(path), path.stem.rsplit("-", 1)[1], progress=False
+        )
         theirs = models.get_model(name)
         theirs.load_state_dict(torch.load(path, weights_only=True))
     except (OSError, RuntimeError, EOFError, ValueError, UnpicklingError) as error:
@@ -123,7 +127,11 @@ def from_torchvision(theirs: nn.Module) -> VisionTransformer:
         ours, block = f"blocks.{layer}", f"encoder.layers.encoder_layer_{layer}"
         names |= {f"{ours}.{mine}": f"{block}.{its}" for mine, its in BLOCK_NAMES.items()}
     weights = theirs.state_dict()
-    renamed = {f"{mine}.{part}": weights[f"{its}.{part}"] for mine, its in names.items() for part in ("weight", "bias")}
+    renamed = {
+        f"{mine}.{part}": weights[f"{its}.{part}"]
+        for mine, its in names.items()
+        for part in ("weight", "bias")
+    }
     renamed |= {"cls_token": weights["class_token"], "pos_embed": weights["encoder.pos_embedding"]}
     for layer in range(config.depth):
         for part in ("weight", "bias"):
@@ -162,5 +170,7 @@ def crop(name: str, picture: Tensor) -> Tensor:
     from torchvision.transforms import functional
 
     own = _weights(name).transforms()
-    scaled = functional.resize(picture, own.resize_size, interpolation=own.interpolation, antialias=own.antialias)
+    scaled = functional.resize(
+        picture, own.resize_size, interpolation=own.interpolation, antialias=own.antialias
+    )
     return functional.center_crop(scaled, own.crop_size)

@@ -42,9 +42,7 @@ class Run:
     threads: int = 0  # of torch, in its last epoch
     message: str = ""  # why it failed
     history: tuple[dict, ...] = ()  # a record for each epoch, as made by `epoch_record`
-    origin: str = (
-        "local"  # "local": trained here; "shipped" with the app; "imagenet": torchvision's, trained on ImageNet
-    )
+    origin: str = "local"  # "local": trained here; "shipped" with the app; "imagenet": torchvision's, trained on ImageNet
     classes: tuple[str, ...] = CLASSES  # what its outputs stand for
 
     @property
@@ -138,20 +136,28 @@ def load_run(run_id: str) -> Run:
         ConfigError: there is none, or its files are damaged.
     """
     if not ID.fullmatch(run_id):
-        raise ConfigError(f"{run_id[:40]!r} is not the id of a run. An id looks like 20260131-120000-0a1b2c.")
+        raise ConfigError(
+            f"{run_id[:40]!r} is not the id of a run. An id looks like 20260131-120000-0a1b2c."
+        )
     folder = runs_folder() / run_id
     if not (folder / "config.json").is_file():
         raise ConfigError(f"There is no run {run_id} on this machine. Choose one from the list.")
     try:
         config = json.loads((folder / "config.json").read_text())
-        history = tuple(json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines())
+        history = tuple(
+            json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()
+        )
         model = config_from_dict(ModelConfig, config["model"])
         training = config_from_dict(TrainConfig, _renamed(config["training"]))
         if config["state"] not in STATES or not all(set(record) >= RECORD for record in history):
             raise ValueError("not as a run is written")
-        return Run(run_id, model, training, config["state"], config["threads"], config["message"], history)
+        return Run(
+            run_id, model, training, config["state"], config["threads"], config["message"], history
+        )
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ConfigError(f"The files of run {run_id} are damaged ({error}). Delete its folder.") from error
+        raise ConfigError(
+            f"The files of run {run_id} are damaged ({error}). Delete its folder."
+        ) from error
 
 
 def _renamed(training: dict) -> dict:
@@ -181,7 +187,9 @@ def shipped_runs() -> list[Run]:
             model, card = read_header(path)
             training = config_from_dict(TrainConfig, card["training"])
             history = tuple(card["history"])
-            runs.append(Run(path.stem, model, training, "finished", card["threads"], "", history, "shipped"))
+            runs.append(
+                Run(path.stem, model, training, "finished", card["threads"], "", history, "shipped")
+            )
         except (ConfigError, KeyError, TypeError):  # made by somebody else
             continue
     return runs
@@ -211,6 +219,8 @@ def load_weights(run: Run) -> VisionTransformer:
         ConfigError: it has no weights yet, or they are damaged.
     """
     if not run.has_weights:
-        raise ConfigError(f"Run {run.id} has no weights yet. They are saved at the end of each epoch.")
+        raise ConfigError(
+            f"Run {run.id} has no weights yet. They are saved at the end of each epoch."
+        )
     model, _ = load_checkpoint(run.weights)
     return model

@@ -8,7 +8,9 @@ from ..config import TrainConfig
 from ..data.cifar10 import normalize
 
 SHIFT = 4  # pixels that `flip_and_translate` moves an image at most, each way
-LUMA = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)  # how bright red, green and blue look (ITU-R BT.601)
+LUMA = torch.tensor([0.299, 0.587, 0.114]).view(
+    1, 3, 1, 1
+)  # how bright red, green and blue look (ITU-R BT.601)
 
 
 def augment(
@@ -56,7 +58,9 @@ def move(images: Tensor, kind: str, generator: torch.Generator) -> Tensor:
     top, left = torch.randint(0, 2 * SHIFT + 1, (2, B, 1), generator=generator)
     rows = (top + torch.arange(H))[:, None, :, None]  # (B, 1, H, 1)
     columns = (left + torch.arange(W))[:, None, None, :]  # (B, 1, 1, W)
-    return padded[torch.arange(B)[:, None, None, None], torch.arange(C)[:, None, None], rows, columns]
+    return padded[
+        torch.arange(B)[:, None, None, None], torch.arange(C)[:, None, None], rows, columns
+    ]
 
 
 def jitter(images: Tensor, strength: float, generator: torch.Generator) -> Tensor:

@@ -62,7 +62,9 @@ class EpochEnd:
 Event = BatchEnd | ValidationBatchEnd | EpochEnd
 
 
-def train(model: VisionTransformer, data: Data, config: TrainConfig, state_file: Path | None = None) -> Iterator[Event]:
+def train(
+    model: VisionTransformer, data: Data, config: TrainConfig, state_file: Path | None = None
+) -> Iterator[Event]:
     """Train `model` in place and yield what happens (the paper, section 1.5.2).
 
     The same seed, model, data, precision and number of torch threads give the same numbers to the bit. Leaving the loop
@@ -97,11 +99,15 @@ def train(model: VisionTransformer, data: Data, config: TrainConfig, state_file:
             validation_metrics = yield from validate(state, data.validation, replicas)
             seconds = time.perf_counter() - started
             yield EpochEnd(state.epoch, train_metrics, validation_metrics, seconds, speed)
-            if state_file:  # only now, when the caller has kept the epoch: a kill in between repeats it
+            if (
+                state_file
+            ):  # only now, when the caller has kept the epoch: a kill in between repeats it
                 save_state(state_file, state)
 
 
-def train_epoch(state: TrainState, images: Split, replicas: Replicas) -> Generator[BatchEnd, None, tuple[dict, float]]:
+def train_epoch(
+    state: TrainState, images: Split, replicas: Replicas
+) -> Generator[BatchEnd, None, tuple[dict, float]]:
     """Take one optimizer step for each batch. Return the metrics and the images per second."""
     config, started = state.config, time.perf_counter()
     logits, labels, seen = [], [], 0
@@ -126,7 +132,9 @@ def train_epoch(state: TrainState, images: Split, replicas: Replicas) -> Generat
     return compute_metrics(torch.cat(logits), torch.cat(labels)), speed
 
 
-def validate(state: TrainState, images: Split, replicas: Replicas) -> Generator[ValidationBatchEnd, None, dict]:
+def validate(
+    state: TrainState, images: Split, replicas: Replicas
+) -> Generator[ValidationBatchEnd, None, dict]:
     """Classify the validation images, which the model never learns from. Return the metrics."""
     logits, batches = [], math.ceil(len(images) / VALIDATION_BATCH)
     for batch, outputs in enumerate(predict(state.ema_model, images, replicas.pool.map), start=1):
@@ -198,7 +206,9 @@ def check_fit(config: ModelConfig, split: Split) -> None:
 
 
 @torch.no_grad()
-def update_ema(ema_model: VisionTransformer, model: VisionTransformer, decay: float, step: int) -> None:
+def update_ema(
+    ema_model: VisionTransformer, model: VisionTransformer, decay: float, step: int
+) -> None:
     """Move the exponential moving average of the weights toward the model's (Polyak and Juditsky 1992).
 
     A decay of 0.99 averages about the last 100 steps. In the first steps it is smaller, to forget the random start.

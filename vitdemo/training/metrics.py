@@ -12,17 +12,26 @@ from torch.nn import functional as F
 warnings.filterwarnings("ignore", message="No (positive|negative) samples in targets")
 
 METRICS = {  # key: (name on a chart, what it says)
-    "loss": ("Loss", "Cross-entropy, the mean over images of −ln of the probability given to the right class."),
+    "loss": (
+        "Loss",
+        "Cross-entropy, the mean over images of −ln of the probability given to the right class.",
+    ),
     "accuracy": ("Accuracy", "The share of images whose most probable class is the right one."),
     "auroc": (
         "AUROC",
         "The chance that an image of a class gets a higher probability for it than an image of another class.",
     ),
     "f1": ("F1", "The harmonic mean of precision and recall, for each class."),
-    "precision": ("Precision", "Of the images that the model puts in a class, the share that belongs there."),
+    "precision": (
+        "Precision",
+        "Of the images that the model puts in a class, the share that belongs there.",
+    ),
     "recall": ("Recall", "Of the images that belong to a class, the share that the model finds."),
     "top1": ("Top-1 accuracy", "The same as accuracy: the right class comes first."),
-    "top5": ("Top-5 accuracy", "The share of images whose right class is among the five most probable."),
+    "top5": (
+        "Top-5 accuracy",
+        "The share of images whose right class is among the five most probable.",
+    ),
 }
 
 

@@ -12,7 +12,9 @@ def _unwrapped(method):
     """Return a method of torch's Adam without its outer wrapper; there must be no second one below it."""
     inner = method.__wrapped__
     if hasattr(inner, "__wrapped__"):
-        raise RuntimeError(f"torch {torch.__version__} wraps Adam.{inner.__name__} twice: see training/optimizer.py.")
+        raise RuntimeError(
+            f"torch {torch.__version__} wraps Adam.{inner.__name__} twice: see training/optimizer.py."
+        )
     return inner
 
 

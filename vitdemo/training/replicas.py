@@ -46,7 +46,9 @@ class Replicas:
     def _start_threads(self) -> None:
         self.threads = torch.get_num_threads()
         workers = min(self.threads, len(self.models))
-        self.pool = ThreadPoolExecutor(workers, "replica", torch.set_num_threads, (self.threads // workers,))
+        self.pool = ThreadPoolExecutor(
+            workers, "replica", torch.set_num_threads, (self.threads // workers,)
+        )
 
     def begin_epoch(self, epoch: int) -> torch.Generator:
         """Seed everything random in the epoch, so that a resumed run draws the same, and take the threads there are now.
@@ -69,18 +71,27 @@ class Replicas:
         """
         size = len(batch)
         shards = torch.arange(size).chunk(len(self.models))
-        pairs = list(zip(self.models, shards, strict=False))  # a last small batch may have fewer shards
-        work = [self.pool.submit(self.shard_gradients, model, batch[shard], size) for model, shard in pairs]
+        pairs = list(
+            zip(self.models, shards, strict=False)
+        )  # a last small batch may have fewer shards
+        work = [
+            self.pool.submit(self.shard_gradients, model, batch[shard], size)
+            for model, shard in pairs
+        ]
         losses, logits = zip(*(future.result() for future in work), strict=True)
         for replica, _ in pairs[1:]:
             for mine, its in zip(self.models[0].parameters(), replica.parameters(), strict=True):
                 mine.grad += its.grad
         return sum(losses), torch.cat(logits)
 
-    def shard_gradients(self, model: VisionTransformer, shard: Split, size: int) -> tuple[float, Tensor]:
+    def shard_gradients(
+        self, model: VisionTransformer, shard: Split, size: int
+    ) -> tuple[float, Tensor]:
         """Add up the loss of a shard, over the size of the whole batch, and compute its gradient."""
         model.train()
-        images, targets = augment(shard.images, shard.labels, model.config.num_classes, self.config, model.generator)
+        images, targets = augment(
+            shard.images, shard.labels, model.config.num_classes, self.config, model.generator
+        )
         with self._autocast():
             logits = model(images).float()
         smoothing = self.config.label_smoothing
@@ -91,7 +102,9 @@ class Replicas:
 
     def _autocast(self) -> torch.autocast:
         # Without its cache of converted weights, which all threads of the process would share.
-        return torch.autocast("cpu", torch.bfloat16, enabled=self.dtype == torch.bfloat16, cache_enabled=False)
+        return torch.autocast(
+            "cpu", torch.bfloat16, enabled=self.dtype == torch.bfloat16, cache_enabled=False
+        )
 
 
 def shards_of(batch_size: int) -> int:
@@ -110,4 +123,6 @@ def replica_of(model: VisionTransformer) -> VisionTransformer:
 
 
 def _seed(seed: int, epoch: int, shard: int) -> int:
-    return (seed * 1_000 + shard) * 10_000 + epoch  # fewer than 1,000 shards and 10,000 epochs: all differ
+    return (
+        seed * 1_000 + shard
+    ) * 10_000 + epoch  # fewer than 1,000 shards and 10,000 epochs: all differ

@@ -17,7 +17,9 @@ class TrainState:
     """Everything that changes while a model is trained."""
 
     model: VisionTransformer  # takes the optimizer's steps
-    ema_model: VisionTransformer  # the moving average of its weights; the model itself where none is kept
+    ema_model: (
+        VisionTransformer  # the moving average of its weights; the model itself where none is kept
+    )
     optimizer: torch.optim.Optimizer
     config: TrainConfig
     epoch: int = 0  # the current or last one, from 1
@@ -62,10 +64,16 @@ def load_state(path: Path, state: TrainState) -> None:
             state.ema_model.load_state_dict(saved["ema_model"])
             state.optimizer.load_state_dict(saved["optimizer"])
         state.epoch, state.step = saved["epoch"], saved["step"]
-    except Exception as error:  # torch names no errors for a damaged file, and they are of many kinds
-        raise ConfigError(f"{path.name} is not a complete training state. Start a new run.") from error
+    except (
+        Exception
+    ) as error:  # torch names no errors for a damaged file, and they are of many kinds
+        raise ConfigError(
+            f"{path.name} is not a complete training state. Start a new run."
+        ) from error
     if not fits:
-        raise ConfigError(f"{path.name} is the state of a run with other settings. Use those, or start a new run.")
+        raise ConfigError(
+            f"{path.name} is the state of a run with other settings. Use those, or start a new run."
+        )
 
 
 def _configs(state: TrainState) -> list[dict]:

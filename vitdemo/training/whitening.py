@@ -24,7 +24,9 @@ def whiten(model: VisionTransformer, images: Tensor) -> None:
         images: (N, C, H, W) uint8 training images.
     """
     conv = model.patch_embed.convs[0] if model.config.stem == "conv" else model.patch_embed.proj
-    seen = F.unfold(normalize(images[:IMAGES]), conv.kernel_size, stride=conv.stride)  # (N, C * P * P, places)
+    seen = F.unfold(
+        normalize(images[:IMAGES]), conv.kernel_size, stride=conv.stride
+    )  # (N, C * P * P, places)
     seen = seen.transpose(1, 2).flatten(0, 1)  # (N * places, C * P * P)
     covariance = torch.cov(seen.T, correction=min(1, len(seen) - 1))  # 0 of a single patch
     variances, components = torch.linalg.eigh(covariance)  # ascending; a component is a column

@@ -15,7 +15,9 @@ from ..figures.style import MARK
 from .presentation import scale
 
 # Registered for its files only: the browser fetches plotly.min.js, out of the plotly package, once and keeps it.
-_FILES = st.components.v1.declare_component("plotly_files", path=str(Path(plotly.__file__).parent / "package_data"))
+_FILES = st.components.v1.declare_component(
+    "plotly_files", path=str(Path(plotly.__file__).parent / "package_data")
+)
 DRAWN = "drawn"  # in the session: key -> alternative text and figure
 _SCRIPT = f"component/{_FILES.name}/plotly.min.js"
 _charts = st.components.v2.component(
@@ -68,11 +70,18 @@ def chart(
 
     # In a list or a mapping, Streamlit would look for a dataframe, and load pandas for it.
     charts = ({"figure": figure.to_json(), "alt": alt},)
-    data = {"charts": charts, "script": _SCRIPT, "clickable": on_click is not None, "scale": scale()}
+    data = {
+        "charts": charts,
+        "script": _SCRIPT,
+        "clickable": on_click is not None,
+        "scale": scale(),
+    }
     if tokens:
         data["tokens"] = (asdict(tokens) | {"color": MARK},)
     height = round(figure.layout.height * scale())
-    _charts(key=key, data=data, height=height, on_clicked_change=clicked if on_click else lambda: None)
+    _charts(
+        key=key, data=data, height=height, on_clicked_change=clicked if on_click else lambda: None
+    )
 
 
 def forget_drawn() -> None:

@@ -50,7 +50,9 @@ def fitted(run: Run, original: Image.Image, name: str, shows: str = "") -> Pictu
         image = crop(run.id, torch.from_numpy(np.asarray(original).copy()).permute(2, 0, 1))
     else:
         image = to_model_input(original, run.model.image_size)
-    return Picture(image, run.classes.index(shows) if shows in run.classes else None, name, shows, original)
+    return Picture(
+        image, run.classes.index(shows) if shows in run.classes else None, name, shows, original
+    )
 
 
 def choose_picture(run: Run) -> Picture:
@@ -102,7 +104,9 @@ def _own(source: str, run: Run) -> Picture | None:
     try:
         picture, notes = read_picture(file.getvalue())
     except ConfigError as error:
-        st.error(f"{error} Until then the validation image is shown.", icon=":material/broken_image:")
+        st.error(
+            f"{error} Until then the validation image is shown.", icon=":material/broken_image:"
+        )
         return None
     for note in notes:
         st.caption(note)
@@ -112,7 +116,11 @@ def _own(source: str, run: Run) -> Picture | None:
 def _from_validation(run: Run, pickable: bool) -> Picture:
     if pickable:
         split = validation_split(run)
-        _pick(split, split.labels.numpy(), probabilities_of(run).argmax(axis=1) if run.sees_own_classes else None)
+        _pick(
+            split,
+            split.labels.numpy(),
+            probabilities_of(run).argmax(axis=1) if run.sees_own_classes else None,
+        )
         if not run.sees_own_classes:
             st.caption(
                 "Photographs of CIFAR-10, scaled up from 32 pixels: blurred for such a model. Try one of your own."
@@ -162,7 +170,9 @@ def _pick(split: Split, labels: np.ndarray, predicted: np.ndarray | None) -> Non
     of_picture = int(np.searchsorted(found, picture)) // per_page + 1 if picture in found else 1
     page = 1
     if pages > 1:
-        page = st.pagination(pages, default=of_picture, key=f"page-{kind}-{answers}-{pages}", width="stretch")
+        page = st.pagination(
+            pages, default=of_picture, key=f"page-{kind}-{answers}-{pages}", width="stretch"
+        )
     shown = found[(page - 1) * per_page : page * per_page]
     place = int(np.flatnonzero(shown == picture)[0]) if picture in shown else None
 
@@ -171,8 +181,15 @@ def _pick(split: Split, labels: np.ndarray, predicted: np.ndarray | None) -> Non
         if chosen < len(shown):
             st.session_state["picture"] = int(shown[chosen])
 
-    figure = sheet(split.images[shown].permute(0, 2, 3, 1).numpy(), SHEET_COLUMNS, place, height=270)
-    chart(figure, key="sheet", alt=f"{len(shown)} of {len(found)} validation images to choose from.", on_click=clicked)
+    figure = sheet(
+        split.images[shown].permute(0, 2, 3, 1).numpy(), SHEET_COLUMNS, place, height=270
+    )
+    chart(
+        figure,
+        key="sheet",
+        alt=f"{len(shown)} of {len(found)} validation images to choose from.",
+        on_click=clicked,
+    )
     st.caption(
         f"Click one of the {len(found):,} images that pass"
         + (". The framed one is shown." if place is not None else ".")

@@ -27,11 +27,19 @@ def title(text: str) -> None:
         st.title(text)
         _letters(key="letters", data={"scale": scale()}, width="content")
         help = f"Everything {SCALE:g} times as large, for a projector. It is in the address, too."
-        st.toggle("Large", st.session_state[url_state.LARGE], key="large-switch", help=help, on_change=_switched)
+        st.toggle(
+            "Large",
+            st.session_state[url_state.LARGE],
+            key="large-switch",
+            help=help,
+            on_change=_switched,
+        )
 
 
 def _switched() -> None:
-    st.session_state[url_state.LARGE] = st.session_state["large-switch"]  # the switch itself is another on each page
+    st.session_state[url_state.LARGE] = st.session_state[
+        "large-switch"
+    ]  # the switch itself is another on each page
 
 
 def scale() -> float:

@@ -30,7 +30,11 @@ def pick_run(label: str, to_ask: bool = False) -> Status | None:
     offered = {
         run_id: s
         for run_id, s in known.items()
-        if (s.run.origin == "imagenet" or s.run.has_weights if to_ask else s.run.origin != "imagenet")
+        if (
+            s.run.origin == "imagenet" or s.run.has_weights
+            if to_ask
+            else s.run.origin != "imagenet"
+        )
     }
     asked = st.session_state.get("run") or st.query_params.get("run")
     if asked and asked not in known:
@@ -40,7 +44,9 @@ def pick_run(label: str, to_ask: bool = False) -> Status | None:
     shown = asked if asked in offered else default_run(offered)
     st.session_state["run"] = asked if asked in known else shown
     if to_ask and st.session_state["run"] != shown:
-        st.info("Your run has no weights before the end of its first epoch. Until then another model is shown.")
+        st.info(
+            "Your run has no weights before the end of its first epoch. Until then another model is shown."
+        )
     names = {run_id: run_name(snapshot.run) for run_id, snapshot in offered.items()}
     # A picker for each choice and name. What an older one still sends, late, must not take back a newer choice.
     key, standing = f"run-{shown}-{names[shown]}", st.session_state["run"]
@@ -76,7 +82,9 @@ def run_name(run: Run) -> str:
         f"patch {run.model.patch_size}" + " (conv)" * (run.model.stem == "conv"),
     ]
     if run.origin == "imagenet":
-        return " · ".join([f"ImageNet ({run.id})" + ", not fetched yet" * (not run.has_weights), *parts])
+        return " · ".join(
+            [f"ImageNet ({run.id})" + ", not fetched yet" * (not run.has_weights), *parts]
+        )
     parts += [
         f"{run.training.train_images:,} images",
         f"{run.training.epochs} epochs",

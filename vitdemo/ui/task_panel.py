@@ -49,7 +49,9 @@ def task_panel(
                 key=f"start-{key[0]}",
                 help=help,
             )
-            st.button("Stop", on_click=tasks.stop, args=(key,), disabled=not running, key=f"stop-{key[0]}")
+            st.button(
+                "Stop", on_click=tasks.stop, args=(key,), disabled=not running, key=f"stop-{key[0]}"
+            )
     st.fragment(_watch, run_every=POLL_SECONDS if running else None)(key, unit, show, running)
 
 

@@ -24,7 +24,9 @@ def read_several(name: str, options) -> tuple:
     parts = [part for part in st.query_params.get(name, "").split(",") if part]
     for part in parts:
         if part not in by_text:
-            note(f"The address asks for {name}={part[:40]}, which is not offered: use some of {_offered(options)}.")
+            note(
+                f"The address asks for {name}={part[:40]}, which is not offered: use some of {_offered(options)}."
+            )
             break
     return tuple(dict.fromkeys(by_text[part] for part in parts if part in by_text))
 
@@ -73,4 +75,6 @@ def _offered(options) -> str:
     if isinstance(options, range) and len(options) > 2:
         steps = "" if options.step == 1 else f" in steps of {options.step}"
         return f"{options[0]} to {options[-1]}{steps}"
-    return ", ".join(f"{option:g}" if isinstance(option, float) else str(option) for option in options)
+    return ", ".join(
+        f"{option:g}" if isinstance(option, float) else str(option) for option in options
+    )

@@ -26,7 +26,9 @@ def make_sheet(records: bytes, count: int) -> tuple[Image.Image, str]:
     table = np.frombuffer(records, np.uint8).reshape(-1, 1 + 3 * 32 * 32)[:count]
     tiles = table[:, 1:].reshape(-1, COLUMNS, 3, 32, 32)  # rows, columns, C, H, W
     pixels = tiles.transpose(0, 3, 1, 4, 2).reshape(-1, COLUMNS * 32, 3)
-    return Image.fromarray(np.ascontiguousarray(pixels)), "".join(str(label) for label in table[:, 0])
+    return Image.fromarray(np.ascontiguousarray(pixels)), "".join(
+        str(label) for label in table[:, 0]
+    )
 
 
 def main(folder: Path) -> None:

@@ -25,7 +25,9 @@ SAMPLE = 200  # pictures
 MAP_HEIGHT = 280
 
 
-def show(run: Run, model: VisionTransformer, picture: Picture, before: np.ndarray, view: View) -> None:
+def show(
+    run: Run, model: VisionTransformer, picture: Picture, before: np.ndarray, view: View
+) -> None:
     """The picture with what is covered and cut, the answer before and after, and the heads to switch off."""
     off, covered, cut = (st.session_state[name] for name in ("off", "covered", "cut"))
     asks = tuple(range(model.config.num_tokens)) if view.token is None else (view.token,)
@@ -41,7 +43,9 @@ def show(run: Run, model: VisionTransformer, picture: Picture, before: np.ndarra
     _heads(run, model, view, off, cut, asks)
 
 
-def _edit(model: VisionTransformer, view: View, off: tuple, cut: tuple, asks: tuple[int, ...]) -> Edit:
+def _edit(
+    model: VisionTransformer, view: View, off: tuple, cut: tuple, asks: tuple[int, ...]
+) -> Edit:
     """What the session says, as an edit of the attention."""
     layers = range(model.config.depth) if st.session_state["where"] == "all" else [view.layer]
     edges = [(token, model.config.has_cls + patch) for token in asks for patch in cut]
@@ -62,7 +66,9 @@ def _covered(model: VisionTransformer, picture: Picture, patches: tuple[int, ...
     return cover(picture.image[None].float(), cells.reshape(1, side, side), model.config.patch_size)
 
 
-def _picture(model: VisionTransformer, changed: torch.Tensor, view: View, covered: tuple, cut: tuple) -> None:
+def _picture(
+    model: VisionTransformer, changed: torch.Tensor, view: View, covered: tuple, cut: tuple
+) -> None:
     shape = model.config
     side = shape.grid_size
     asking = view.asking(shape)
@@ -111,7 +117,9 @@ def _undo() -> None:
     st.session_state.update(off=(), covered=(), cut=())
 
 
-def _answers(before: np.ndarray, after: np.ndarray, classes: tuple[str, ...], label: int | None) -> None:
+def _answers(
+    before: np.ndarray, after: np.ndarray, classes: tuple[str, ...], label: int | None
+) -> None:
     first, then = classes[int(before.argmax())], classes[int(after.argmax())]
     st.markdown(f"**The model says {then}**" + ("" if first == then else f", before: {first}"))
     chart(
@@ -122,7 +130,9 @@ def _answers(before: np.ndarray, after: np.ndarray, classes: tuple[str, ...], la
     st.caption("Pale: before. Full: after." + " Green is the right class." * (label is not None))
 
 
-def _heads(run: Run, model: VisionTransformer, view: View, off: tuple, cut: tuple, asks: tuple) -> None:
+def _heads(
+    run: Run, model: VisionTransformer, view: View, off: tuple, cut: tuple, asks: tuple
+) -> None:
     st.subheader("Heads")
     key, pictures = run.version, pictures_of(run, SAMPLE)
     now = whole = _accuracy(key, model, run, None)

@@ -35,14 +35,22 @@ class View:
 
     def patch(self, model: ModelConfig) -> int | None:
         """The asking patch, counted from 0; None where CLS or all patches ask."""
-        return None if self.token is None or self.token < model.has_cls else self.token - model.has_cls
+        return (
+            None if self.token is None or self.token < model.has_cls else self.token - model.has_cls
+        )
 
     def asking(self, model: ModelConfig) -> str:
         """`CLS`, `all patches`, or where the asking patch lies."""
         return asker_name("all" if self.token is None else self.token, model)
 
 
-WIDTHS = {"layer": 6, "head": 6, "token": 8, "direction": 7, "colors": 7}  # of the controls, beside each other
+WIDTHS = {
+    "layer": 6,
+    "head": 6,
+    "token": 8,
+    "direction": 7,
+    "colors": 7,
+}  # of the controls, beside each other
 
 
 def choose_view(model: ModelConfig, wanted: tuple[str, ...]) -> View:
@@ -141,7 +149,9 @@ def _colors() -> tuple[float, bool, bool]:
 
 def _slide(label: str, key: str, options, explanation: str):
     if len(options) == 1:
-        st.selectbox(label, options, key=key, persist_state="session", help=explanation, disabled=True)
+        st.selectbox(
+            label, options, key=key, persist_state="session", help=explanation, disabled=True
+        )
         return options[0]
     return st.select_slider(label, options, key=key, persist_state="session", help=explanation)
 
@@ -196,7 +206,11 @@ def _patch_clicked(model: ModelConfig, view: View):
     side = model.grid_size
 
     def clicked(point: dict) -> None:
-        token = model.has_cls + int(point["y"] // model.patch_size) * side + int(point["x"] // model.patch_size)
+        token = (
+            model.has_cls
+            + int(point["y"] // model.patch_size) * side
+            + int(point["x"] // model.patch_size)
+        )
         st.session_state["token"] = askers(model)[0] if token == view.token else token
 
     return clicked
@@ -206,7 +220,11 @@ def _map(model: ModelConfig, picture: Picture, grid, view: View, scale) -> None:
     asking, patch = view.asking(model), view.patch(model)
     asking = asking if patch is None else f"the patch in {asking}"
     brightest = token_name(int(grid.argmax()), len(grid), cls=False)
-    what = f"Attention to {asking} from each patch" if view.given else f"Attention of {asking} over the patches"
+    what = (
+        f"Attention to {asking} from each patch"
+        if view.given
+        else f"Attention of {asking} over the patches"
+    )
     st.markdown(f"**Attention {'to' if view.given else 'of'} {asking}**")
     chart(
         overlay(picture.pixels, grid, model.patch_size, patch, view.strength, scale, view.smooth),
@@ -225,7 +243,9 @@ def _map(model: ModelConfig, picture: Picture, grid, view: View, scale) -> None:
     )
     shares = f"All patches together get {grid.sum():.0%}, CLS {1 - grid.sum():.0%}."
     even = f"Spread evenly, each patch would get {1 / grid.size:.3f}."
-    st.caption(f"Bright patches {told}. {compared} {'' if view.given else shares if model.has_cls else even}")
+    st.caption(
+        f"Bright patches {told}. {compared} {'' if view.given else shares if model.has_cls else even}"
+    )
 
 
 def _picture(model: ModelConfig, picture: Picture, view: View) -> None:
@@ -241,7 +261,11 @@ def _picture(model: ModelConfig, picture: Picture, view: View) -> None:
         tokens=_tokens(model),
     )
     st.caption(
-        ("All patches ask: the mean is shown." if view.token is None else f"Framed: the asking token ({asking}).")
+        (
+            "All patches ask: the mean is shown."
+            if view.token is None
+            else f"Framed: the asking token ({asking})."
+        )
         + f" Click a patch to let it ask; click it again for {default}. Under the mouse, a patch lights up its row and column "
         f"in the matrix.{stem_note(model)}"
     )
@@ -263,7 +287,11 @@ def _matrix(model: ModelConfig, attention, view: View) -> None:
 
 def _how_to_read(model: ModelConfig, token: int | None) -> None:
     above = "the mean of all rows is" if token is None else "the row marked ◀ is"
-    order = "Row and column 0 are CLS, then come the patches" if model.has_cls else "They are the patches"
+    order = (
+        "Row and column 0 are CLS, then come the patches"
+        if model.has_cls
+        else "They are the patches"
+    )
     side = model.grid_size
     st.markdown(
         f"Each row is one asking token, each column one token that it takes from, so {above} the heatmap above as a line. "

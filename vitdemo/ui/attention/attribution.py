@@ -29,7 +29,12 @@ TITLES = {
     "relevance": "Gradient-weighted relevance",
     "occlusion": "Occlusion",
 }
-UNITS = {"attention": "attention", "rollout": "share", "relevance": "relevance", "occlusion": "fall"}
+UNITS = {
+    "attention": "attention",
+    "rollout": "share",
+    "relevance": "relevance",
+    "occlusion": "fall",
+}
 WORDS = {
     "attention": "What the class's token takes from each patch in one layer, most where it is bright. Quick, but blind to all "
     "other layers, and the same for every class.",
@@ -66,7 +71,9 @@ FORMULAS = {
 }
 
 
-def choose(probabilities: np.ndarray, classes: tuple[str, ...], view: View) -> tuple[int, dict[str, partial]]:
+def choose(
+    probabilities: np.ndarray, classes: tuple[str, ...], view: View
+) -> tuple[int, dict[str, partial]]:
     """The class to explain, and every method with its options: model, pictures, classes -> (B, n, n)."""
     first, second, third, fourth = st.columns(4, vertical_alignment="bottom")
     best = classes[int(probabilities.argmax())]
@@ -131,7 +138,11 @@ class Case:
 def case_of(run: Run, model: VisionTransformer, picture: Picture, class_: int) -> Case:
     """This picture, asked of this run's model for this class."""
     return Case(
-        model, normalize(picture.image[None]), class_, run.classes[class_], (*run.version, picture.digest, class_)
+        model,
+        normalize(picture.image[None]),
+        class_,
+        run.classes[class_],
+        (*run.version, picture.digest, class_),
     )
 
 
@@ -184,7 +195,9 @@ def show(case: Case, picture: Picture, view: View, asked: dict[str, partial]) ->
                     st.markdown(source)
 
 
-def _draw(case: Case, picture: Picture, view: View, name: str, grid: np.ndarray, title: str) -> None:
+def _draw(
+    case: Case, picture: Picture, view: View, name: str, grid: np.ndarray, title: str
+) -> None:
     chart(
         overlay(
             picture.pixels,
@@ -206,7 +219,9 @@ def _occlude(case: Case, method: partial) -> None:
     patches = case.model.config.num_patches
 
     def steps():
-        return occlusion_in_parts(case.model, case.images[0], case.class_, method.keywords["window"], AT_A_TIME)
+        return occlusion_in_parts(
+            case.model, case.images[0], case.class_, method.keywords["window"], AT_A_TIME
+        )
 
     task_panel(
         _occlusion_key(case, method),

@@ -29,10 +29,22 @@ def show(run: Run, case: Case, picture: Picture, trace: Trace, chosen: str, view
 
     def png() -> bytes:
         grid = attention_map(attention_matrix(trace, view.layer, view.head), view.token, view.given)
-        return view_png(picture.pixels, grid, attention_maps(trace, view.token, view.given), view.strength, title, note)
+        return view_png(
+            picture.pixels,
+            grid,
+            attention_maps(trace, view.token, view.given),
+            view.strength,
+            title,
+            note,
+        )
 
     def maps() -> bytes:
-        about = {"run": run.id, "model": asdict(shape), "picture": picture.name, "classes": run.classes}
+        about = {
+            "run": run.id,
+            "model": asdict(shape),
+            "picture": picture.name,
+            "classes": run.classes,
+        }
         occluded = map_of(case, "occlusion", partial(METHODS["occlusion"], window=1))
         return maps_file(case.model, picture.pixels, case.images[0], case.class_, occluded, about)
 
@@ -56,4 +68,6 @@ def show(run: Run, case: Case, picture: Picture, trace: Trace, chosen: str, view
         help="Attention of every layer and head, rollout, relevance and occlusion (of a large model once Follow has worked it "
         "out) for NumPy, with about.json, which says what they are.",
     )
-    st.caption("The address in the browser's bar holds this view as well: whoever opens it sees the same.")
+    st.caption(
+        "The address in the browser's bar holds this view as well: whoever opens it sees the same."
+    )

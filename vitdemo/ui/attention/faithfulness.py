@@ -6,7 +6,17 @@ import numpy as np
 import streamlit as st
 import torch
 
-from ...explain.faithfulness import CHANCE, Curves, Verdict, area, curves, gaps_over, order_of, random_orders, verdict
+from ...explain.faithfulness import (
+    CHANCE,
+    Curves,
+    Verdict,
+    area,
+    curves,
+    gaps_over,
+    order_of,
+    random_orders,
+    verdict,
+)
 from ...explain.randomization import similarities
 from ...figures.faithfulness import removal, similarity
 from ...model import VisionTransformer
@@ -27,13 +37,16 @@ def show(run: Run, case: Case, asked: dict[str, partial]) -> None:
     large = slow(case.model.config)
     if large and map_of(case, "occlusion", asked["occlusion"]) is None:
         asked = {name: method for name, method in asked.items() if name != "occlusion"}
-        st.info("Occlusion is left out: of so large a model it takes a while. Work it out under *Follow* first.")
+        st.info(
+            "Occlusion is left out: of so large a model it takes a while. Work it out under *Follow* first."
+        )
     st.subheader("This picture")
     if large:
         _this_picture_later(case, asked)
     else:
         found = {
-            name: _curves((*case.key, *key_of(name, method)), case, name, method) for name, method in asked.items()
+            name: _curves((*case.key, *key_of(name, method)), case, name, method)
+            for name, method in asked.items()
         }
         _this_picture(case, found, _chance(case.key, case))
     _sample(run, case, asked)
@@ -43,21 +56,31 @@ def show(run: Run, case: Case, asked: dict[str, partial]) -> None:
         _randomization_later(case, asked)
     else:
         checked = {
-            name: _similarities((*case.key, *key_of(name, method)), case, method) for name, method in asked.items()
+            name: _similarities((*case.key, *key_of(name, method)), case, method)
+            for name, method in asked.items()
         }
-        _randomization({name: list(stages.values()) for name, stages in checked.items()}, list(checked["attention"]))
+        _randomization(
+            {name: list(stages.values()) for name, stages in checked.items()},
+            list(checked["attention"]),
+        )
 
 
 def _this_picture(case: Case, found: dict[str, Curves], chance: list[Curves]) -> None:
     left, right = st.columns(2)
-    for column, part, better in ((left, "deletion", "lower is better"), (right, "insertion", "higher is better")):
+    for column, part, better in (
+        (left, "deletion", "lower is better"),
+        (right, "insertion", "higher is better"),
+    ):
         with column:
             st.markdown(f"**{part.capitalize()}**: {better}")
             chart(
                 removal(found, chance, part, HEIGHT),
                 key=part,
                 alt=f"Probability of {case.class_name} by share of patches, {part}; areas: "
-                + ", ".join(f"{name} {area(one.shares, getattr(one, part)):.2f}" for name, one in found.items()),
+                + ", ".join(
+                    f"{name} {area(one.shares, getattr(one, part)):.2f}"
+                    for name, one in found.items()
+                ),
             )
     st.caption(
         "Patches are covered with the picture's mean color, those first that a method ranks highest, and the model is asked "
@@ -68,11 +91,16 @@ def _this_picture(case: Case, found: dict[str, Curves], chance: list[Curves]) ->
     by_chance = [one.gap for one in chance]
     rows = ["| Map | Delete | Insert | Gap | Beats |", "|---|---:|---:|---:|---:|"]
     for name, one in found.items():
-        deletion, insertion = (area(one.shares, getattr(one, part)) for part in ("deletion", "insertion"))
+        deletion, insertion = (
+            area(one.shares, getattr(one, part)) for part in ("deletion", "insertion")
+        )
         beaten = sum(one.gap > other for other in by_chance)
-        rows.append(f"| {name} | {deletion:.3f} | {insertion:.3f} | {one.gap:+.3f} | {beaten}/{len(by_chance)} |")
+        rows.append(
+            f"| {name} | {deletion:.3f} | {insertion:.3f} | {one.gap:+.3f} | {beaten}/{len(by_chance)} |"
+        )
     deletion, insertion = (
-        np.mean([area(one.shares, getattr(one, part)) for one in chance]) for part in ("deletion", "insertion")
+        np.mean([area(one.shares, getattr(one, part)) for one in chance])
+        for part in ("deletion", "insertion")
     )
     rows.append(f"| random | {deletion:.3f} | {insertion:.3f} | {np.mean(by_chance):+.3f} | |")
     st.markdown("\n".join(rows))
@@ -116,7 +144,9 @@ def _this_picture_later(case: Case, asked: dict[str, partial]) -> None:
 
     def show_all(answers: tuple[Curves, ...]) -> None:
         if len(answers) == total:
-            _this_picture(case, dict(zip(asked, answers, strict=False)), list(answers[len(asked) :]))
+            _this_picture(
+                case, dict(zip(asked, answers, strict=False)), list(answers[len(asked) :])
+            )
 
     task_panel(
         ("curves", *case.key, *_options(asked)),
@@ -134,7 +164,9 @@ def _sample(run: Run, case: Case, asked: dict[str, partial]) -> None:
         asked = {name: method for name, method in asked.items() if name != "occlusion"}
     pictures, (images, _) = pictures_of(run, SAMPLE), sample(run, case.model, SAMPLE)
     st.subheader(f"{pictures} pictures")
-    st.caption("Whether a method is more faithful than chance for this model takes more than one picture.")
+    st.caption(
+        "Whether a method is more faithful than chance for this model takes more than one picture."
+    )
     task_panel(
         ("faithfulness", *run.version, *_options(asked)),
         pictures,
@@ -207,7 +239,10 @@ def _randomization_later(case: Case, asked: dict[str, partial]) -> None:
     def show_all(answers: tuple[tuple[str, float], ...]) -> None:
         if len(answers) == stages * len(asked):
             values = [value for _, value in answers]
-            found = {name: values[place * stages : (place + 1) * stages] for place, name in enumerate(asked)}
+            found = {
+                name: values[place * stages : (place + 1) * stages]
+                for place, name in enumerate(asked)
+            }
             _randomization(found, [stage for stage, _ in answers[:stages]])
 
     task_panel(

@@ -72,7 +72,9 @@ def show(run: Run, model: VisionTransformer, view: View) -> None:
 @st.cache_data(max_entries=32, show_spinner="Measuring the heads …")
 def _character(version: tuple, _model: VisionTransformer, _run: Run) -> dict[str, np.ndarray]:
     found = head_statistics(_model, sample(_run, _model, SAMPLE)[0])
-    return {field.name: getattr(found, field.name).numpy(force=True) for field in fields(HeadStatistics)}
+    return {
+        field.name: getattr(found, field.name).numpy(force=True) for field in fields(HeadStatistics)
+    }
 
 
 def of_even_attention(model: ModelConfig) -> dict[str, float]:
@@ -90,11 +92,16 @@ def of_even_attention(model: ModelConfig) -> dict[str, float]:
 def near_and_far(distance: np.ndarray, even: float) -> str:
     """In words: which heads look near and which far, and how layers differ."""
     order = np.argsort(distance, axis=None)
-    name = [f"layer {place // distance.shape[1] + 1}, head {place % distance.shape[1] + 1}" for place in order]
+    name = [
+        f"layer {place // distance.shape[1] + 1}, head {place % distance.shape[1] + 1}"
+        for place in order
+    ]
     near, far = distance.ravel()[order[0]], distance.ravel()[order[-1]]
     layers = distance.mean(axis=1)
     spread = np.ptp(distance, axis=1)
-    lines = [f"- **Nearest**: {name[0]} ({near:.1f} pixels). **Farthest**: {name[-1]} ({far:.1f} pixels)."]
+    lines = [
+        f"- **Nearest**: {name[0]} ({near:.1f} pixels). **Farthest**: {name[-1]} ({far:.1f} pixels)."
+    ]
     if len(layers) > 1:
         change = "farther" if layers[-1] > layers[0] else "nearer"
         lines.append(

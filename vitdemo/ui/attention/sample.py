@@ -40,6 +40,8 @@ def sample(run: Run, model: VisionTransformer, wanted: int) -> tuple[torch.Tenso
 
 @st.cache_resource(max_entries=8, show_spinner="Asking the model about the sample …")
 @torch.no_grad()  # an inference tensor could not go through a gradient later
-def _answered(run_id: str, wanted: int, _run: Run, _model: VisionTransformer, _images: torch.Tensor) -> tuple:
+def _answered(
+    run_id: str, wanted: int, _run: Run, _model: VisionTransformer, _images: torch.Tensor
+) -> tuple:
     images = normalize(torch.stack([crop(_run.id, image) for image in _images]))
     return images, _model(images).argmax(dim=1)

@@ -41,7 +41,9 @@ def show(run: Run, model: VisionTransformer, picture: Picture, view: View) -> No
     with left:
         _one("left", run_name(run), run, model, run.version, picture, view)
     with right:
-        name = run_name(other_run) + ("" if snapshot is None else f", after {epochs_of(snapshot)} epochs")
+        name = run_name(other_run) + (
+            "" if snapshot is None else f", after {epochs_of(snapshot)} epochs"
+        )
         key = (*other_run.version, 0.0 if snapshot is None else snapshot.epochs)
         _one("right", name, other_run, other, key, other_picture, seen)
         for note in notes:
@@ -78,7 +80,9 @@ def _choose(run: Run, picture: Picture) -> tuple[Run, Snapshot | None, Picture]:
         places,
         key="other_snapshot",
         persist_state="session",
-        format_func=lambda place: "the last" if place == "last" else f"after {epochs_of(kept[place])} epochs",
+        format_func=lambda place: (
+            "the last" if place == "last" else f"after {epochs_of(kept[place])} epochs"
+        ),
         help="How far that model's training had come.",
     )
     numbers = ("same", *range(images_shown(run)))
@@ -92,7 +96,9 @@ def _choose(run: Run, picture: Picture) -> tuple[Run, Snapshot | None, Picture]:
         help="The number of a validation image.",
     )
     other_picture = picture if number == "same" else validation_picture(run, number)
-    other_picture = fitted(other_run, other_picture.original, other_picture.name, other_picture.shows)
+    other_picture = fitted(
+        other_run, other_picture.original, other_picture.name, other_picture.shows
+    )
     return other_run, None if place == "last" else kept[place], other_picture
 
 
@@ -112,20 +118,42 @@ def fit(view: View, own: ModelConfig, other: ModelConfig) -> tuple[View, list[st
         view = replace(view, token=patch + other.has_cls)
     else:
         view = replace(view, token=0 if other.has_cls else None, given=False)
-        notes.append(f"This model has {other.num_patches} patches: {asker_name(askers(other)[0], other)} asks.")
+        notes.append(
+            f"This model has {other.num_patches} patches: {asker_name(askers(other)[0], other)} asks."
+        )
     return view, notes
 
 
-def _one(side: str, name: str, run: Run, model: VisionTransformer, key: tuple, picture: Picture, view: View) -> None:
+def _one(
+    side: str,
+    name: str,
+    run: Run,
+    model: VisionTransformer,
+    key: tuple,
+    picture: Picture,
+    view: View,
+) -> None:
     """The map of one model over one picture, and what it says of it."""
     shape = model.config
     probabilities, trace = ask(model, key, picture)
     grid = attention_map(attention_matrix(trace, view.layer, view.head), view.token, view.given)
-    scale = (0.0, float(attention_maps(trace, view.token, view.given).max())) if view.one_scale else None
+    scale = (
+        (0.0, float(attention_maps(trace, view.token, view.given).max()))
+        if view.one_scale
+        else None
+    )
     says, asking = run.classes[int(probabilities.argmax())], view.asking(shape)
     st.markdown(f"**{says}** {probabilities.max():.0%}: {picture.name}")
     chart(
-        overlay(picture.pixels, grid, shape.patch_size, view.patch(shape), view.strength, scale, view.smooth),
+        overlay(
+            picture.pixels,
+            grid,
+            shape.patch_size,
+            view.patch(shape),
+            view.strength,
+            scale,
+            view.smooth,
+        ),
         key=f"beside-{side}",
         alt=f"{name}: attention {'to' if view.given else 'of'} {asking}, {view.where}, over {picture.name}; it says {says}.",
     )

@@ -29,13 +29,19 @@ def show(run: Run, picture: Picture, view: View) -> None:
     """A slider over the moments, what the model did at the chosen one, and how it got there."""
     kept = list_snapshots(run)
     if run.origin == "imagenet":
-        st.info("Only the last model of this training was published. Choose a run, or an example that ships.")
+        st.info(
+            "Only the last model of this training was published. Choose a run, or an example that ships."
+        )
         return
     if len(kept) < 2:
-        st.info("Of this run only the last model was kept: a run of at least two epochs keeps some on its way.")
+        st.info(
+            "Of this run only the last model was kept: a run of at least two epochs keeps some on its way."
+        )
         return
     playing = st.session_state.get("playing", False)
-    st.fragment(_moment, run_every=STEP_SECONDS if playing else None)(run, picture, view, kept, playing)
+    st.fragment(_moment, run_every=STEP_SECONDS if playing else None)(
+        run, picture, view, kept, playing
+    )
 
 
 def _moment(run: Run, picture: Picture, view: View, kept: list[Snapshot], steps: bool) -> None:
@@ -59,9 +65,15 @@ def _moment(run: Run, picture: Picture, view: View, kept: list[Snapshot], steps:
             format_func=lambda place: epochs_of(kept[place]),
             help="The model as it was after so many epochs; the last is the one of the other views.",
         )
-        label, icon = ("Stop", ":material/stop:") if state.get("playing") else ("Play", ":material/play_arrow:")
+        label, icon = (
+            ("Stop", ":material/stop:")
+            if state.get("playing")
+            else ("Play", ":material/play_arrow:")
+        )
         st.button(label, on_click=_play, icon=icon, key="play")
-    maps, rollouts, probabilities = _over_time(run.id, tuple(map(_version, kept)), picture, view, kept)
+    maps, rollouts, probabilities = _over_time(
+        run.id, tuple(map(_version, kept)), picture, view, kept
+    )
     place, model = state["snapshot"], run.model
     columns = st.columns(3)
     named = (
@@ -106,7 +118,8 @@ def _moment(run: Run, picture: Picture, view: View, kept: list[Snapshot], steps:
             HEIGHT,
         ),
         key="growth",
-        alt="Accuracy at each snapshot: " + ", ".join(f"{snapshot.accuracy:.0%}" for snapshot in kept),
+        alt="Accuracy at each snapshot: "
+        + ", ".join(f"{snapshot.accuracy:.0%}" for snapshot in kept),
     )
     st.caption(
         "Maps: bright patches get most; each has its own scale unless *Colors* says one for all, then it is one for all "
@@ -144,11 +157,15 @@ def _version(snapshot: Snapshot) -> float:
     return snapshot.weights.stat().st_mtime
 
 
-def _over_time(run_id: str, versions: tuple, picture: Picture, view: View, kept: list[Snapshot]) -> tuple:
+def _over_time(
+    run_id: str, versions: tuple, picture: Picture, view: View, kept: list[Snapshot]
+) -> tuple:
     """Of each snapshot: the chosen attention (M, n, n), the rollout (M, n, n) and the probabilities (M, K)."""
     attention, rollouts, probabilities = _asked(run_id, versions, picture.digest, kept, picture)
     maps = [
-        attention_map(attention_matrix(Trace([], layers), view.layer, view.head), view.token, view.given)
+        attention_map(
+            attention_matrix(Trace([], layers), view.layer, view.head), view.token, view.given
+        )
         for layers in attention
     ]
     return np.stack(maps), rollouts, probabilities
@@ -156,13 +173,17 @@ def _over_time(run_id: str, versions: tuple, picture: Picture, view: View, kept:
 
 @st.cache_resource(max_entries=16, show_spinner="Asking the model of each snapshot …")
 @torch.inference_mode()
-def _asked(run_id: str, versions: tuple, digest: str, _kept: list[Snapshot], _picture: Picture) -> tuple:
+def _asked(
+    run_id: str, versions: tuple, digest: str, _kept: list[Snapshot], _picture: Picture
+) -> tuple:
     attention, rollouts, probabilities = [], [], []
     images = normalize(_picture.image[None])
     for snapshot in _kept:
         model = model_at(snapshot)
         logits, trace = model.trace(images)
         attention.append(trace.attention)
-        rollouts.append(on_patches(model, reading_weights(model, trace), rollout(trace.attention))[0].numpy())
+        rollouts.append(
+            on_patches(model, reading_weights(model, trace), rollout(trace.attention))[0].numpy()
+        )
         probabilities.append(logits.softmax(dim=1)[0].numpy())
     return attention, np.stack(rollouts), np.stack(probabilities)

@@ -30,8 +30,17 @@ CONTROLS = {  # of layer, head and so on, that each view has
     "growth": ("layer", "head", "token", "direction", "colors"),
     "heads": ("layer", "head"),
 }
-BESIDE = {"other_run": "same", "other_snapshot": "last", "other_picture": "same"}  # what stands beside a view, at first
-CHARACTERS = {"distance": "distance", "entropy": "entropy", "on_cls": "on CLS", "on_itself": "on itself"}
+BESIDE = {
+    "other_run": "same",
+    "other_snapshot": "last",
+    "other_picture": "same",
+}  # what stands beside a view, at first
+CHARACTERS = {
+    "distance": "distance",
+    "entropy": "entropy",
+    "on_cls": "on CLS",
+    "on_itself": "on itself",
+}
 CLICKS = {"cover": "covers a patch", "cut": "cuts a look at it"}
 WHERE = {"all": "every layer", "one": "the chosen layer"}
 DIRECTIONS = {"from": "takes from", "to": "gives to"}
@@ -56,7 +65,10 @@ def offered(run: Run) -> dict[str, tuple]:
         "fusion": (FUSIONS, "mean"),
         "discard": (DISCARDS, 0.0),
         "window": (WINDOWS, 1),
-        "character": (tuple(name for name in CHARACTERS if model.has_cls or name != "on_cls"), "distance"),
+        "character": (
+            tuple(name for name in CHARACTERS if model.has_cls or name != "on_cls"),
+            "distance",
+        ),
         "click": (tuple(CLICKS), "cover"),
         "where": (tuple(WHERE), "all"),
         "snapshot": (range(len(kept)), len(kept) - 1),
@@ -69,7 +81,11 @@ def offered(run: Run) -> dict[str, tuple]:
 def several(run: Run) -> dict[str, tuple | range]:
     """Of each name that holds several values, none at first: those that fit the run's model."""
     model = run.model
-    heads = tuple(f"{layer}.{head}" for layer in range(1, model.depth + 1) for head in range(1, model.num_heads + 1))
+    heads = tuple(
+        f"{layer}.{head}"
+        for layer in range(1, model.depth + 1)
+        for head in range(1, model.num_heads + 1)
+    )
     return {"off": heads, "covered": range(model.num_patches), "cut": range(model.num_patches)}
 
 
@@ -81,7 +97,9 @@ def names(run: Run) -> set[str]:
 def start(run: Run) -> None:
     """Give each control its first value: from the address where it has one, else the default."""
     model, state = run.model, st.session_state
-    renumbered = state.setdefault("with_cls", model.has_cls) != model.has_cls  # a token's number now means another
+    renumbered = (
+        state.setdefault("with_cls", model.has_cls) != model.has_cls
+    )  # a token's number now means another
     state["with_cls"] = model.has_cls
     if renumbered:
         state["token"] = askers(model)[0]
@@ -105,7 +123,9 @@ def settle(name: str, options, default) -> None:
 def toggle(name: str, value) -> None:
     """Put a value among several, or take it away."""
     values = st.session_state[name]
-    st.session_state[name] = tuple(v for v in values if v != value) if value in values else (*values, value)
+    st.session_state[name] = (
+        tuple(v for v in values if v != value) if value in values else (*values, value)
+    )
 
 
 def choose() -> str:
@@ -123,11 +143,19 @@ def choose() -> str:
 
 def address_values(run: Run) -> dict:
     """The view, to go into the address: the model, and what differs from the default."""
-    values = {name: (st.session_state[name], default) for name, (_, default) in offered(run).items()}
+    values = {
+        name: (st.session_state[name], default) for name, (_, default) in offered(run).items()
+    }
     chosen = {name: st.session_state[name] for name in several(run) if st.session_state[name]}
     if st.session_state["beside"]:
-        values |= {name: (st.session_state.get(name, default), default) for name, default in BESIDE.items()}
-    return {"run": run.id} | {name: value for name, (value, default) in values.items() if value != default} | chosen
+        values |= {
+            name: (st.session_state.get(name, default), default) for name, default in BESIDE.items()
+        }
+    return (
+        {"run": run.id}
+        | {name: value for name, (value, default) in values.items() if value != default}
+        | chosen
+    )
 
 
 def askers(model: ModelConfig) -> range | tuple:

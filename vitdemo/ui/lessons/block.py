@@ -40,13 +40,17 @@ def shapes(lesson: Lesson) -> ModelConfig | None:
     st.header("What flows through")
     first, second, third, fourth = st.columns(4)
     with first:
-        patch = lesson.choose("patch", "Patch size", PATCHES, 4, "Smaller patches: more tokens (T).")
+        patch = lesson.choose(
+            "patch", "Patch size", PATCHES, 4, "Smaller patches: more tokens (T)."
+        )
     with second:
         width = lesson.choose("width", "Width", WIDTHS, 64, "Numbers in a token (D).")
     with third:
         heads = lesson.choose("heads", "Heads", HEADS, 8, "The width is divided among them.")
     with fourth:
-        depth = lesson.choose("depth", "Depth", DEPTHS, 7, "Blocks one after the other.", draw=st.select_slider)
+        depth = lesson.choose(
+            "depth", "Depth", DEPTHS, 7, "Blocks one after the other.", draw=st.select_slider
+        )
     try:
         config = ModelConfig(patch_size=patch, embed_dim=width, num_heads=heads, depth=depth)
     except ConfigError as error:
@@ -58,7 +62,9 @@ def shapes(lesson: Lesson) -> ModelConfig | None:
     for step in steps:
         words = WHAT.get(step.name, f"the stream after block {config.depth}")
         shape = "×\u200b".join(map(str, step.shape))  # may break after a cross, on a phone
-        rows.append(f"| `{step.name.replace('blocks[0].', '')}` | {shape} | {step.std:.3f} | {words} |")
+        rows.append(
+            f"| `{step.name.replace('blocks[0].', '')}` | {shape} | {step.std:.3f} | {words} |"
+        )
     st.markdown("\n".join(rows))
     st.caption(
         f"{BATCH} test images through a new model of these sizes, with the random weights that a training begins with; "
@@ -96,7 +102,11 @@ def residual_stream(lesson: Lesson) -> None:
         st.markdown("**Length of the tokens**")
         lines = {"mean of all tokens": np.array(found.tokens)}
         alt = f"Length of the tokens from {found.tokens[0]:.1f} to {found.tokens[-1]:.1f}."
-        chart(two_lines((0, *layers), lines, "after block (0: the embedding)", LENGTH, 260), key="lengths", alt=alt)
+        chart(
+            two_lines((0, *layers), lines, "after block (0: the embedding)", LENGTH, 260),
+            key="lengths",
+            alt=alt,
+        )
     with right:
         st.markdown("**Length of what is added**")
         lines = {"by attention": np.array(found.attention), "by the MLP": np.array(found.mlp)}
@@ -139,7 +149,9 @@ def accuracies(run_id: str) -> tuple[float, float]:
     _, model = plain_vit()
     split = first_pictures(SAMPLE)
     images = normalize(split.images)
-    return tuple(accuracy_and_loss(one, images, split.labels)[0] for one in (model, without_norm1(model)))
+    return tuple(
+        accuracy_and_loss(one, images, split.labels)[0] for one in (model, without_norm1(model))
+    )
 
 
 def whole_model(lesson: Lesson, config: ModelConfig) -> None:

@@ -39,7 +39,9 @@ WIDTH, HEADS = 12, (1, 2, 3, 4, 6)  # of the example on heads
 def small_enough_to_read(lesson: Lesson) -> None:
     """Four tokens, every number."""
     st.header("Small enough to read")
-    st.latex(r"\mathrm{Attention}(Q, K, V) = \mathrm{softmax}\!\left(\frac{QK^\top}{\sqrt{d_k}}\right) V")
+    st.latex(
+        r"\mathrm{Attention}(Q, K, V) = \mathrm{softmax}\!\left(\frac{QK^\top}{\sqrt{d_k}}\right) V"
+    )
     st.markdown(
         f"{T} tokens. Each asks with a **query**, a row of $Q$; each offers a **key**, a row of $K$, and a **value**, a row of "
         f"$V$; all have $d_k = {D_K}$ numbers. Change any of them and see what follows."
@@ -58,9 +60,20 @@ def small_enough_to_read(lesson: Lesson) -> None:
         return
     left, right = st.columns(2)
     with left:
-        row = lesson.choose("row", "Asking token", range(1, T + 1), 1, "Its row is framed and worked out in words.") - 1
+        row = (
+            lesson.choose(
+                "row",
+                "Asking token",
+                range(1, T + 1),
+                1,
+                "Its row is framed and worked out in words.",
+            )
+            - 1
+        )
     with right:
-        divisor = lesson.choose("divisor", "Divide by", tuple(DIVISORS), "root", _WHY_DIVIDE, format_func=DIVISORS.get)
+        divisor = lesson.choose(
+            "divisor", "Divide by", tuple(DIVISORS), "root", _WHY_DIVIDE, format_func=DIVISORS.get
+        )
     by = {"root": D_K**0.5, "none": 1.0, "width": (TIMES * D_K) ** 0.5}[divisor]
     steps = attention_steps(q, k, v, by)
     for pair in _steps(steps, q, v, row, by):
@@ -94,7 +107,9 @@ def _listed(values: np.ndarray) -> str:
 def _steps(steps, q: np.ndarray, v: np.ndarray, row: int, by: float) -> tuple:
     """Two and two: title, matrix, whether it is signed, and the framed row in words."""
     token, weights = row + 1, steps.weights[row]
-    shares = " + ".join(f"{weight:.2f} × ({_listed(value)})" for weight, value in zip(weights, v, strict=True))
+    shares = " + ".join(
+        f"{weight:.2f} × ({_listed(value)})" for weight, value in zip(weights, v, strict=True)
+    )
     return (
         (
             (
@@ -166,7 +181,9 @@ def _most(title: str) -> float | None:
 def _shaded(title: str, matrix: np.ndarray, cuts: int = 1) -> None:
     st.markdown(f"**{title}**")
     chart(
-        shades(matrix, 110, cuts), key=f"paper-{title}", alt=f"{title}: from {matrix.min():.1f} to {matrix.max():.1f}."
+        shades(matrix, 110, cuts),
+        key=f"paper-{title}",
+        alt=f"{title}: from {matrix.min():.1f} to {matrix.max():.1f}.",
     )
 
 
@@ -188,12 +205,20 @@ def without_scaling(lesson: Lesson) -> None:
         st.markdown("**Largest weight of a row**")
         lines = {"divided by √d_k": divided.largest, "not divided": raw.largest}
         alt = f"Largest weight at d_k {DIMS[-1]}: {divided.largest[-1]:.2f} divided, {raw.largest[-1]:.2f} not."
-        chart(two_lines(DIMS, lines, "d_k", "mean over rows", 260, logarithmic="x"), key="largest", alt=alt)
+        chart(
+            two_lines(DIMS, lines, "d_k", "mean over rows", 260, logarithmic="x"),
+            key="largest",
+            alt=alt,
+        )
     with right:
         st.markdown("**Gradient that reaches a query**")
         lines = {"divided by √d_k": divided.gradient, "not divided": raw.gradient}
         alt = f"Gradient at d_k {DIMS[-1]}: {divided.gradient[-1]:.2f} divided, {raw.gradient[-1]:.3f} not."
-        chart(two_lines(DIMS, lines, "d_k", "median over queries", 260, logarithmic="x"), key="gradient", alt=alt)
+        chart(
+            two_lines(DIMS, lines, "d_k", "median over queries", 260, logarithmic="x"),
+            key="gradient",
+            alt=alt,
+        )
     st.caption(
         f"{QUERIES} random queries, {PAPER[0]} random keys each. The gradient: how much a query's weights change with its "
         "numbers "
@@ -208,7 +233,11 @@ def heads(lesson: Lesson) -> None:
     """Split, attend, join."""
     st.header("Heads: split, attend, join")
     count = lesson.choose(
-        "heads", "Heads", HEADS, 3, f"How many parts the {WIDTH} numbers of each token are split into."
+        "heads",
+        "Heads",
+        HEADS,
+        3,
+        f"How many parts the {WIDTH} numbers of each token are split into.",
     )
     config = ModelConfig(embed_dim=WIDTH, num_heads=count)
     module = Attention(config, torch.Generator())
@@ -264,7 +293,10 @@ def two_divisors(lesson: Lesson) -> None:
         f"It still names {{:.0%}} of {SAMPLE} test images rightly.",
     ):
         found = two_accuracies(run.id)
-        rows = ["| Divided by | Accuracy | Entropy of the last layer's attention |", "|---|---:|---:|"]
+        rows = [
+            "| Divided by | Accuracy | Entropy of the last layer's attention |",
+            "|---|---:|---:|",
+        ]
         rows += [
             f"| {name} = {number:.2f} | {found[key][0]:.1%} | {found[key][1]:.2f} bits |"
             for key, name, number in (

@@ -11,7 +11,13 @@ from ...figures.attention import overlay, picture_with_patch
 from ...figures.numbers import shades
 from ...figures.pictures import filters, patches
 from ...figures.predictions import top_classes
-from ...lessons.tokens import flatten_patches, position_similarity, project_by_hand, shuffle_patches, without_positions
+from ...lessons.tokens import (
+    flatten_patches,
+    position_similarity,
+    project_by_hand,
+    shuffle_patches,
+    without_positions,
+)
 from ...model import PatchEmbed, VisionTransformer
 from ..chart import chart
 from .example import PICTURES, SAMPLE, first_pictures, plain_vit
@@ -27,10 +33,20 @@ def cut(lesson: Lesson) -> torch.Tensor:
     left, right = st.columns(2)
     with left:
         number = lesson.choose(
-            "picture", "Picture", range(PICTURES), 0, "A test image of CIFAR-10.", draw=st.select_slider
+            "picture",
+            "Picture",
+            range(PICTURES),
+            0,
+            "A test image of CIFAR-10.",
+            draw=st.select_slider,
         )
-        size = lesson.choose("patch", "Patch size", SIZES, 4, "Pixels a side of a patch.", format_func="{} px".format)
-    image, label = first_pictures(PICTURES).images[number], CLASSES[first_pictures(PICTURES).labels[number]]
+        size = lesson.choose(
+            "patch", "Patch size", SIZES, 4, "Pixels a side of a patch.", format_func="{} px".format
+        )
+    image, label = (
+        first_pictures(PICTURES).images[number],
+        CLASSES[first_pictures(PICTURES).labels[number]],
+    )
     side = image.shape[-1]
     count = (side // size) ** 2
     with left:
@@ -45,12 +61,17 @@ def cut(lesson: Lesson) -> torch.Tensor:
     with right:
         alt = f"A {label} cut into {count} patches of {size} by {size} pixels."
         chart(patches(_pixels(image), size, 320), key="cut", alt=alt)
-        st.caption(f"Test image {number}: {label}. White lines: where it is cut. Patches do not overlap.")
+        st.caption(
+            f"Test image {number}: {label}. White lines: where it is cut. Patches do not overlap."
+        )
     lesson.predict(
         "half",
         f"Half the patch size, {SIZES[0]} px in place of {SIZES[1]} px: how many times as many pairs of tokens?",
         {"2 times": 2, "4 times": 4, "16 times": 16},
-        lambda: ModelConfig(patch_size=SIZES[0]).num_tokens ** 2 / ModelConfig(patch_size=SIZES[1]).num_tokens ** 2,
+        lambda: (
+            ModelConfig(patch_size=SIZES[0]).num_tokens ** 2
+            / ModelConfig(patch_size=SIZES[1]).num_tokens ** 2
+        ),
         "{:.3g} times: four times the tokens, and each looks at four times as many. CLS makes it a little less than their "
         "product.",
     )
@@ -67,10 +88,17 @@ def project(lesson: Lesson, image: torch.Tensor) -> None:
     first, second = st.columns(2)
     with first:
         row = lesson.choose(
-            "row", "Row", range(1, side + 1), 4, "Of the patch that is followed.", draw=st.select_slider
+            "row",
+            "Row",
+            range(1, side + 1),
+            4,
+            "Of the patch that is followed.",
+            draw=st.select_slider,
         )
     with second:
-        column = lesson.choose("column", "Column", range(1, side + 1), 4, "Of that patch.", draw=st.select_slider)
+        column = lesson.choose(
+            "column", "Column", range(1, side + 1), 4, "Of that patch.", draw=st.select_slider
+        )
     patch = (row - 1) * side + column - 1
     rows, by_hand = flatten_patches(images, size), project_by_hand(model, images)
     with torch.no_grad():
@@ -116,7 +144,8 @@ def project(lesson: Lesson, image: torch.Tensor) -> None:
         )
     )
     lesson.code(
-        PatchEmbed, "`proj` is the convolution; `flatten` and `transpose` lay its results out as rows of tokens."
+        PatchEmbed,
+        "`proj` is the convolution; `flatten` and `transpose` lay its results out as rows of tokens.",
     )
 
 
@@ -142,7 +171,10 @@ def cls_token(lesson: Lesson, image: torch.Tensor) -> None:
         f"What goes into the first block: {len(tokens)} rows, one a token, CLS first, of {tokens.shape[1]} numbers each; "
         "positions are added."
     )
-    lesson.code(VisionTransformer.embed, "`cls_token` goes before the patches; `pos_embed` is added to each token.")
+    lesson.code(
+        VisionTransformer.embed,
+        "`cls_token` goes before the patches; `pos_embed` is added to each token.",
+    )
 
 
 def positions(lesson: Lesson, image: torch.Tensor) -> None:
@@ -159,13 +191,17 @@ def positions(lesson: Lesson, image: torch.Tensor) -> None:
     place = min(st.session_state["image_to_tokens-place"], config.num_patches - 1)
 
     def clicked(point: dict) -> None:
-        st.session_state["image_to_tokens-place"] = int(point["y"] // size) * side + int(point["x"] // size)
+        st.session_state["image_to_tokens-place"] = int(point["y"] // size) * side + int(
+            point["x"] // size
+        )
 
     left, right = st.columns(2)
     with left:
         similar = position_similarity(model, place).numpy()
         chart(
-            overlay(_pixels(image), similar, size, place, 1.0, unit="cosine similarity", signed=True),
+            overlay(
+                _pixels(image), similar, size, place, 1.0, unit="cosine similarity", signed=True
+            ),
             key="similar",
             alt=f"Similarity of the position in row {place // side + 1}, column {place % side + 1} with all others: most alike "
             f"{np.sort(similar.ravel())[-2]:.2f}.",
@@ -188,8 +224,14 @@ def positions(lesson: Lesson, image: torch.Tensor) -> None:
         shown = shuffled(image[None]) if order == "shuffled" else image[None]
         blind = without_positions(model)
         with torch.inference_mode():
-            with_, without = (one(normalize(shown)).softmax(dim=1)[0].numpy() for one in (model, blind))
-        chart(patches(_pixels(shown[0]), size, 180), key="order", alt=f"The picture with its patches {ORDERS[order]}.")
+            with_, without = (
+                one(normalize(shown)).softmax(dim=1)[0].numpy() for one in (model, blind)
+            )
+        chart(
+            patches(_pixels(shown[0]), size, 180),
+            key="order",
+            alt=f"The picture with its patches {ORDERS[order]}.",
+        )
         st.markdown(
             f"With positions it says **{CLASSES[with_.argmax()]}** ({with_.max():.0%}), without them "
             f"**{CLASSES[without.argmax()]}** ({without.max():.0%})."
@@ -224,7 +266,9 @@ def positions(lesson: Lesson, image: torch.Tensor) -> None:
             f"Accuracy over {SAMPLE} test images. Without positions (each patch gets the mean of all) the order changes "
             "nothing, and much of what the model knew is gone: it had learned with them."
         )
-    lesson.code(without_positions, "How the positions are taken away: every patch gets the `mean` of all.")
+    lesson.code(
+        without_positions, "How the positions are taken away: every patch gets the `mean` of all."
+    )
 
 
 def shuffled(images: torch.Tensor) -> torch.Tensor:
@@ -241,7 +285,9 @@ def accuracies(run_id: str) -> dict[tuple[str, bool], float]:
     split, found = first_pictures(SAMPLE), {}
     for order, arrange in (("kept", lambda images: images), ("shuffled", shuffled)):
         for with_, one in ((True, model), (False, without_positions(model))):
-            found[order, with_], _ = accuracy_and_loss(one, normalize(arrange(split.images)), split.labels)
+            found[order, with_], _ = accuracy_and_loss(
+                one, normalize(arrange(split.images)), split.labels
+            )
     return found
 
 

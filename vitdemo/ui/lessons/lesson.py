@@ -27,9 +27,13 @@ class Lesson:
         self.number = [place.script for place in ORDER].index(script)
         self.place = ORDER[self.number]
         self.values = {}  # name -> value and default
-        self.hidden = tuple(st.query_params.get(HIDE, "").split(",")) if HIDE in st.query_params else ()
+        self.hidden = (
+            tuple(st.query_params.get(HIDE, "").split(",")) if HIDE in st.query_params else ()
+        )
         title(self.place.title)
-        st.caption(f"Section {self.place.section} of the annotation · page {self.number + 1} of {len(ORDER)}")
+        st.caption(
+            f"Section {self.place.section} of the annotation · page {self.number + 1} of {len(ORDER)}"
+        )
         st.write(lead)
         self.problems = st.container()
 
@@ -37,7 +41,16 @@ class Lesson:
         """Of a control, in the session."""
         return f"{self.place.name}-{name}"
 
-    def choose(self, name: str, label: str, options, default, help: str, draw: Callable = st.segmented_control, **more):
+    def choose(
+        self,
+        name: str,
+        label: str,
+        options,
+        default,
+        help: str,
+        draw: Callable = st.segmented_control,
+        **more,
+    ):
         """A control whose value is in the address; drawn unless the address hides it.
 
         Args:
@@ -71,7 +84,12 @@ class Lesson:
         return text
 
     def predict(
-        self, name: str, question: str, answers: dict[str, float], truth: Callable[[], float], why: str
+        self,
+        name: str,
+        question: str,
+        answers: dict[str, float],
+        truth: Callable[[], float],
+        why: str,
     ) -> bool:
         """A question to answer before the computation does; whether somebody has.
 
@@ -85,14 +103,23 @@ class Lesson:
         with st.container(border=True):
             st.markdown(f"**Predict first.** {question}")
             key = self.key(f"{name}-answer")
-            chosen = st.radio(question, answers, index=None, key=key, horizontal=True, label_visibility="collapsed")
+            chosen = st.radio(
+                question,
+                answers,
+                index=None,
+                key=key,
+                horizontal=True,
+                label_visibility="collapsed",
+            )
             if chosen is None:
                 st.caption("Choose an answer to see the computed one.")
                 return False
             found = truth()
             right = min(answers, key=lambda answer: abs(answers[answer] - found))
             verdict, icon = (
-                ("Right.", ":material/check_circle:") if chosen == right else ("Not quite.", ":material/cancel:")
+                ("Right.", ":material/check_circle:")
+                if chosen == right
+                else ("Not quite.", ":material/cancel:")
             )
             st.markdown(f"{icon} **{verdict}** {why.format(found)}")
         return True
@@ -115,7 +142,13 @@ class Lesson:
             parts: label -> a class or function, and its notes as for `source.pieces`.
             sizes: what stands for `{name}` in the notes.
         """
-        name = self.choose("part", "Part", tuple(parts), next(iter(parts)), "Whose source is shown, piece by piece.")
+        name = self.choose(
+            "part",
+            "Part",
+            tuple(parts),
+            next(iter(parts)),
+            "Whose source is shown, piece by piece.",
+        )
         for says, code in pieces(*parts[name]):
             words, source = st.columns([2, 3])
             words.markdown(says.format(**(sizes or {})))

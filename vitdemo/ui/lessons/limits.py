@@ -7,7 +7,16 @@ from ...config import PRESETS, ModelConfig
 from ...costs import parameters
 from ...figures.numbers import two_lines
 from ...lessons.comparisons import CURE, PAIRS, train_each
-from ...lessons.scaling import BATCH, HUNGRY, HUNGRY_TEST, KINDS, SEEN, attention_costs, exponent, hunger
+from ...lessons.scaling import (
+    BATCH,
+    HUNGRY,
+    HUNGRY_TEST,
+    KINDS,
+    SEEN,
+    attention_costs,
+    exponent,
+    hunger,
+)
 from ..chart import chart
 from ..task_panel import task_panel
 from .lesson import Lesson
@@ -38,14 +47,26 @@ def quadratic(lesson: Lesson) -> None:
     tokens = tuple(cost.tokens for cost in found)
     left, right = st.columns(2)
     for column, title, values, unit in (
-        (left, "Time of one attention", np.array([cost.seconds * 1000 for cost in found]), "milliseconds"),
+        (
+            left,
+            "Time of one attention",
+            np.array([cost.seconds * 1000 for cost in found]),
+            "milliseconds",
+        ),
         (right, "Memory of its maps", np.array([cost.megabytes for cost in found]), "MB"),
     ):
         with column:
             st.markdown(f"**{title}**")
             square = values[-1] * (np.array(tokens) / tokens[-1]) ** 2
             chart(
-                two_lines(tokens, {"measured": values, "quadratic": square}, "tokens", unit, 280, logarithmic="xy"),
+                two_lines(
+                    tokens,
+                    {"measured": values, "quadratic": square},
+                    "tokens",
+                    unit,
+                    280,
+                    logarithmic="xy",
+                ),
                 key=title,
                 alt=f"{title}: {values[0]:.2f} to {values[-1]:.2f} {unit} for {tokens[0]} to {tokens[-1]} tokens.",
             )
@@ -73,11 +94,23 @@ def data_hunger(lesson: Lesson) -> None:
 
     def show(answers: tuple) -> None:
         counts = tuple(dict.fromkeys(images for _, images, _ in answers))
-        lines = {kind: np.array([reached for which, _, reached in answers if which == kind]) for kind in KINDS}
-        said = [f"{kind} {', '.join(f'{share:.0%}' for share in reached)}" for kind, reached in lines.items()]
+        lines = {
+            kind: np.array([reached for which, _, reached in answers if which == kind])
+            for kind in KINDS
+        }
+        said = [
+            f"{kind} {', '.join(f'{share:.0%}' for share in reached)}"
+            for kind, reached in lines.items()
+        ]
         figure = two_lines(counts, lines, "training images", "accuracy", 280, logarithmic="x")
-        chart(figure, key="hunger", alt=f"Accuracy with {', '.join(map(_count, counts))} images: {'; '.join(said)}.")
-        st.caption(f"One training a point, one seed; guessing would reach {1 / ModelConfig().num_classes:.0%}.")
+        chart(
+            figure,
+            key="hunger",
+            alt=f"Accuracy with {', '.join(map(_count, counts))} images: {'; '.join(said)}.",
+        )
+        st.caption(
+            f"One training a point, one seed; guessing would reach {1 / ModelConfig().num_classes:.0%}."
+        )
 
     task_panel(
         ("hunger",),
@@ -88,7 +121,10 @@ def data_hunger(lesson: Lesson) -> None:
         show,
         "A minute or two on two cores.",
     )
-    lesson.code(hunger, "The recipes are those of the presets in `KINDS`, with other numbers of images and epochs.")
+    lesson.code(
+        hunger,
+        "The recipes are those of the presets in `KINDS`, with other numbers of images and epochs.",
+    )
 
 
 def _count(images: int) -> str:

@@ -63,16 +63,24 @@ def calculator(lesson: Lesson) -> None:
     st.header("A calculator")
     columns = st.columns(5)
     with columns[0]:
-        patch = lesson.choose("patch", "Patch size", PATCHES, 4, MEANS["patch_size"], draw=st.select_slider)
+        patch = lesson.choose(
+            "patch", "Patch size", PATCHES, 4, MEANS["patch_size"], draw=st.select_slider
+        )
     with columns[1]:
-        width = lesson.choose("width", "Width", WIDTHS, 64, MEANS["embed_dim"], draw=st.select_slider)
+        width = lesson.choose(
+            "width", "Width", WIDTHS, 64, MEANS["embed_dim"], draw=st.select_slider
+        )
     with columns[2]:
         depth = lesson.choose("depth", "Depth", DEPTHS, 7, MEANS["depth"], draw=st.select_slider)
     with columns[3]:
         heads = lesson.choose("heads", "Heads", HEADS, 8, MEANS["num_heads"], draw=st.select_slider)
     with columns[4]:
-        ratio = lesson.choose("ratio", "MLP ratio", RATIOS, 4.0, MEANS["mlp_ratio"], draw=st.select_slider)
-    config = ModelConfig(patch_size=patch, embed_dim=width, depth=depth, num_heads=heads, mlp_ratio=ratio)
+        ratio = lesson.choose(
+            "ratio", "MLP ratio", RATIOS, 4.0, MEANS["mlp_ratio"], draw=st.select_slider
+        )
+    config = ModelConfig(
+        patch_size=patch, embed_dim=width, depth=depth, num_heads=heads, mlp_ratio=ratio
+    )
     found = measured(config)
     tables = st.columns(3)
     for column, title, parts, counted in (
@@ -82,7 +90,9 @@ def calculator(lesson: Lesson) -> None:
         total = sum(parts.values())
         rows = [f"| {title} | | |", "|---|---:|---:|"]
         rows += [f"| {part} | {count:,} | {count / total:.1%} |" for part, count in parts.items()]
-        column.markdown("\n".join([*rows, f"| **all** | **{total:,}** | |", f"| counted | {counted:,} | |"]))
+        column.markdown(
+            "\n".join([*rows, f"| **all** | **{total:,}** | |", f"| counted | {counted:,} | |"])
+        )
     formula = activation_bytes(config, BATCH) / 2**20
     rows = [f"| Activations of {BATCH} images | MB |", "|---|---:|"]
     rows += [f"| by formula | {formula:,.0f} |", f"| measured | {found.megabytes:,.0f} |"]
@@ -100,7 +110,8 @@ def calculator(lesson: Lesson) -> None:
         "Just as many ({:.3g} times): the heads divide the width among them.",
     )
     lesson.code(
-        parameters, "`attention` and `mlp` are of one block; the sum is checked against the model by the tests."
+        parameters,
+        "`attention` and `mlp` are of one block; the sum is checked against the model by the tests.",
     )
     with st.expander("Each parameter in a sentence", icon=":material/help:"):
         st.markdown("\n".join(f"- `{name}`: {says}" for name, says in MEANS.items()))
@@ -161,7 +172,9 @@ def problems() -> list[tuple[str, str]]:
 def nearest() -> ModelConfig:
     """The printed configuration with the nearest number of patches and of heads that fit."""
     p, image_size = MINIMAL_CPU, ModelConfig().image_size
-    patch_size = min(divisors(image_size), key=lambda size: abs((image_size // size) ** 2 - p["patch_size"]))
+    patch_size = min(
+        divisors(image_size), key=lambda size: abs((image_size // size) ** 2 - p["patch_size"])
+    )
     num_heads = min(divisors(p["embed_dim"]), key=lambda heads: abs(heads - p["num_heads"]))
     return ModelConfig(
         patch_size=patch_size,

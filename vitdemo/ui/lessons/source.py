@@ -30,7 +30,9 @@ def pieces(part, notes: tuple[tuple[str, str], ...]) -> list[tuple[str, str]]:
         after = range(starts[-1] + 1, len(lines))
         start = next((number for number in after if words in lines[number]), None)
         if start is None:
-            raise ValueError(f"{part.__qualname__} has no line with {words!r}, or not in this place.")
+            raise ValueError(
+                f"{part.__qualname__} has no line with {words!r}, or not in this place."
+            )
         starts.append(start)
     starts[:2] = [0]
     ends = [*starts[1:], len(lines)]

@@ -59,9 +59,13 @@ def live_picture(lesson: Lesson) -> None:
     """All steps small, one of them large."""
     first, second = st.columns(2)
     with first:
-        step = lesson.choose("step", "Step", tuple(STEPS), "Image", "Go through them from left to right.")
+        step = lesson.choose(
+            "step", "Step", tuple(STEPS), "Image", "Go through them from left to right."
+        )
     with second:
-        number = lesson.choose("picture", "Picture", range(PICTURES), 0, "A test image.", draw=st.select_slider)
+        number = lesson.choose(
+            "picture", "Picture", range(PICTURES), 0, "A test image.", draw=st.select_slider
+        )
     split = first_pictures(PICTURES)
     image, label = split.images[number], int(split.labels[number])
     _, model = plain_vit()
@@ -91,7 +95,10 @@ def live_picture(lesson: Lesson) -> None:
         after = dict(pairwise(STEPS)).get(step)
         if after and "step" not in lesson.hidden:
             st.button(
-                f"Next: {after.lower()}", on_click=_step_to, args=(key, after, {}), icon=":material/arrow_forward:"
+                f"Next: {after.lower()}",
+                on_click=_step_to,
+                args=(key, after, {}),
+                icon=":material/arrow_forward:",
             )
         st.page_link(STEPS[step], label="Take this step apart", icon=":material/zoom_in:")
     lesson.predict(
@@ -108,7 +115,9 @@ def live_picture(lesson: Lesson) -> None:
         lambda: float((reading_weights(model, trace) > 0).sum()),
         "{:.0f}: CLS. What it knows of the picture, it has gathered by attention.",
     )
-    lesson.code(VisionTransformer.forward, "The whole way in four lines: `embed`, each `block`, `classify`.")
+    lesson.code(
+        VisionTransformer.forward, "The whole way in four lines: `embed`, each `block`, `classify`."
+    )
 
 
 def _step_to(key: str, step: str, point: dict) -> None:
@@ -119,16 +128,22 @@ def figure_of(step: str, journey: Journey, height: int) -> tuple[go.Figure, str]
     """What a step has made of the picture, and the same in words."""
     config = journey.model.config
     if step == "Image":
-        return picture(journey.pixels, height), f"Test image {journey.number}: {CLASSES[journey.label]}."
+        return picture(
+            journey.pixels, height
+        ), f"Test image {journey.number}: {CLASSES[journey.label]}."
     if step == "Patches":
-        return patches(journey.pixels, config.patch_size, height), f"The picture cut into {config.num_patches} patches."
+        return patches(
+            journey.pixels, config.patch_size, height
+        ), f"The picture cut into {config.num_patches} patches."
     if step == "Tokens":
         tokens = journey.trace.tokens[0][0].numpy()
         return shades(tokens, height), f"{len(tokens)} rows of {tokens.shape[1]} numbers."
     if step == "Blocks":
         alt = f"What CLS looks at in {config.depth} layers of {config.num_heads} heads."
         return thumbnails(attention_maps(journey.trace, 0), None, None, None, height), alt
-    answer = top_classes(journey.probabilities, CLASSES, journey.label, 3).update_layout(height=height)
+    answer = top_classes(journey.probabilities, CLASSES, journey.label, 3).update_layout(
+        height=height
+    )
     answer.update_xaxes(range=[0, 1.4])
     return answer, f"{CLASSES[journey.best]}, {journey.probabilities[journey.best]:.0%}."
 
@@ -138,7 +153,10 @@ def _lengths(journey: Journey) -> None:
     layers = tuple(range(1, journey.model.config.depth + 1))
     charts = (
         ("length of a token", {"after the block": np.array(found.tokens[1:])}),
-        ("length of what is added", {"by attention": np.array(found.attention), "by the MLP": np.array(found.mlp)}),
+        (
+            "length of what is added",
+            {"by attention": np.array(found.attention), "by the MLP": np.array(found.mlp)},
+        ),
     )
     for column, (title, lines) in zip(st.columns(2), charts, strict=True):
         with column:

@@ -45,7 +45,9 @@ class Pair:
 def table_1(lesson: Lesson) -> None:
     """Every row, in words and with something to see."""
     st.header("Side by side: the annotation's Table 1")
-    name = lesson.choose("row", "Row of the table", tuple(ROWS), "Input", "What the two are compared in.")
+    name = lesson.choose(
+        "row", "Row of the table", tuple(ROWS), "Input", "What the two are compared in."
+    )
     left, right = st.columns(2)
     left.subheader("Vision Transformer")
     right.subheader("Original Transformer")
@@ -128,7 +130,16 @@ def _space(pair: Pair) -> None:
     place = side // 2 * side + side // 2
     similar = position_similarity(pair.vit, place).numpy()
     _show(
-        overlay(pair.pixels, similar, c.patch_size, place, 1.0, unit="cosine similarity", signed=True, height=HEIGHT),
+        overlay(
+            pair.pixels,
+            similar,
+            c.patch_size,
+            place,
+            1.0,
+            unit="cosine similarity",
+            signed=True,
+            height=HEIGHT,
+        ),
         "space",
         f"Similarity of the middle place with all others, {similar.min():.2f} to {np.sort(similar.ravel())[-2]:.2f}.",
         f"Learned: {c.num_tokens} × {c.embed_dim} numbers. Orange: places alike to the framed one. They have learned that "
@@ -176,7 +187,9 @@ def _no_order(pair: Pair) -> None:
     changes = []
     with torch.no_grad():
         for model in (pair.vit, without_positions(pair.vit)):
-            kept, moved = (model(normalize(images)).softmax(dim=1) for images in (pair.images, other))
+            kept, moved = (
+                model(normalize(images)).softmax(dim=1) for images in (pair.images, other)
+            )
             changes.append(float((kept - moved).abs().max()))
     _show(
         patches(other[0].permute(1, 2, 0).numpy(), pair.vit.config.patch_size, HEIGHT),
@@ -205,7 +218,15 @@ def _much_data(pair: Pair) -> None:
     reached = np.array([record["validation"]["accuracy"] for record in history])
     seen = tuple(record["epoch"] * run.training.train_images for record in history)
     _show(
-        two_lines(seen, {"test images": reached}, "images seen", "accuracy", HEIGHT, logarithmic="x", most=1.02),
+        two_lines(
+            seen,
+            {"test images": reached},
+            "images seen",
+            "accuracy",
+            HEIGHT,
+            logarithmic="x",
+            most=1.02,
+        ),
         "much",
         f"Accuracy {reached[0]:.0%} after {seen[0]:,} images, {reached[-1]:.0%} after {seen[-1]:,}.",
         f"Much. The model of this page has seen {run.training.train_images:,} photographs, {run.training.epochs} times "
@@ -217,9 +238,20 @@ def _much_data(pair: Pair) -> None:
 def _little_data(pair: Pair) -> None:
     shares = learned()[1]
     steps = _spread(list(enumerate(shares, start=1)))
-    seen, reached = tuple(step * BATCH for step, _ in steps), np.array([share for _, share in steps])
+    seen, reached = (
+        tuple(step * BATCH for step, _ in steps),
+        np.array([share for _, share in steps]),
+    )
     _show(
-        two_lines(seen, {"digits": reached}, "sequences seen", "share right", HEIGHT, logarithmic="x", most=1.02),
+        two_lines(
+            seen,
+            {"digits": reached},
+            "sequences seen",
+            "share right",
+            HEIGHT,
+            logarithmic="x",
+            most=1.02,
+        ),
         "little",
         f"Share of digits that are right: {reached[0]:.0%} at first, {reached[-1]:.0%} after {seen[-1]:,} sequences.",
         f"As much as the task asks for: to turn digits round, {seen[-1]:,} sequences (share of digits that are right). A "

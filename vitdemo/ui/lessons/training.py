@@ -22,7 +22,9 @@ IMAGES = 6
 LABELS = "0 0 1 1 2 2"
 TABLE = "0.7 0.2 0.1\n0.4 0.5 0.1\n0.1 0.8 0.1\n0.2 0.5 0.3\n0.1 0.1 0.8\n0.5 0.2 0.3"
 _SMALL, _RECIPE = PAIRS["dropout"]["no dropout"]
-_OF_WHAT = f"A ViT of {_SMALL.depth} blocks, {_RECIPE.train_images} images, {_RECIPE.epochs} epochs."
+_OF_WHAT = (
+    f"A ViT of {_SMALL.depth} blocks, {_RECIPE.train_images} images, {_RECIPE.epochs} epochs."
+)
 COMPARED = {  # of PAIRS: label and what to look at
     "decay": (
         "Adam and AdamW",
@@ -65,9 +67,15 @@ def metrics(lesson: Lesson) -> None:
     left, right = st.columns([2, 3])
     with left:
         text = lesson.write(
-            "table", "Probabilities", TABLE, f"{IMAGES} lines of {CLASSES} numbers, none negative.", 180
+            "table",
+            "Probabilities",
+            TABLE,
+            f"{IMAGES} lines of {CLASSES} numbers, none negative.",
+            180,
         )
-        right_ones = lesson.write("labels", "Right classes", LABELS, f"{IMAGES} numbers from 0 to {CLASSES - 1}.", 70)
+        right_ones = lesson.write(
+            "labels", "Right classes", LABELS, f"{IMAGES} numbers from 0 to {CLASSES - 1}.", 70
+        )
     try:
         table = read_matrix(text, IMAGES, CLASSES)
         labels = read_matrix(right_ones.replace("\n", " "), 1, IMAGES)[0]
@@ -115,7 +123,11 @@ def comparisons(lesson: Lesson) -> None:
         format_func=lambda k: COMPARED[k][0],
     )
     st.markdown(COMPARED[name][1])
-    compare(PAIRS[name], name, "Two short trainings, one after the other: half a minute or less on two cores.")
+    compare(
+        PAIRS[name],
+        name,
+        "Two short trainings, one after the other: half a minute or less on two cores.",
+    )
 
 
 def papers_results(lesson: Lesson) -> None:
@@ -144,7 +156,13 @@ def papers_results(lesson: Lesson) -> None:
         )
 
     task_panel(
-        ("listing",), recipe.epochs, listing, "Run the paper's listing", "epochs", show, "A few seconds on two cores."
+        ("listing",),
+        recipe.epochs,
+        listing,
+        "Run the paper's listing",
+        "epochs",
+        show,
+        "A few seconds on two cores.",
     )
     printed = TABLE_2["accuracy"][1]
     if not lesson.predict(
@@ -158,7 +176,10 @@ def papers_results(lesson: Lesson) -> None:
     lines = []
     for key in ("accuracy", "top5"):
         for part, share, count in zip(
-            ("training", "validation"), TABLE_2[key], (recipe.train_images, recipe.validation_images), strict=True
+            ("training", "validation"),
+            TABLE_2[key],
+            (recipe.train_images, recipe.validation_images),
+            strict=True,
         ):
             right, exact = nearest_count(share, count)
             lines.append(

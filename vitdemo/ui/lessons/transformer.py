@@ -46,10 +46,16 @@ def digits(lesson: Lesson) -> tuple[Looks, int] | None:
     left, right = st.columns(2)
     with left:
         text = lesson.write(
-            "digits", "Digits", FIRST, f"{LENGTH} digits from 0 to {DIGITS - 1}, with spaces between.", 80
+            "digits",
+            "Digits",
+            FIRST,
+            f"{LENGTH} digits from 0 to {DIGITS - 1}, with spaces between.",
+            80,
         )
     with right:
-        head = lesson.choose("head", "Head", range(1, HEADS + 1), 1, "Whose attention is shown below.")
+        head = lesson.choose(
+            "head", "Head", range(1, HEADS + 1), 1, "Whose attention is shown below."
+        )
     try:
         row = read_matrix(text.replace("\n", " "), 1, LENGTH)[0]
         if not np.isin(row, range(DIGITS)).all():
@@ -60,7 +66,9 @@ def digits(lesson: Lesson) -> tuple[Looks, int] | None:
     found = looks(reverser(), row.astype(int).tolist())
     with right:
         st.markdown(f"It writes **{' '.join(map(str, found.written))}**.")
-    lesson.code(Reverser, "`transformer` holds both stacks; `mask` keeps the decoder from looking ahead.")
+    lesson.code(
+        Reverser, "`transformer` holds both stacks; `mask` keeps the decoder from looking ahead."
+    )
     return found, head - 1
 
 
@@ -80,8 +88,13 @@ def encoder(lesson: Lesson, found: Looks, head: int) -> None:
             "connection and a normalization. Row: the digit that asks. Column: the digit that it takes from. Rows sum to "
             "1. A stack has several such layers, each with weights of its own."
         )
-        st.caption("This is the part that the Vision Transformer keeps: its tokens are patches in place of digits.")
-    lesson.code(looks, "How the matrices of this page are taken out of torch's layers: `own` is the encoder's.")
+        st.caption(
+            "This is the part that the Vision Transformer keeps: its tokens are patches in place of digits."
+        )
+    lesson.code(
+        looks,
+        "How the matrices of this page are taken out of torch's layers: `own` is the encoder's.",
+    )
 
 
 def decoder(lesson: Lesson, found: Looks, head: int) -> None:
@@ -119,14 +132,24 @@ def decoder(lesson: Lesson, found: Looks, head: int) -> None:
             with column:
                 st.markdown(f"**{title}**")
                 chart(
-                    numbers(matrix, signed=signed, decimals=1 + (not signed), most=None if signed else 1.0),
+                    numbers(
+                        matrix,
+                        signed=signed,
+                        decimals=1 + (not signed),
+                        most=None if signed else 1.0,
+                    ),
                     key=title,
                     alt=f"{title}, {LENGTH} by {LENGTH}.",
                 )
                 st.caption(words)
         sums = found.weights[head].sum(axis=1)
-        st.caption(f"Sums of the rows after the softmax: {', '.join(f'{total:.2f}' for total in sums)}.")
-    lesson.code(scores_of, "The scores before the mask, from the weights (`in_proj_weight`) of torch's own module.")
+        st.caption(
+            f"Sums of the rows after the softmax: {', '.join(f'{total:.2f}' for total in sums)}."
+        )
+    lesson.code(
+        scores_of,
+        "The scores before the mask, from the weights (`in_proj_weight`) of torch's own module.",
+    )
 
 
 def cross(lesson: Lesson, found: Looks, head: int) -> None:
@@ -141,7 +164,11 @@ def cross(lesson: Lesson, found: Looks, head: int) -> None:
     ):
         left, right = st.columns([3, 2])
         with left:
-            chart(numbers(found.cross[head], most=1.0), key="cross", alt=f"Cross-attention, head {head + 1}.")
+            chart(
+                numbers(found.cross[head], most=1.0),
+                key="cross",
+                alt=f"Cross-attention, head {head + 1}.",
+            )
         with right:
             st.markdown(
                 "Row: the place that is written. Column: the digit that was read. The queries come from the decoder, the "
@@ -155,7 +182,8 @@ def why_no_decoder(lesson: Lesson) -> None:
     st.header("Why the Vision Transformer drops the decoder")
     model = reverser().transformer
     encoder_size, decoder_size = (
-        sum(parameter.numel() for parameter in stack.layers[0].parameters()) for stack in (model.encoder, model.decoder)
+        sum(parameter.numel() for parameter in stack.layers[0].parameters())
+        for stack in (model.encoder, model.decoder)
     )
     st.markdown(
         "A decoder is for writing one token after the other. To name what a picture shows, nothing is written: one vector is "

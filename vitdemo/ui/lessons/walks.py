@@ -12,7 +12,10 @@ MODEL = {
     "Patches": (
         PatchEmbed,
         (
-            ("class PatchEmbed", "A module keeps its weights and says in `forward` what it does with them."),
+            (
+                "class PatchEmbed",
+                "A module keeps its weights and says in `forward` what it does with them.",
+            ),
             (
                 "def __init__",
                 "`proj` is a convolution of {P} × {P} pixels that steps by its own size, so it meets each patch once: "
@@ -28,7 +31,10 @@ MODEL = {
     "CLS and positions": (
         VisionTransformer.embed,
         (
-            ("def embed", "Pictures of another shape are refused in words, before a product of matrices would break."),
+            (
+                "def embed",
+                "Pictures of another shape are refused in words, before a product of matrices would break.",
+            ),
             (
                 "x = self.patch_embed",
                 "The patch tokens, {B} × {N} × {D}, plus the position embedding of each, `pos_embed`. Its first "
@@ -47,7 +53,10 @@ MODEL = {
     "Attention": (
         Attention,
         (
-            ("class Attention", "Every token gathers from every token, itself included (section 1.3.3)."),
+            (
+                "class Attention",
+                "Every token gathers from every token, itself included (section 1.3.3).",
+            ),
             (
                 "def __init__",
                 "One linear layer makes queries, keys and values at once: {D} numbers in, {three_D} out. `scale` is one over "
@@ -78,7 +87,10 @@ MODEL = {
     "MLP": (
         Mlp,
         (
-            ("class Mlp", "What each token does with what it has gathered. No token sees another here."),
+            (
+                "class Mlp",
+                "What each token does with what it has gathered. No token sees another here.",
+            ),
             ("def __init__", "`fc1` widens {D} to {M} numbers, `fc2` narrows them back to {D}."),
             (
                 "def forward",
@@ -116,7 +128,10 @@ MODEL = {
                 "The class is read from CLS, token 0, alone: {B} × {D}. Other models take the mean of all tokens, or weigh "
                 "them.",
             ),
-            ("return self.head", "A linear layer makes {K} numbers of it, the **logits**: {B} × {K}."),
+            (
+                "return self.head",
+                "A linear layer makes {K} numbers of it, the **logits**: {B} × {K}.",
+            ),
         ),
     ),
     "All of it": (
@@ -124,7 +139,10 @@ MODEL = {
         (
             ("def forward", "{B} × {C} × {S} × {S} in."),
             ("x = self.embed", "Patches, CLS, positions: {B} × {T} × {D}."),
-            ("for block in", "{L} blocks, each {B} × {T} × {D} in and out, each with weights of its own."),
+            (
+                "for block in",
+                "{L} blocks, each {B} × {T} × {D} in and out, each with weights of its own.",
+            ),
             ("return self.classify", "{B} × {K} logits. Softmax would make probabilities of them."),
         ),
     ),
@@ -134,8 +152,14 @@ LOOP = {
     "One batch": (
         Replicas.shard_gradients,
         (
-            ("def shard_gradients", "A shard of a batch, on one core. `model.train()` turns dropout on."),
-            ("images, targets", "Augmentation: random changes of the images, where the recipe asks for them."),
+            (
+                "def shard_gradients",
+                "A shard of a batch, on one core. `model.train()` turns dropout on.",
+            ),
+            (
+                "images, targets",
+                "Augmentation: random changes of the images, where the recipe asks for them.",
+            ),
             (
                 "with self._autocast",
                 "Forward pass: images in, logits out. In bfloat16 where the machine is faster with it.",
@@ -150,7 +174,10 @@ LOOP = {
                 "Backward pass: `backward` goes from the loss back to every weight and stores the **gradient** there, that "
                 "is, how the loss changes with the weight. The gradient of the last batch is cleared first.",
             ),
-            ("return loss.item()", "The loss, and the logits without their link to the backward pass."),
+            (
+                "return loss.item()",
+                "The loss, and the logits without their link to the backward pass.",
+            ),
         ),
     ),
     "The loop": (
@@ -169,7 +196,10 @@ LOOP = {
             ),
             ("while state.epoch", "An **epoch** is one pass over all training images."),
             ("yield from train_epoch", "Learn from the training images: see *An epoch*."),
-            ("yield from validate", "Then measure on images that the model does not learn from: see *Validation*."),
+            (
+                "yield from validate",
+                "Then measure on images that the model does not learn from: see *Validation*.",
+            ),
             ("yield EpochEnd", "The epoch is over, and all its metrics are known."),
         ),
     ),
@@ -184,7 +214,10 @@ LOOP = {
                 "finite, the run ends with advice.",
             ),
             ("state.optimizer.step()", "Every weight moves a little: see *Optimizer*."),
-            ("logits.append(outputs)", "Keep the logits for the metrics and report the step: a `BatchEnd`."),
+            (
+                "logits.append(outputs)",
+                "Keep the logits for the metrics and report the step: a `BatchEnd`.",
+            ),
             (
                 "return compute_metrics",
                 "Every metric over all logits of the epoch at once. The paper's code updates its metrics batch by batch, "
@@ -196,8 +229,14 @@ LOOP = {
     "Validation": (
         validate,
         (
-            ("def validate", "`predict` computes the logits batch by batch, without a gradient: see *Evaluation*."),
-            ("metrics = compute_metrics", "The same metrics, of images that the model has not learned from."),
+            (
+                "def validate",
+                "`predict` computes the logits batch by batch, without a gradient: see *Evaluation*.",
+            ),
+            (
+                "metrics = compute_metrics",
+                "The same metrics, of images that the model has not learned from.",
+            ),
         ),
     ),
     "Optimizer": (
@@ -224,18 +263,27 @@ LOOP = {
                 "During the warm-up it rises in a straight line, while Adam's means are still young.",
             ),
             ("if config.schedule", "The listing's is constant."),
-            ("done =", "Or it falls along half a cosine to 0: large steps first, fine ones at the end."),
+            (
+                "done =",
+                "Or it falls along half a cosine to 0: large steps first, fine ones at the end.",
+            ),
         ),
     ),
     "Evaluation": (
         predict,
         (
-            ("def predict", "The one way to ask a model, here, after each epoch and on the Attention page."),
+            (
+                "def predict",
+                "The one way to ask a model, here, after each epoch and on the Attention page.",
+            ),
             (
                 "@torch.inference_mode",
                 "Nothing is kept for a backward pass (`inference_mode`). Images are normalized on the way.",
             ),
-            ("model.eval()", "`eval()` turns dropout off: the same image gets the same logits every time."),
+            (
+                "model.eval()",
+                "`eval()` turns dropout off: the same image gets the same logits every time.",
+            ),
         ),
     ),
 }

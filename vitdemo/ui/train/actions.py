@@ -36,7 +36,8 @@ def _train() -> None:
     try:
         st.session_state["run"] = QUEUE.submit(*settings.chosen())
         st.toast(
-            "Your training has begun, or waits in the queue: watch it under “Run”.", icon=":material/model_training:"
+            "Your training has begun, or waits in the queue: watch it under “Run”.",
+            icon=":material/model_training:",
         )
     except ConfigError as error:
         st.session_state["train_problem"] = str(error)
@@ -50,7 +51,9 @@ def _stop() -> None:
 
 
 def _shown_is_active() -> bool:
-    jobs = sys.modules.get("vitdemo.background.training_queue")  # where it is not loaded yet, nothing runs
+    jobs = sys.modules.get(
+        "vitdemo.background.training_queue"
+    )  # where it is not loaded yet, nothing runs
     run_id = st.session_state.get("run") or st.query_params.get("run")
     snapshot = jobs.QUEUE.snapshot(run_id) if hasattr(jobs, "QUEUE") and run_id else None
     return snapshot is not None and snapshot.run.active
@@ -78,7 +81,11 @@ def patch_picture(model: ModelConfig) -> None:
 
     example = load_cifar10(8, 1).train[7:8]
     name = CLASSES[example.labels[0]]
-    tokens = f"{model.num_patches} patches, each a token" if model.num_patches > 1 else "one patch, a single token"
+    tokens = (
+        f"{model.num_patches} patches, each a token"
+        if model.num_patches > 1
+        else "one patch, a single token"
+    )
     reader = {
         "cls": "and CLS, the token that will name the class",
         "mean": "whose mean will name the class",
@@ -89,7 +96,9 @@ def patch_picture(model: ModelConfig) -> None:
         key="patches",
         alt=f"A training image ({name}) cut into patches of {model.patch_size} by {model.patch_size} pixels.",
     )
-    st.caption(f"A training image ({name}) as the model takes it: {tokens}, {reader}.{stem_note(model)}")
+    st.caption(
+        f"A training image ({name}) as the model takes it: {tokens}, {reader}.{stem_note(model)}"
+    )
 
 
 def full_set() -> None:

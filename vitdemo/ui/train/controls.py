@@ -30,7 +30,9 @@ class Group:
 FRONT = {
     "depth": Control("Depth", range(1, 13)),
     "num_heads": Control("Heads", (1, 2, 3, 4, 6, 8, 12, 16)),
-    "patch_size": Control("Patch size", (2, 4, 8, 16, 32), {size: f"{size} px" for size in (2, 4, 8, 16, 32)}),
+    "patch_size": Control(
+        "Patch size", (2, 4, 8, 16, 32), {size: f"{size} px" for size in (2, 4, 8, 16, 32)}
+    ),
     "train_images": Control("Training images", range(100, 5_001, 100)),
 }
 MODEL = {
@@ -64,7 +66,9 @@ TRAINING = {
         (0.0, 0.9, 0.99, 0.999),
         {0.0: "None", 0.9: "10 steps", 0.99: "100 steps", 0.999: "1,000 steps"},
     ),
-    "precision": Control("Precision", names={"auto": "Automatic", "float32": "float32", "bfloat16": "bfloat16"}),
+    "precision": Control(
+        "Precision", names={"auto": "Automatic", "float32": "float32", "bfloat16": "bfloat16"}
+    ),
     "validation_images": Control("Validation images", range(100, 1_001, 100)),
     "seed": Control("Random seed", range(10_000)),
 }
@@ -74,7 +78,9 @@ AUGMENTATION = {
         names={"none": "None", "flip": "Flip", "flip_and_translate": "Flip and translate"},
     ),
     "jitter": Control("Color jitter", (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)),
-    "cutout": Control("Cutout", (0, 4, 8, 12, 16), {0: "None"} | {side: f"{side} px" for side in (4, 8, 12, 16)}),
+    "cutout": Control(
+        "Cutout", (0, 4, 8, 12, 16), {0: "None"} | {side: f"{side} px" for side in (4, 8, 12, 16)}
+    ),
     "mixup": Control("Mixup", STEP_FRACTIONS),
     "cutmix": Control("CutMix", STEP_FRACTIONS),
 }
@@ -89,8 +95,12 @@ REGULARIZATION = {
 GROUPS = {
     "Model": Group(":material/layers:", "Architecture and initialization.", MODEL),
     "Training": Group(":material/speed:", "Length, optimizer and validation.", TRAINING),
-    "Augmentation": Group(":material/shuffle:", "Random changes that keep the label true.", AUGMENTATION),
-    "Regularization": Group(":material/balance:", "Techniques against overfitting.", REGULARIZATION),
+    "Augmentation": Group(
+        ":material/shuffle:", "Random changes that keep the label true.", AUGMENTATION
+    ),
+    "Regularization": Group(
+        ":material/balance:", "Techniques against overfitting.", REGULARIZATION
+    ),
 }
 CONTROLS = FRONT | MODEL | TRAINING | AUGMENTATION | REGULARIZATION
 PRESET_BUTTONS = {

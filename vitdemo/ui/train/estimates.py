@@ -21,7 +21,9 @@ def show_costs(model: ModelConfig) -> None:
     )
     parts = parameters(model)
     total = sum(parts.values())
-    row.metric("Parameters", short(total), help=f"{total:,} numbers are learned:\n\n{_list(parts)}{stem}")
+    row.metric(
+        "Parameters", short(total), help=f"{total:,} numbers are learned:\n\n{_list(parts)}{stem}"
+    )
     parts = macs(model)
     row.metric(
         "Operations",
@@ -46,13 +48,19 @@ def _time(model: ModelConfig, training: TrainConfig, measuring: bool) -> None:
 
     speed = training_speed(model)
     if speed is None:
-        text = "Measuring how fast this machine trains it …" if measuring else "An estimate comes after this training."
+        text = (
+            "Measuring how fast this machine trains it …"
+            if measuring
+            else "An estimate comes after this training."
+        )
         st.caption(f":material/timer: {text}")
         return
     if measuring:
         st.rerun()  # known now: the asking ends
     # A validated image goes through the model once, without the way back, but with all its patches.
-    seconds = (training.train_images + training.validation_images / (3 * (1 - model.patch_drop))) / speed
+    seconds = (
+        training.train_images + training.validation_images / (3 * (1 - model.patch_drop))
+    ) / speed
     epoch = f"about **{duration(seconds)}" if seconds >= 1 else "**less than 1 s"
     st.caption(
         f":material/timer: On this machine {epoch} per epoch**, {duration(max(seconds * training.epochs, 1))} in all "

@@ -23,7 +23,11 @@ def show_run(snapshot: Status) -> None:
     st.fragment(_watch, run_every=POLL_SECONDS if active else None)(snapshot)
     training = snapshot.run.training
     mixed = training.mixup + training.cutmix
-    worse = " Mixed images count under their own label alone, so training looks worse than it is." if mixed else ""
+    worse = (
+        " Mixed images count under their own label alone, so training looks worse than it is."
+        if mixed
+        else ""
+    )
     st.caption(
         ":blue[●] solid: training. :orange[◆] dashed: validation. One point an epoch. Training is measured while the weights "
         f"still change, validation after the epoch on images that the model never learns from.{worse} Where the two part, the "
@@ -34,7 +38,9 @@ def show_run(snapshot: Status) -> None:
 
 def _watch(at_start: Status) -> None:
     snapshot = QUEUE.snapshot(at_start.run.id) or at_start
-    with st.container():  # a place of its own: what it says must not move the charts, which would draw them anew
+    with (
+        st.container()
+    ):  # a place of its own: what it says must not move the charts, which would draw them anew
         _status(snapshot)
     curves(snapshot.run.history, snapshot.run.training.epochs, live=snapshot.run.active)
     if not snapshot.run.active and at_start.run.active:
@@ -58,7 +64,11 @@ def _status(snapshot: Status) -> None:
     run = snapshot.run
     epochs = run.training.epochs
     if run.state == "waiting":
-        ahead = "It is next." if snapshot.place == 1 else "It begins when those before it have had their turn."
+        ahead = (
+            "It is next."
+            if snapshot.place == 1
+            else "It begins when those before it have had their turn."
+        )
         st.info(f"Place {snapshot.place} in the queue. {ahead}", icon=":material/hourglass_top:")
     elif run.state == "running" and not snapshot.epoch:
         progress(0.0, "Preparing data and model …")
@@ -75,14 +85,22 @@ def _status(snapshot: Status) -> None:
     elif run.state == "failed":
         st.error(run.message, icon=":material/error:")
     elif not run.history:
-        st.info("Stopped before its first epoch was done: there is nothing to show.", icon=":material/stop_circle:")
+        st.info(
+            "Stopped before its first epoch was done: there is nothing to show.",
+            icon=":material/stop_circle:",
+        )
     else:
         done = len(run.history)
         seconds = sum(record["seconds"] for record in run.history)
         word = "Finished" if run.state == "finished" else "Stopped"
-        progress(done / epochs, f"{word} after {done} of {epochs} epochs · {duration(seconds)} on {_threads(run)}")
+        progress(
+            done / epochs,
+            f"{word} after {done} of {epochs} epochs · {duration(seconds)} on {_threads(run)}",
+        )
     if run.origin == "shipped":
-        st.caption("An example that ships with the app. Press Train, and your own run takes its place here.")
+        st.caption(
+            "An example that ships with the app. Press Train, and your own run takes its place here."
+        )
     guessing = math.log(run.model.num_classes)
     if run.history and run.history[-1]["train"]["loss"] > 2 * guessing:
         st.warning(

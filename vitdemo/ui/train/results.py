@@ -31,7 +31,9 @@ def show_results(run: Run) -> None:
     table, right = st.columns([2, 3])
     with table:
         _table(run)
-        st.page_link("pages/attention.py", label="See where it looks", icon=":material/center_focus_strong:")
+        st.page_link(
+            "pages/attention.py", label="See where it looks", icon=":material/center_focus_strong:"
+        )
         _downloads(run)
     try:
         split, probabilities = validation_split(run), probabilities_of(run)
@@ -58,7 +60,11 @@ def _table(run: Run) -> None:
     last = run.history[-1]
     paper = (run.model, replace(run.training, seed=0)) == PRESETS["annotation"]
     show_metrics(last, paper)
-    note = " The paper's values are those of the annotation's Table 2 (section 1.5.4)." if paper else ""
+    note = (
+        " The paper's values are those of the annotation's Table 2 (section 1.5.4)."
+        if paper
+        else ""
+    )
     st.caption(
         "AUROC, F1, precision and recall are computed for each class and averaged with the number of its images as "
         f"weight, so recall equals accuracy.{note}"
@@ -97,14 +103,18 @@ def _pictures(split, probabilities: np.ndarray, labels: np.ndarray, chosen: np.n
             if called != labels[index]:
                 text += f", is {CLASSES[labels[index]]}"
             image = split.images[index].permute(1, 2, 0).numpy().repeat(4, axis=0).repeat(4, axis=1)
-            st.image(image, caption=text, alt=f"Validation image {index}: {text}", width=PICTURE_WIDTH)
+            st.image(
+                image, caption=text, alt=f"Validation image {index}: {text}", width=PICTURE_WIDTH
+            )
 
 
 def _downloads(run: Run) -> None:
     st.header("Keep it")
     name = f"vit-{run.id}"
     row = st.container(horizontal=True)
-    row.download_button("Metrics, CSV", lambda: metrics_csv(run), f"{name}.csv", "text/csv", on_click="ignore")
+    row.download_button(
+        "Metrics, CSV", lambda: metrics_csv(run), f"{name}.csv", "text/csv", on_click="ignore"
+    )
     row.download_button(
         "Metrics, JSON",
         lambda: metrics_json(run),
@@ -112,7 +122,13 @@ def _downloads(run: Run) -> None:
         "application/json",
         on_click="ignore",
     )
-    row.download_button("Weights", run.weights.read_bytes, f"{name}.safetensors", on_click="ignore", help="safetensors")
+    row.download_button(
+        "Weights",
+        run.weights.read_bytes,
+        f"{name}.safetensors",
+        on_click="ignore",
+        help="safetensors",
+    )
     row.download_button(
         "Charts, HTML",
         lambda: charts_html(run),
@@ -128,7 +144,9 @@ def metrics_csv(run: Run) -> str:
     file = io.StringIO()
     parts = [(part, key) for part in ("train", "validation") for key in METRICS]
     writer = csv.writer(file)
-    writer.writerow(["epoch", *(f"{part}_{key}" for part, key in parts), "seconds", "images_per_second"])
+    writer.writerow(
+        ["epoch", *(f"{part}_{key}" for part, key in parts), "seconds", "images_per_second"]
+    )
     for record in run.history:
         values = (record[part][key] for part, key in parts)
         writer.writerow([record["epoch"], *values, record["seconds"], record["images_per_second"]])

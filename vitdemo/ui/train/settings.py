@@ -40,7 +40,9 @@ def options(field: str) -> range | tuple:
     if field == "cutmix":
         return tuple(share for share in values if share + st.session_state.get("mixup", 0) <= 1)
     if field in ("train_images", "validation_images") and full_set_on_disk():
-        return range(values.start, {"train_images": 50_001, "validation_images": 10_001}[field], values.step)
+        return range(
+            values.start, {"train_images": 50_001, "validation_images": 10_001}[field], values.step
+        )
     return values
 
 
@@ -66,17 +68,27 @@ def current_preset() -> str | None:
 def draw(field: str) -> None:
     """One control."""
     control, values = CONTROLS[field], options(field)
-    common = {"label": control.label, "key": field, "help": SETTINGS[field].help, "persist_state": "session"}
+    common = {
+        "label": control.label,
+        "key": field,
+        "help": SETTINGS[field].help,
+        "persist_state": "session",
+    }
     if field == "seed":
         st.number_input(min_value=0, max_value=values[-1], step=1, **common)
     elif isinstance(values, range):
-        st.slider(min_value=values.start, max_value=values[-1], step=values.step, on_change=fit, **common)
+        st.slider(
+            min_value=values.start, max_value=values[-1], step=values.step, on_change=fit, **common
+        )
     elif isinstance(values[0], str):
         st.selectbox(options=values, format_func=control.names.get, on_change=fit, **common)
     else:
         names = control.names or {}
         st.select_slider(
-            options=values, format_func=lambda value: names.get(value, f"{value:g}"), on_change=fit, **common
+            options=values,
+            format_func=lambda value: names.get(value, f"{value:g}"),
+            on_change=fit,
+            **common,
         )
 
 
@@ -124,8 +136,12 @@ def set_fields(**values) -> None:
 def chosen() -> tuple[ModelConfig, TrainConfig]:
     """The configuration on the page."""
     values = {field: st.session_state[field] for field in CONTROLS}
-    model = {name: value for name, value in values.items() if name in ModelConfig.__dataclass_fields__}
-    training = {name: value for name, value in values.items() if name in TrainConfig.__dataclass_fields__}
+    model = {
+        name: value for name, value in values.items() if name in ModelConfig.__dataclass_fields__
+    }
+    training = {
+        name: value for name, value in values.items() if name in TrainConfig.__dataclass_fields__
+    }
     return ModelConfig(**model), TrainConfig(**training)
 
 
@@ -135,12 +151,25 @@ def address_values() -> dict:
     if preset:
         return {} if preset == DEFAULT_PRESET else {"preset": preset}
     defaults = preset_values(DEFAULT_PRESET)
-    return {field: st.session_state[field] for field in CONTROLS if st.session_state[field] != defaults[field]}
+    return {
+        field: st.session_state[field]
+        for field in CONTROLS
+        if st.session_state[field] != defaults[field]
+    }
 
 
 def fit() -> None:
     """Move what no longer fits to the nearest value that does."""
-    for field in ("num_heads", "patch_size", "warmup_epochs", "cutmix", "train_images", "validation_images"):
+    for field in (
+        "num_heads",
+        "patch_size",
+        "warmup_epochs",
+        "cutmix",
+        "train_images",
+        "validation_images",
+    ):
         values = options(field)
         if st.session_state[field] not in values:
-            st.session_state[field] = min(values, key=lambda value: abs(value - st.session_state[field]))
+            st.session_state[field] = min(
+                values, key=lambda value: abs(value - st.session_state[field])
+            )
