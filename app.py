@@ -2,12 +2,15 @@
 
 import streamlit as st
 
+from vitdemo.ui.frame import run_page
 from vitdemo.ui.lessons.order import ORDER
 
 st.set_page_config(
-    page_title="The annotated Vision Transformer", page_icon="vitdemo/ui/icon.svg", layout="wide"
+    page_title="The annotated Vision Transformer",
+    page_icon="vitdemo/ui/icon.svg",
+    layout="wide",
 )
-st.navigation(
+page = st.navigation(
     {
         "": [
             st.Page(
@@ -15,7 +18,8 @@ st.navigation(
             ),
             st.Page("pages/attention.py", title="Attention", icon=":material/center_focus_strong:"),
         ],
-        "The annotation": [st.Page(place.script, title=place.title) for place in ORDER],
+        "The paper": [st.Page(place.script, title=place.title) for place in ORDER],
     },
     position="top",
-).run()
+)
+run_page(page)

@@ -4,6 +4,7 @@ import streamlit as st
 
 from vitdemo.ui import url_state
 from vitdemo.ui.frame import frame
+from vitdemo.ui.loading import heavy_imports
 from vitdemo.ui.presentation import title
 
 frame()
@@ -13,7 +14,7 @@ st.write(
     "picture, a layer and a head, and see it. At first: last layer, mean of heads, CLS to patches, as in Figure 3 of "
     "*Annotation of Vision Transformer* (in a model without CLS, all patches to patches)."
 )
-with st.spinner("Loading PyTorch, once after each start …"):
+with heavy_imports():
     from vitdemo.config import ConfigError
     from vitdemo.ui.attention import (
         ablation,

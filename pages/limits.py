@@ -1,17 +1,15 @@
 """Limits: section 1.6 of the annotation, each of them measured."""
 
-import streamlit as st
+from vitdemo.ui.lessons.lesson import lesson
+from vitdemo.ui.loading import heavy_imports
 
-from vitdemo.ui.lessons.lesson import Lesson
-
-lesson = Lesson(
+with lesson(
     "pages/limits.py",
     "What a Vision Transformer costs, what it needs, and how it learns by heart: measured on this machine.",
-)
-with st.spinner("Loading PyTorch, once after each start …"):
-    from vitdemo.ui.lessons import limits
+) as page:
+    with heavy_imports():
+        from vitdemo.ui.lessons import limits
 
-limits.quadratic(lesson)
-limits.data_hunger(lesson)
-limits.learning_by_heart(lesson)
-lesson.end()
+    limits.quadratic(page)
+    limits.data_hunger(page)
+    limits.learning_by_heart(page)

@@ -4,7 +4,7 @@ import streamlit as st
 
 from vitdemo.ui import url_state
 from vitdemo.ui.frame import frame
-from vitdemo.ui.loading import load_torch
+from vitdemo.ui.loading import heavy_imports
 from vitdemo.ui.presentation import title
 from vitdemo.ui.train import actions, settings
 from vitdemo.ui.train.estimates import show_costs, show_time
@@ -31,15 +31,13 @@ with left:
 with right.container():
     actions.why_at_chance(model, training)
 
-with right:
-    load_torch()  # what is drawn above does not need it
+with right, heavy_imports():  # what is drawn above does not need them
+    from vitdemo.ui.run_picker import pick_run
+    from vitdemo.ui.train.live import show_run
 with groups:
     st.markdown("**More settings**")
     settings.draw_groups()
 with right:
-    from vitdemo.ui.run_picker import pick_run
-    from vitdemo.ui.train.live import show_run
-
     snapshot = pick_run("Run")
 if snapshot and stoppable != snapshot.run.active:
     st.rerun()  # it ended since the buttons were drawn

@@ -16,12 +16,12 @@ LETTERS = "getComputedStyle(document.documentElement).fontSize"
 def test_one_goes_through_the_pages_in_their_order(server, page):
     page.goto(server.url)
     page.get_by_text("per epoch").wait_for()  # a rerun would close the menu
-    page.get_by_text("The annotation", exact=True).click()
+    page.get_by_text("The paper", exact=True).click()
     page.get_by_test_id("stTopNavDropdownLink").filter(has_text=ORDER[0].title).click()
     for number, place in enumerate(ORDER, start=1):
         page.get_by_role("heading", name=place.title, exact=True).wait_for()
         page.get_by_text(
-            f"Section {place.section} of the annotation · page {number} of {len(ORDER)}"
+            f"Section {place.section} of the paper · page {number} of {len(ORDER)}"
         ).wait_for()
         if number < len(ORDER):
             page.get_by_test_id("stMain").get_by_role("link", name=ORDER[number].title).click()

@@ -37,7 +37,7 @@ def test_it_opens_says_where_one_is_and_leaves_the_address_bare(place):
     assert not app.error
     assert app.title[0].value == place.title
     assert (
-        f"Section {place.section} of the annotation · page {ORDER.index(place) + 1} of {len(ORDER)}"
+        f"Section {place.section} of the paper · page {ORDER.index(place) + 1} of {len(ORDER)}"
         in captions_of(app)
     )
     assert dict(app.query_params) == {}

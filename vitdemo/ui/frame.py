@@ -1,20 +1,30 @@
-"""The frame around every page: title, navigation, theme. It is app.py; this makes sure that a page has it."""
+"""The frame around every page: title, navigation, theme. It is app.py; this makes sure a page has it.
+
+Since the pages lie in a folder named `pages`, Streamlit runs the first page that a new server is
+asked for on its own, without app.py, until `st.navigation` has run once.
+"""
 
 import runpy
+import threading
 from pathlib import Path
 
 import streamlit as st
-from streamlit.runtime.pages_manager import PagesManager
 
 APP = Path(__file__).parents[2] / "app.py"
+_thread = threading.local()  # .framed: whether app.py runs on this thread
+
+
+def run_page(page) -> None:
+    """Run a page within app.py, as returned by `st.navigation`."""
+    _thread.framed = True
+    try:
+        page.run()
+    finally:
+        _thread.framed = False
 
 
 def frame() -> None:
-    """Called first by each page.
-
-    Until `st.navigation` has run once, Streamlit takes a folder named pages for an older kind of app and runs the page
-    alone, so the first address that a new server gets would show it without its frame. Then app.py is run instead.
-    """
-    if PagesManager.uses_pages_directory:
+    """Run app.py instead of the page if the page was run on its own. Each page calls this first."""
+    if not getattr(_thread, "framed", False):
         runpy.run_path(str(APP), run_name="__main__")
         st.stop()

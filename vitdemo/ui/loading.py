@@ -1,22 +1,36 @@
 """PyTorch takes seconds to load, once after each start of the server."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import streamlit as st
 
+MESSAGE = "Loading PyTorch (once after each start) …"
+_DRAWN = (
+    "drawn_before_torch"  # in the session: whether the browser has shown the page without torch
+)
 
-def load_torch() -> None:
-    """Go on if PyTorch is there. If not, end this run of the page, so that the browser draws what it has, and load it then."""
+
+@contextmanager
+def heavy_imports() -> Iterator[None]:
+    """Import what needs PyTorch within this block.
+
+    If PyTorch is not loaded yet, this run of the page ends here, so that the browser draws what it
+    has; then PyTorch is loaded and the page runs again.
+    """
     if "torch" not in sys.modules:
-        _load(drawn=[])
+        _load_torch()
         st.stop()
+    with st.spinner(MESSAGE):
+        yield
 
 
 @st.fragment(run_every=0.2)
-def _load(drawn: list) -> None:
-    with st.spinner("Loading PyTorch, once after each start …"):
-        if drawn:  # the browser has asked again
+def _load_torch() -> None:
+    with st.spinner(MESSAGE):
+        if st.session_state.pop(_DRAWN, False):  # the browser has drawn the page and asks again
             import torch  # noqa: F401
 
             st.rerun()
-    drawn.append(True)
+    st.session_state[_DRAWN] = True

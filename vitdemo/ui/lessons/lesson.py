@@ -1,7 +1,8 @@
 """What each page of the annotation has: where one is, controls in the address, questions to answer first, running code."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import streamlit as st
 
@@ -14,28 +15,40 @@ from .source import pieces
 HIDE = "hide"  # in the address: names of controls that a teacher leaves out
 
 
-class Lesson:
-    """One page; `end` closes it.
+@contextmanager
+def lesson(script: str, lead: str) -> Iterator["Lesson"]:
+    """Open a page of the lessons: its frame, title and lead; at the end, URL and neighbors.
 
     Args:
         script: of the page, as in ORDER.
-        lead: one sentence: what can be learned here.
+        lead: one sentence on what can be learned here.
+    """
+    frame()
+    page = Lesson(script)
+    title(page.place.title)
+    st.caption(f"Section {page.place.section} of the paper · page {page.number + 1} of {len(ORDER)}")
+    st.write(lead)
+    problems = st.container()
+    yield page
+    page.sync_url()
+    with problems:
+        url_state.show_problems()
+    page.link_neighbors()
+
+
+class Lesson:
+    """What the sections of a lesson page share: controls, questions, code.
+
+    Args:
+        script: of the page, as in ORDER.
     """
 
-    def __init__(self, script: str, lead: str):
-        frame()
+    def __init__(self, script: str):
         self.number = [place.script for place in ORDER].index(script)
         self.place = ORDER[self.number]
-        self.values = {}  # name -> value and default
-        self.hidden = (
-            tuple(st.query_params.get(HIDE, "").split(",")) if HIDE in st.query_params else ()
-        )
-        title(self.place.title)
-        st.caption(
-            f"Section {self.place.section} of the annotation · page {self.number + 1} of {len(ORDER)}"
-        )
-        st.write(lead)
-        self.problems = st.container()
+        self.values = {}  # of each control: name -> value and default
+        names = st.query_params.get(HIDE, "")
+        self.hidden = tuple(name for name in names.split(",") if name)
 
     def key(self, name: str) -> str:
         """Of a control, in the session."""
@@ -154,13 +167,16 @@ class Lesson:
             words.markdown(says.format(**(sizes or {})))
             source.code(code, language="python", wrap_lines=True)
 
-    def end(self) -> None:
-        """The address, what is wrong in it, and the pages before and after."""
+    def sync_url(self) -> None:
+        """Make the URL say what the controls say, and note parameters that this page does not know."""
         url_state.check_names({*self.values, HIDE})
-        with self.problems:
-            url_state.show_problems()
-        values = {name: value for name, (value, default) in self.values.items() if value != default}
-        url_state.write(values | ({HIDE: self.hidden} if self.hidden else {}))
+        changed = {
+            name: value for name, (value, default) in self.values.items() if value != default
+        }
+        url_state.write(changed | ({HIDE: self.hidden} if self.hidden else {}))
+
+    def link_neighbors(self) -> None:
+        """Link the pages before and after."""
         before, after = st.columns(2)
         if self.number:
             place = ORDER[self.number - 1]
