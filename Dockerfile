@@ -1,9 +1,9 @@
-# For a Hugging Face Space (sdk: docker, app_port: 8501) or any other host of containers.
+# Image for a Hugging Face Space (sdk: docker, app_port: 8501) or any other container host.
 FROM python:3.11-slim
 RUN useradd --create-home --uid 1000 user
 WORKDIR /home/user/app
 COPY --chown=user requirements.txt .
-# The CPU-only torch is a fifth of the size of the one with CUDA.
+# The CPU-only build of torch is a fifth of the size of the build with CUDA.
 RUN pip install --no-cache-dir torch==2.14.1 torchvision==0.29.1 --index-url https://download.pytorch.org/whl/cpu \
     && pip install --no-cache-dir -r requirements.txt
 COPY --chown=user . .

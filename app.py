@@ -1,4 +1,4 @@
-"""The annotated Vision Transformer: `streamlit run app.py`."""
+"""The app: `streamlit run app.py`."""
 
 import streamlit as st
 
@@ -10,16 +10,7 @@ st.set_page_config(
     page_icon="vitdemo/ui/icon.svg",
     layout="wide",
 )
-page = st.navigation(
-    {
-        "": [
-            st.Page(
-                "pages/train.py", title="Train", icon=":material/model_training:", default=True
-            ),
-            st.Page("pages/attention.py", title="Attention", icon=":material/center_focus_strong:"),
-        ],
-        "The paper": [st.Page(place.script, title=place.title) for place in ORDER],
-    },
-    position="top",
-)
-run_page(page)
+train = st.Page("pages/train.py", title="Train", icon=":material/model_training:", default=True)
+attention = st.Page("pages/attention.py", title="Attention", icon=":material/center_focus_strong:")
+lessons = [st.Page(place.script, title=place.title) for place in ORDER]
+run_page(st.navigation({"": [train, attention], "The paper": lessons}, position="top"))

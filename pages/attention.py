@@ -1,4 +1,4 @@
-"""See where a trained Vision Transformer looks, for any layer, head and token."""
+"""See what a trained Vision Transformer attends to, for any layer, head and token."""
 
 import streamlit as st
 
@@ -8,79 +8,45 @@ from vitdemo.ui.loading import heavy_imports
 from vitdemo.ui.presentation import title
 
 frame()
-title("Where does it look?")
+title("What does it attend to?")
 st.write(
-    "In each layer every token gathers information from all others; attention says from which, and how much. Choose a "
-    "picture, a layer and a head, and see it. At first: last layer, mean of heads, CLS to patches, as in Figure 3 of "
-    "*Annotation of Vision Transformer* (in a model without CLS, all patches to patches)."
+    "In each layer, every token gathers information from all tokens; attention says from which, "
+    "and how much. Choose a picture, a layer and a head. The first view is that of Figure 3 in "
+    "*Annotation of Vision Transformer*: last layer, mean of all heads, from CLS to the patches "
+    "(in a model without CLS, from all patches to all patches)."
 )
 with heavy_imports():
-    from vitdemo.config import ConfigError
-    from vitdemo.ui.attention import (
-        ablation,
-        attention_maps,
-        attribution,
-        export,
-        faithfulness,
-        heads,
-        missing_weights,
-        side_by_side,
-        snapshots,
-        state,
-    )
-    from vitdemo.ui.attention.prediction import show_answer
-    from vitdemo.ui.cached import model_of
+    from vitdemo.ui.attention import export, missing_weights, state, tabs
+    from vitdemo.ui.attention.case import predict_picture
+    from vitdemo.ui.attention.prediction import show_prediction
     from vitdemo.ui.chart import forget_drawn
-    from vitdemo.ui.picture_picker import ask, choose_picture
-    from vitdemo.ui.run_picker import pick_run
+    from vitdemo.ui.picture_picker import choose_picture
+    from vitdemo.ui.run_picker import pick_model
 
 left, right = st.columns([3, 7], gap="large")
 with left:
-    snapshot = pick_run("Model", to_ask=True)
-if snapshot is None:
-    st.info("No model is saved yet: train one first.")
+    status = pick_model("Model")
+if status is None:
+    st.info("There is no model yet. Train one first.")
     st.page_link("pages/train.py", label="Go to Train", icon=":material/model_training:")
     st.stop()
-run = snapshot.run
-url_state.check_names(state.names(run))
-if run.origin == "imagenet" and not run.has_weights:
-    with right:
-        missing_weights.offer_weights(run)
-    url_state.write({"run": run.id})
-    st.stop()
-try:
-    model = model_of(run)
-except ConfigError as error:
-    st.error(str(error))
-    st.stop()
+run = status.run
+with right:
+    if not missing_weights.weights_are_there(run):
+        url_state.write({"run": run.id})
+        st.stop()
 state.start(run)
 with left:
     picture = choose_picture(run)
     forget_drawn()
-    probabilities, trace = ask(model, run.version, picture)
-    show_answer(probabilities, run.classes, picture)
+    probabilities, attention = predict_picture(run, picture)
+    show_prediction(probabilities, run.classes, picture)
 with right:
     problems = st.container()
-    chosen = state.choose()
-    view = attention_maps.choose_view(run.model, state.CONTROLS[chosen])
-    if chosen == "see":
-        attention_maps.show(run.model, picture, trace, view)
-        side_by_side.show(run, model, picture, view)
-    if chosen in ("follow", "judge"):
-        class_, asked = attribution.choose(probabilities, run.classes, view)
-        case = attribution.case_of(run, model, picture, class_)
-    if chosen == "follow":
-        attribution.show(case, picture, view, asked)
-    if chosen == "judge":
-        faithfulness.show(run, case, asked)
-    if chosen == "intervene":
-        ablation.show(run, model, picture, probabilities, view)
-    if chosen == "growth":
-        snapshots.show(run, picture, view)
-    if chosen == "heads":
-        heads.show(run, model, view)
-    answer = attribution.case_of(run, model, picture, int(probabilities.argmax()))
-    export.show(run, answer, picture, trace, chosen, view)
+    shown = tabs.Shown(run, picture, probabilities, attention)
+    tab, view = tabs.show(shown)
+    export.show(shown.prediction, attention, tab, view)
+url_state.check_names(state.names(run))
 with problems:
     url_state.show_problems()
-url_state.write(state.address_values(run))
+url_state.write(state.url_values(run))

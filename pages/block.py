@@ -1,11 +1,11 @@
-"""The encoder block and the whole model: sections 1.3.1 and 1.4.1 of the annotation."""
+"""The encoder block and the whole model: sections 1.3.1 and 1.4.1 of the paper."""
 
 from vitdemo.ui.lessons.lesson import lesson
 from vitdemo.ui.loading import heavy_imports
 
 with lesson(
     "pages/block.py",
-    "The code that runs, part by part, with the shape of every tensor that flows through it.",
+    "The model's source code, part by part, and the shape of every tensor that it computes.",
 ) as page:
     with heavy_imports():
         from vitdemo.ui.lessons import block

@@ -1,11 +1,12 @@
-"""ViT and the original Transformer, and the parameters: sections 1.4.2 and 1.4.3 of the annotation."""
+"""ViT and the original Transformer, and the parameters: sections 1.4.2 and 1.4.3 of the paper."""
 
 from vitdemo.ui.lessons.lesson import lesson
 from vitdemo.ui.loading import heavy_imports
 
 with lesson(
     "pages/parameters.py",
-    "What the ViT changed, what each setting costs, and which printed settings cannot work.",
+    "How the ViT differs from the original Transformer, what each parameter costs, and which "
+    "printed values cannot work.",
 ) as page:
     with heavy_imports():
         from vitdemo.ui.lessons import parameters, table_1

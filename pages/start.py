@@ -1,15 +1,18 @@
-"""Start: what a Vision Transformer is, in one live picture."""
+"""Start: one image on its way through a trained Vision Transformer, step by step."""
 
 from vitdemo.ui.lessons.lesson import lesson
 from vitdemo.ui.loading import heavy_imports
 
 with lesson(
     "pages/start.py",
-    "A Vision Transformer names what a photograph shows. Here is one at work, step by step. These eight "
-    "pages follow the "
-    "paper *Annotation of Vision Transformer*, here called the annotation or the paper; its printed code is the listing.",
+    "A Vision Transformer (ViT) classifies images. Follow one image through a trained model, step "
+    "by step. These eight pages accompany the paper *Annotation of Vision Transformer*, called "
+    "“the paper” here.",
 ) as page:
     with heavy_imports():
         from vitdemo.ui.lessons import start
 
-    start.live_picture(page)
+    step, found = start.controls(page)
+    start.all_steps(page, found)
+    start.one_step(page, step, found)
+    start.questions(page, found)

@@ -1,11 +1,11 @@
-"""Training and evaluation: section 1.5 of the annotation."""
+"""Training and evaluation: section 1.5 of the paper."""
 
 from vitdemo.ui.lessons.lesson import lesson
 from vitdemo.ui.loading import heavy_imports
 
 with lesson(
     "pages/training.py",
-    "How a model learns, how one measures it, and what the paper's results can and cannot be.",
+    "How a Vision Transformer is trained and evaluated, and how to read the paper's results.",
 ) as page:
     with heavy_imports():
         from vitdemo.ui.lessons import training

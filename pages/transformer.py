@@ -1,18 +1,20 @@
-"""The Transformer it came from: section 1.3 of the annotation, with a small one that has learned to turn digits round."""
+"""The Transformer it came from: section 1.3 of the paper, with a small one that reverses digits."""
 
 from vitdemo.ui.lessons.lesson import lesson
 from vitdemo.ui.loading import heavy_imports
 
 with lesson(
     "pages/transformer.py",
-    "The Vision Transformer is half of a machine that was built to translate. Here is the whole of it, small and at work.",
+    "The Vision Transformer is one half of a model that was built for translation. Here is the "
+    "complete Transformer, small and at work.",
 ) as page:
     with heavy_imports():
         from vitdemo.ui.lessons import transformer
 
     shown = transformer.digits(page)
     if shown:
-        transformer.encoder(page, *shown)
-        transformer.decoder(page, *shown)
-        transformer.cross(page, *shown)
+        found, head = shown
+        transformer.encoder(page, found, head)
+        transformer.decoder(page, found, head)
+        transformer.cross(page, found, head)
         transformer.why_no_decoder(page)

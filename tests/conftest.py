@@ -1,6 +1,6 @@
-"""What every test shares: a home of its own, so that nothing is written into the project, and one torch thread."""
+"""Fixtures of all tests. Each test has its own home folder and writes nothing into the project."""
 
-import vitdemo  # noqa: F401  before torch: it says how torch's threads wait
+import vitdemo  # noqa: F401  before torch, as it sets how torch's threads wait
 
 # isort: split
 from dataclasses import replace
@@ -19,44 +19,44 @@ from vitdemo.runs.checkpoint import load_checkpoint
 
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
-    """The folder of this test's runs and data."""
+    """Return the folder of this test's runs and data."""
     monkeypatch.setenv("VITDEMO_HOME", str(tmp_path))
     return tmp_path
 
 
 @pytest.fixture(autouse=True)
 def one_thread():
-    """One torch thread: tests compare numbers to the bit and share the machine."""
+    """Use one torch thread: tests compare numbers bit by bit and share the machine."""
     torch.set_num_threads(1)
 
 
 @pytest.fixture
 def tiny():
-    """A model that trains in no time."""
+    """Return a model that trains within a second: four patches and CLS, one block of two heads."""
     return ModelConfig(patch_size=16, embed_dim=8, depth=1, num_heads=2, mlp_ratio=1.0)
 
 
 @pytest.fixture
 def short():
-    """A training of a few steps."""
+    """Return the settings of a run of a few steps."""
     return TrainConfig(epochs=2, batch_size=8, train_images=20, validation_images=10, seed=3)
 
 
 @pytest.fixture
 def saved_run(tiny, short):
-    """A run on disk: four patches and CLS, one layer of two heads."""
+    """Return a finished run on disk: the model `tiny` trained as `short` says."""
     return trained_run(tiny, short)
 
 
 @pytest.fixture(params=["mean", "attention"])
 def run_without_cls(request, tiny, short):
-    """The same without CLS."""
+    """Return the same run without CLS, for each other kind of pooling."""
     return trained_run(replace(tiny, pooling=request.param), short)
 
 
 @torch.no_grad()
 def uneven(config: ModelConfig, seed: int = 0) -> VisionTransformer:
-    """A model whose weights are large enough for its attention to be uneven."""
+    """Return a model with weights large enough for its attention to be far from uniform."""
     model = VisionTransformer(config, seed=seed).eval()
     generator = torch.Generator().manual_seed(seed + 1)
     for parameter in model.parameters():
@@ -66,7 +66,7 @@ def uneven(config: ModelConfig, seed: int = 0) -> VisionTransformer:
 
 @pytest.fixture(params=["cls", "mean", "attention"])
 def random_model(request):
-    """Four patches, two layers of two heads, for each kind of pooling."""
+    """Return a model of four patches and two blocks of two heads, for each kind of pooling."""
     return uneven(
         ModelConfig(
             patch_size=16, embed_dim=8, depth=2, num_heads=2, mlp_ratio=1.0, pooling=request.param
@@ -81,17 +81,17 @@ def _shipped():
 
 @pytest.fixture
 def trained_model():
-    """The plain ViT that ships: 64 patches and CLS, six layers of four heads."""
+    """Return the plain ViT that ships: 64 patches and CLS, six blocks of four heads."""
     return _shipped()
 
 
 @pytest.fixture
 def pictures():
-    """The first three test images, normalized."""
+    """Return the first three test images, normalized."""
     return normalize(load_cifar10(1, 3).validation.images)
 
 
 @pytest.fixture
 def labels():
-    """What they show."""
+    """Return the labels of the images in `pictures`."""
     return load_cifar10(1, 3).validation.labels

@@ -1,4 +1,4 @@
-"""The app under Streamlit's AppTest, without a browser, and what tests ask of its pages."""
+"""Open the app under Streamlit's AppTest, without a browser, and read its pages."""
 
 from pathlib import Path
 
@@ -11,10 +11,10 @@ from vitdemo.runs.train_run import train_run
 APP = str(Path(__file__).parents[1] / "app.py")
 
 
-def open_app(page: str = "pages/train.py", **address) -> AppTest:
-    """The app at a page, with these parameters in the address."""
+def open_app(page: str = "pages/train.py", **parameters) -> AppTest:
+    """Open a page of the app with these URL parameters."""
     app = AppTest.from_file(APP, default_timeout=60)
-    app.query_params.update({name: str(value) for name, value in address.items()})
+    app.query_params.update({name: str(value) for name, value in parameters.items()})
     if page != "pages/train.py":
         app.switch_page(page)
     app.run()
@@ -23,21 +23,21 @@ def open_app(page: str = "pages/train.py", **address) -> AppTest:
 
 
 def by_label(widgets, label: str):
-    """The one widget of that label."""
+    """Return the only widget with a label."""
     found = [widget for widget in widgets if widget.label == label]
     assert len(found) == 1
     return found[0]
 
 
 def trained_run(config, training):
-    """A finished run on disk, with 10 validation images."""
+    """Train a run on 20 images, with 10 validation images, and return it as saved."""
     run = new_run(config, training)
     list(train_run(run, load_cifar10(20, 10)))
     return load_run(run.id)
 
 
 def table(app: AppTest, corner: str = "") -> list[list[str]]:
-    """The cells of the first table on the page whose first cell begins so, its head first."""
+    """Return the cells of a table, head first: the first whose first cell starts with `corner`."""
     text = next(
         element.value for element in app.markdown if element.value.startswith(f"| {corner}")
     )
@@ -46,5 +46,5 @@ def table(app: AppTest, corner: str = "") -> list[list[str]]:
 
 
 def captions_of(app: AppTest) -> str:
-    """Every caption on the page."""
+    """Return all captions on the page as one text."""
     return "\n".join(caption.value for caption in app.caption)

@@ -30,9 +30,9 @@ VARIANTS = [
     for stem, pooling in product(SETTINGS["stem"].choices, SETTINGS["pooling"].choices)
 ]
 VARIANTS += [
-    ModelConfig(image_size=16, patch_size=2, in_channels=1, embed_dim=24, depth=2, stem="conv")
+    ModelConfig(image_size=16, patch_size=2, in_channels=1, embed_dim=24, depth=2, stem="conv"),
+    ModelConfig(patch_size=16, depth=1, stem="conv", pooling="attention"),
 ]
-VARIANTS += [ModelConfig(patch_size=16, depth=1, stem="conv", pooling="attention")]
 DROPPING = [
     ModelConfig(depth=2, dropout=0.1),
     ModelConfig(depth=2, attention_dropout=0.1),
@@ -51,14 +51,14 @@ def test_parameters_add_up_to_those_of_the_model(config):
 
 
 @pytest.mark.parametrize("config", SHAPES[:3] + VARIANTS, ids=str)
-def test_each_part_has_the_parameters_of_its_module(config):
+def test_parameters_of_each_part_match_its_module(config):
     model = VisionTransformer(config, seed=0)
     modules = {
         "patch embedding": model.patch_embed,
         "encoder blocks": model.blocks,
         "final norm": model.norm,
+        "head": model.head,
     }
-    modules["head"] = model.head
     counts = {
         name: sum(tensor.numel() for tensor in module.parameters())
         for name, module in modules.items()
@@ -72,23 +72,21 @@ def test_each_part_has_the_parameters_of_its_module(config):
 
 
 @pytest.mark.parametrize("config", SHAPES + VARIANTS, ids=str)
-def test_operations_are_what_torch_counts(config):
+def test_macs_are_half_the_flops_counted_by_torch(config):
     model = VisionTransformer(config, seed=0).eval()
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model(random_images(config, 1))
-    assert counter.get_total_flops() == 2 * sum(
-        macs(config).values()
-    )  # a multiply-add is two of torch's
+    assert counter.get_total_flops() == 2 * sum(macs(config).values())
 
 
 @pytest.mark.parametrize("config", SHAPES + VARIANTS, ids=str)
-def test_operations_are_those_counted_in_a_pass(config):
+def test_macs_match_those_counted_in_a_forward_pass(config):
     model = VisionTransformer(config, seed=0).eval()
     assert counted_macs(model, random_images(config, 3)) == macs(config)
 
 
 @pytest.mark.parametrize("config", VARIANTS, ids=str)
-def test_operations_of_each_part_are_those_of_its_module(config):
+def test_macs_of_each_part_match_its_module(config):
     model = VisionTransformer(config, seed=0).eval()
     with FlopCounterMode(display=False, depth=4) as counter, torch.no_grad():
         model(random_images(config, 1))
@@ -103,7 +101,7 @@ def test_operations_of_each_part_are_those_of_its_module(config):
     assert parts.get("pooling") == counts.get("VisionTransformer.pool")
 
 
-def test_operations_of_attention_grow_with_the_square_of_the_tokens():
+def test_macs_of_attention_grow_with_the_square_of_the_tokens():
     coarse, fine = ModelConfig(patch_size=8), ModelConfig(patch_size=4)
     ratio = fine.num_tokens / coarse.num_tokens
     assert macs(fine)["attention"] == pytest.approx(ratio**2 * macs(coarse)["attention"])
@@ -112,14 +110,14 @@ def test_operations_of_attention_grow_with_the_square_of_the_tokens():
 
 @pytest.mark.parametrize("batch_size", [1, 8])
 @pytest.mark.parametrize("config", SHAPES + VARIANTS + DROPPING, ids=str)
-def test_activation_bytes_are_about_what_autograd_keeps(config, batch_size):
+def test_activation_bytes_are_about_what_autograd_saves(config, batch_size):
     measured = saved_bytes(
         VisionTransformer(config, seed=0).train(), random_images(config, batch_size)
     )
     assert 0.7 < activation_bytes(config, batch_size) / measured < 1.3
 
 
-def test_a_step_that_fits_passes():
+def test_step_that_fits_into_memory_is_allowed():
     check_memory(ModelConfig(), 128)
 
 
@@ -131,7 +129,7 @@ def test_a_step_that_fits_passes():
         (ModelConfig(embed_dim=1024, depth=24, mlp_ratio=16.0), 1024),
     ],
 )
-def test_the_advised_batch_size_is_the_largest_that_fits(config, batch_size):
+def test_advised_batch_size_is_the_largest_that_fits(config, batch_size):
     with pytest.raises(ConfigError, match="GiB of memory") as caught:
         check_memory(config, batch_size)
     fitting = int(re.search(r"batch size of at most (\d+)", str(caught.value))[1])
@@ -140,12 +138,12 @@ def test_the_advised_batch_size_is_the_largest_that_fits(config, batch_size):
         check_memory(config, fitting + 1)
 
 
-def test_a_model_of_which_not_one_image_fits():
-    with pytest.raises(ConfigError, match="use a larger patch size or a smaller model"):
+def test_model_too_large_for_a_single_image_is_refused():
+    with pytest.raises(ConfigError, match="Use a larger patch size or a smaller model"):
         check_memory(ModelConfig(image_size=256, patch_size=1), 1)
 
 
-def test_the_memory_in_the_message_is_that_of_the_step():
+def test_message_states_the_memory_of_the_step():
     config = ModelConfig(patch_size=1, depth=2, num_heads=64)
     batch_size = 1 + MEMORY_LIMIT // activation_bytes(config, 1)
     with pytest.raises(ConfigError, match=r"would need 4\.\d GiB of memory, and 4 GiB are allowed"):

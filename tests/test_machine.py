@@ -11,14 +11,13 @@ def megabytes() -> float:
     return int(re.search(r"VmRSS:\s+(\d+) kB", Path("/proc/self/status").read_text())[1]) / 1024
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="other systems give memory back by themselves")
-def test_what_was_freed_goes_back_to_the_system():
+@pytest.mark.skipif(sys.platform != "linux", reason="needs glibc and /proc")
+def test_release_memory_returns_freed_memory_to_the_system():
     release_memory()
     before = megabytes()
-    pieces = [
-        bytearray(b"x") * 50_000 for _ in range(4_000)
-    ]  # 200 MB, each too small to be mapped by itself
-    last = pieces.pop()  # on top of the others, so that they cannot fall off the end
+    # 200 MB in pieces that are too small to get a memory map of their own.
+    pieces = [bytearray(b"x") * 50_000 for _ in range(4_000)]
+    last = pieces.pop()  # keeps the top of the heap in use, which otherwise shrinks by itself
     assert megabytes() > before + 150
     pieces.clear()
     release_memory()
@@ -26,11 +25,11 @@ def test_what_was_freed_goes_back_to_the_system():
     assert len(last) == 50_000
 
 
-def test_elsewhere_nothing_is_done(monkeypatch):
+def test_release_memory_does_nothing_on_other_systems(monkeypatch):
     monkeypatch.setattr("sys.platform", "win32")
     monkeypatch.setattr("ctypes.CDLL", lambda name: pytest.fail("called"))
     release_memory()
 
 
-def test_the_processor_has_a_name():
+def test_processor_has_a_name():
     assert processor().strip()

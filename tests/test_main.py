@@ -25,6 +25,7 @@ RECIPE = [
     "--warmup-epochs=0",
 ]
 TINY = ["train", *SHAPE, *RECIPE, "--threads=1"]
+KEYS = ["loss", "accuracy", "auroc", "f1", "precision", "recall", "top1", "top5"]
 
 
 def shell(*arguments):
@@ -33,7 +34,7 @@ def shell(*arguments):
 
 
 def error_of(*arguments):
-    """What ends the command: `sys.exit` writes it to stderr and returns 1."""
+    """Return the message that ends the command: `sys.exit` prints it and returns 1."""
     with pytest.raises(SystemExit) as caught:
         main(list(arguments))
     return caught.value.code
@@ -41,28 +42,19 @@ def error_of(*arguments):
 
 def lines_of(path):
     def refuse(constant):
-        raise AssertionError(f"{constant} is no JSON")
+        raise AssertionError(f"{constant} is not JSON")
 
     return [json.loads(line, parse_constant=refuse) for line in path.read_text().splitlines()]
 
 
-def test_training_writes_a_line_an_epoch(tmp_path, capsys):
+def test_train_writes_one_json_line_per_epoch(tmp_path, capsys):
     main([*TINY, "--json", str(tmp_path / "metrics.jsonl")])
     lines = lines_of(tmp_path / "metrics.jsonl")
     assert [line["epoch"] for line in lines] == [1, 2]
     for line in lines:
         assert set(line) == {"epoch", "train", "validation", "seconds", "images_per_second"}
         for part in ("train", "validation"):
-            assert list(line[part]) == [
-                "loss",
-                "accuracy",
-                "auroc",
-                "f1",
-                "precision",
-                "recall",
-                "top1",
-                "top5",
-            ]
+            assert list(line[part]) == KEYS
         assert line["seconds"] > 0
         assert line["images_per_second"] > 0
     printed = capsys.readouterr().out
@@ -73,14 +65,14 @@ def test_training_writes_a_line_an_epoch(tmp_path, capsys):
     assert f"validation loss {lines[1]['validation']['loss']:.4f}" in printed
 
 
-def test_the_file_of_an_earlier_training_is_written_anew(tmp_path):
+def test_existing_json_file_is_overwritten(tmp_path):
     file = tmp_path / "metrics.jsonl"
     file.write_text("old\n")
     main([*TINY, "--json", str(file)])
     assert len(lines_of(file)) == 2
 
 
-def test_the_app_lists_the_run(capsys):
+def test_run_is_on_the_list(capsys):
     main([*TINY, "--seed", "5"])
     (run,) = list_runs()
     assert (run.state, run.threads, len(run.history), run.training.seed) == ("finished", 1, 2, 5)
@@ -89,26 +81,17 @@ def test_the_app_lists_the_run(capsys):
     assert f"run {run.id}" in capsys.readouterr().out
 
 
-def test_the_seed_decides_the_numbers(tmp_path):
+def test_same_seed_gives_the_same_metrics(tmp_path):
     metrics = []
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
-        main(
-            [
-                *TINY,
-                "--seed",
-                str(seed),
-                "--augmentation",
-                "flip_and_translate",
-                "--json",
-                str(tmp_path / name),
-            ]
-        )
+        given = ["--seed", str(seed), "--augmentation", "flip_and_translate"]
+        main([*TINY, *given, "--json", str(tmp_path / name)])
         metrics.append([(line["train"], line["validation"]) for line in lines_of(tmp_path / name)])
     assert metrics[0] == metrics[1]
     assert metrics[0] != metrics[2]
 
 
-def test_a_checkpoint_is_evaluated_on_the_same_images_as_in_training(tmp_path, capsys):
+def test_evaluate_gives_the_last_validation_metrics(tmp_path, capsys):
     checkpoint, metrics, result = (
         str(tmp_path / name) for name in ("m.safetensors", "metrics.jsonl", "result.json")
     )
@@ -125,7 +108,7 @@ def test_a_checkpoint_is_evaluated_on_the_same_images_as_in_training(tmp_path, c
     assert f"accuracy   {found['accuracy']:.4f}" in capsys.readouterr().out
 
 
-def test_the_preset_is_the_ground_for_what_is_given():
+def test_options_override_the_preset():
     options = parser().parse_args(
         ["train", "--preset", "annotation", "--epochs", "2", "--num-heads", "4"]
     )
@@ -140,7 +123,7 @@ def test_the_preset_is_the_ground_for_what_is_given():
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_a_preset_alone_is_taken_as_it_is(name):
+def test_preset_alone_is_used_unchanged(name):
     assert configs(parser().parse_args(["train", "--preset", name])) == PRESETS[name]
 
 
@@ -165,7 +148,7 @@ def test_every_setting_is_an_option():
         assert getattr(model if hasattr(model, name) else training, name) == value
 
 
-def test_full_means_every_image_unless_told_otherwise():
+def test_full_uses_all_images_unless_overridden():
     _, training = configs(parser().parse_args(["train", "--full"]))
     assert (training.train_images, training.validation_images) == (50_000, 10_000)
     _, training = configs(parser().parse_args(["train", "--full", "--train-images", "20000"]))
@@ -176,7 +159,7 @@ def test_full_means_every_image_unless_told_otherwise():
     ("arguments", "sentence"),
     [
         (["--num-heads", "7"], "num_heads 7 does not divide embed_dim 64"),
-        (["--patch-size", "64"], "patch_size 64 is larger than the image"),
+        (["--patch-size", "64"], "patch_size 64 is larger than image_size 32"),
         (["--epochs", "0"], "epochs must be a whole number from 1 to 1,000, not 0"),
         (["--learning-rate", "nan"], "learning_rate must be a number"),
         (
@@ -185,7 +168,7 @@ def test_full_means_every_image_unless_told_otherwise():
         ),
     ],
 )
-def test_bad_settings_end_with_one_sentence(arguments, sentence):
+def test_invalid_settings_end_with_one_line(arguments, sentence):
     done = shell("train", *arguments)
     assert done.returncode == 1
     assert done.stderr.startswith(f"vitdemo: {sentence}")
@@ -204,7 +187,7 @@ def test_bad_settings_end_with_one_sentence(arguments, sentence):
         ["fly"],
     ],
 )
-def test_options_that_are_none_end_with_the_usage(arguments):
+def test_invalid_options_print_the_usage(arguments):
     done = shell(*arguments)
     assert done.returncode == 2
     assert done.stderr.startswith("usage: python -m vitdemo")
@@ -216,53 +199,51 @@ def test_options_that_are_none_end_with_the_usage(arguments):
     [
         (
             ["--train-images", "6000"],
-            "6,000 train images are asked for and 5,000 ship with the project",
+            "6,000 training images are needed, and 5,000 ship with the project",
         ),
         (["--threads", "-1"], "thread"),
         (["--image-size", "64"], "64"),
         (
             ["--learning-rate", "10", "--weight-decay", "10", "--epochs", "60"],
-            "The loss is no longer a finite number",
+            "The loss is no longer finite",
         ),
     ],
 )
-def test_what_goes_wrong_later_ends_with_one_sentence_too(arguments, sentence):
+def test_later_errors_end_with_a_message(arguments, sentence):
     message = error_of(*TINY, *arguments)
     assert message.startswith("vitdemo: ")
     assert sentence in message
 
 
-def test_a_training_that_diverges_is_on_the_list_as_failed():
+def test_diverged_run_is_listed_as_failed():
     error_of(*TINY, "--learning-rate", "10", "--weight-decay", "10", "--epochs", "60")
     (run,) = list_runs()
     assert run.state == "failed"
-    assert "The loss is no longer a finite number" in run.message
+    assert "The loss is no longer finite" in run.message
 
 
-def test_an_interrupt_keeps_what_was_reached(monkeypatch, capsys):
+def test_interrupted_run_keeps_its_complete_epochs(monkeypatch, capsys):
     interrupt(monkeypatch, 2, BatchEnd)
     main(TINY)
     (run,) = list_runs()
     assert (run.state, len(run.history)) == ("stopped", 1)
     assert load_weights(run).config == run.model
-    assert (
-        f"Stopped. Complete epochs are kept.\nResume with --resume {run.id}.\n"
-        in capsys.readouterr().out
-    )
+    expected = f"Stopped. Complete epochs are kept.\nResume with --resume {run.id}.\n"
+    assert expected in capsys.readouterr().out
 
 
-# Going on
+# Resuming
 
 
 def interrupt(monkeypatch, epoch, kind):
-    """Ctrl-C at the first event of that kind in that epoch, or, without a kind, after the last event."""
+    """Press Ctrl-C at the first event of that kind in that epoch."""
 
     def interrupted(*arguments):
         for event in train(*arguments):
             yield event
-            if kind and isinstance(event, kind) and event.epoch == epoch:
+            if isinstance(event, kind) and event.epoch == epoch:
                 raise KeyboardInterrupt
-        raise KeyboardInterrupt
+        raise AssertionError("was not interrupted")
 
     monkeypatch.setattr("vitdemo.runs.train_run.train", interrupted)
 
@@ -286,15 +267,15 @@ LONGER = [
     "--ema-decay=0.9",
     "--dropout=0.1",
 ]
-LONGER += ["--precision=float32"]  # another process may find another one faster
+LONGER += ["--precision=float32"]  # "auto" may choose differently in another process
 
 
 @pytest.mark.parametrize(
     ("epoch", "kind", "reached"),
     [(2, BatchEnd, 1), (2, EpochEnd, 2), (3, BatchEnd, 2)],
-    ids=["in an epoch", "before its state is saved", "in the last epoch"],
+    ids=["in an epoch", "before the state is saved", "in the last epoch"],
 )
-def test_a_run_goes_on_and_has_each_epoch_once(monkeypatch, tmp_path, epoch, kind, reached):
+def test_resumed_run_equals_an_uninterrupted_one(monkeypatch, tmp_path, epoch, kind, reached):
     main(LONGER)
     (whole,) = list_runs()
     with monkeypatch.context() as patched:
@@ -330,7 +311,7 @@ main(sys.argv[1:])
 """
 
 
-def test_a_run_that_was_killed_goes_on():
+def test_killed_run_can_be_resumed():
     done = subprocess.run(
         [sys.executable, "-c", KILLED, *LONGER], cwd=ROOT, capture_output=True, check=False
     )
@@ -344,7 +325,7 @@ def test_a_run_that_was_killed_goes_on():
     assert_same(resumed, whole)
 
 
-def test_a_run_is_interrupted_twice(monkeypatch):
+def test_run_can_be_interrupted_twice(monkeypatch):
     for resume in ([], ["--resume"]):
         with monkeypatch.context() as patched:
             interrupt(patched, len(resume) + 2, BatchEnd)
@@ -356,7 +337,7 @@ def test_a_run_is_interrupted_twice(monkeypatch):
 
 
 @pytest.mark.parametrize(("given", "used"), [([], 2), (["--threads=1"], 1)])
-def test_a_run_goes_on_with_as_many_threads_unless_told_otherwise(monkeypatch, given, used):
+def test_resumed_run_uses_its_threads_unless_overridden(monkeypatch, given, used):
     with monkeypatch.context() as patched:
         interrupt(patched, 2, BatchEnd)
         main([*TINY, "--threads=2"])
@@ -367,7 +348,7 @@ def test_a_run_goes_on_with_as_many_threads_unless_told_otherwise(monkeypatch, g
 
 
 def refusal(*arguments):
-    """The one sentence that ends the command; no run has changed."""
+    """Return the one-line message that ends the command; check that no run has changed."""
     before = list_runs()
     message = error_of("train", *arguments)
     assert message.startswith("vitdemo: ")
@@ -376,13 +357,13 @@ def refusal(*arguments):
     return message
 
 
-def test_a_finished_run_cannot_go_on():
+def test_finished_run_cannot_be_resumed():
     main(TINY)
     (run,) = list_runs()
     assert f"Run {run.id} cannot be resumed: it has finished" in refusal("--resume", run.id)
 
 
-def test_a_run_of_the_app_cannot_go_on(tiny, short):
+def test_run_without_a_state_cannot_be_resumed(tiny, short):
     run = new_run(tiny, short)
     save_run(run)
     assert "was stopped before its first epoch ended" in refusal("--resume", run.id)
@@ -396,11 +377,11 @@ def test_a_run_of_the_app_cannot_go_on(tiny, short):
         ("../../etc", "is not the id of a run"),
     ],
 )
-def test_a_run_that_is_not_there_cannot_go_on(run_id, sentence):
+def test_unknown_run_cannot_be_resumed(run_id, sentence):
     assert sentence in refusal("--resume", run_id)
 
 
-def test_a_run_interrupted_in_its_first_epoch_cannot_go_on(monkeypatch, capsys):
+def test_run_interrupted_in_its_first_epoch_cannot_be_resumed(monkeypatch, capsys):
     with monkeypatch.context() as patched:
         interrupt(patched, 1, BatchEnd)
         main(TINY)
@@ -411,7 +392,7 @@ def test_a_run_interrupted_in_its_first_epoch_cannot_go_on(monkeypatch, capsys):
 
 @pytest.fixture
 def stopped(monkeypatch):
-    """A run with one of its two epochs."""
+    """Return a run that was interrupted in the second of its two epochs."""
     with monkeypatch.context() as patched:
         interrupt(patched, 2, BatchEnd)
         main(TINY)
@@ -419,18 +400,18 @@ def stopped(monkeypatch):
 
 
 @pytest.mark.parametrize("content", [b"", b"cut", b"\x80\x02."], ids=["empty", "text", "pickle"])
-def test_a_run_whose_state_is_damaged_cannot_go_on(stopped, content):
+def test_run_with_a_damaged_state_cannot_be_resumed(stopped, content):
     (stopped.folder / "state.pt").write_bytes(content)
     assert "state.pt is not a complete training state. Start a new run." in refusal(
         "--resume", stopped.id
     )
 
 
-def test_a_run_goes_on_with_its_own_settings(stopped):
+def test_run_resumes_only_with_its_own_settings(stopped):
     message = refusal("--resume", stopped.id, "--epochs=9")
-    assert (
-        message
-        == f"vitdemo: Run {stopped.id} was started with --epochs 2 and resumes with it. Leave out --epochs."
+    assert message == (
+        f"vitdemo: Run {stopped.id} was started with --epochs 2 and resumes with it. "
+        "Leave out --epochs."
     )
     main([*TINY, "--resume", stopped.id])
     assert len(load_run(stopped.id).history) == 2
@@ -464,18 +445,18 @@ def test_snapshots_are_copied_to_a_folder(tmp_path, monkeypatch):
     ("content", "sentence"),
     [
         (None, "There is no checkpoint model.safetensors"),
-        (b"cut off", "model.safetensors is not a whole safetensors file"),
+        (b"cut off", "model.safetensors is not a complete safetensors file"),
         (b"\x80\x04.", "model.safetensors is a pickle"),
     ],
 )
-def test_a_checkpoint_that_cannot_be_read(tmp_path, content, sentence):
+def test_unreadable_checkpoint_ends_with_a_message(tmp_path, content, sentence):
     path = tmp_path / "model.safetensors"
     if content is not None:
         path.write_bytes(content)
     assert error_of("evaluate", str(path)).startswith(f"vitdemo: {sentence}")
 
 
-def test_a_checkpoint_of_another_image_size(tmp_path):
+def test_checkpoint_for_another_image_size_ends_with_a_message(tmp_path):
     path = tmp_path / "model.safetensors"
     config = ModelConfig(image_size=16, patch_size=8, embed_dim=8, depth=1, num_heads=1)
     save_checkpoint(path, VisionTransformer(config, seed=0))
@@ -493,10 +474,14 @@ def test_help(command):
     expected = {
         "": ["train", "evaluate"],
         "train": ["--preset", "--train-images", "--epochs", "--seed", "--json"],
+        "evaluate": ["checkpoint", "--json"],
     }
-    assert all(
-        word in done.stdout for word in expected.get("".join(command), ["checkpoint", "--json"])
-    )
+    assert all(word in done.stdout for word in expected["".join(command)])
+
+
+def test_every_option_has_a_help():
+    for command in parser()._subparsers._group_actions[0].choices.values():
+        assert all(action.help for action in command._actions)
 
 
 @pytest.mark.parametrize(
@@ -505,37 +490,31 @@ def test_help(command):
         ["--num-classes", "5"],
         ["--json", "/proc/no/x.json"],
         ["--checkpoint", "/proc/model.safetensors"],
-        ["--snapshots", "/proc/growth"],
+        ["--snapshots", "/proc/snapshots"],
     ],
     ids=lambda arguments: arguments[0],
 )
-def test_no_setting_ends_with_a_traceback(arguments):
+def test_no_option_ends_with_a_traceback(arguments):
     with pytest.raises(SystemExit, match=r"^vitdemo: "):
         main([*TINY, *arguments])
 
 
-def test_folders_on_the_way_to_a_file_are_made(tmp_path):
+def test_parent_folders_of_files_are_created(tmp_path):
     names = ("a/b/metrics.jsonl", "c/d/model.safetensors")
     main([*TINY, "--json", str(tmp_path / names[0]), "--checkpoint", str(tmp_path / names[1])])
     assert all((tmp_path / name).is_file() for name in names)
 
 
-def test_a_file_of_metrics_that_cannot_be_written_ends_a_training_before_it_began(tmp_path):
+def test_unwritable_json_file_is_reported_before_training(tmp_path):
     assert error_of(*TINY, "--json", str(tmp_path)).startswith("vitdemo: ")
     assert list_runs() == []
 
 
-def test_a_result_that_cannot_be_written_ends_with_a_sentence(tmp_path, tiny):
+def test_evaluate_reports_an_unwritable_file(tmp_path, tiny):
     save_checkpoint(tmp_path / "model.safetensors", VisionTransformer(tiny, seed=0))
-    with pytest.raises(SystemExit, match=r"^vitdemo: "):
-        main(
-            [
-                "evaluate",
-                str(tmp_path / "model.safetensors"),
-                "--json",
-                str(tmp_path / "no" / "folder" / "x.json"),
-            ]
-        )
+    file = tmp_path / "no" / "folder" / "x.json"
+    message = error_of("evaluate", str(tmp_path / "model.safetensors"), "--json", str(file))
+    assert message.startswith("vitdemo: ")
 
 
 @pytest.mark.parametrize(
@@ -543,7 +522,7 @@ def test_a_result_that_cannot_be_written_ends_with_a_sentence(tmp_path, tiny):
     [["--image-size=64"], ["--patch-size=1", "--num-heads=8", "--batch-size=1024", "--depth=24"]],
     ids=str,
 )
-def test_a_training_that_never_began_leaves_no_run(arguments):
+def test_run_that_cannot_be_trained_is_not_saved(arguments):
     with pytest.raises(SystemExit):
         main([*TINY, *arguments])
     assert list_runs() == []

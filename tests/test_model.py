@@ -46,17 +46,17 @@ def images_for(config, count=3, seed=0):
 
 @torch.no_grad()
 def with_large_weights(model, seed=1):
-    """Weights about as far from their start as those of a trained model, norms and biases included."""
+    """Change all weights about as much as training does, norms and biases included."""
     generator = torch.Generator().manual_seed(seed)
     for tensor in model.parameters():
         tensor.add_(torch.randn(tensor.shape, generator=generator), alpha=0.15)
     return model
 
 
-def timm_twin(model):
-    """timm's model of the same shape and weights."""
+def timm_model(model):
+    """Return timm's model with the same shape and weights."""
     c = model.config
-    twin = TimmVisionTransformer(
+    timm = TimmVisionTransformer(
         img_size=c.image_size,
         patch_size=c.patch_size,
         in_chans=c.in_channels,
@@ -66,54 +66,54 @@ def timm_twin(model):
         num_heads=c.num_heads,
         mlp_ratio=c.mlp_ratio,
     )
-    twin.load_state_dict(model.state_dict(), strict=True)
-    for block in twin.blocks:
+    timm.load_state_dict(model.state_dict(), strict=True)
+    for block in timm.blocks:
         block.attn.fused_attn = False
-    return twin.eval()
+    return timm.eval()
 
 
 @pytest.mark.parametrize(
-    "make", [lambda model: model, with_large_weights], ids=["first weights", "large weights"]
+    "make", [lambda model: model, with_large_weights], ids=["initial weights", "large weights"]
 )
 @pytest.mark.parametrize("config", SHAPES, ids=str)
-def test_logits_and_attention_are_those_of_timm(config, make):
+def test_logits_and_attention_equal_timm(config, make):
     model = make(VisionTransformer(config, seed=0)).eval()
-    twin = timm_twin(model)
+    timm = timm_model(model)
     theirs = []
-    for block in twin.blocks:
+    for block in timm.blocks:
         block.attn.attn_drop.register_forward_pre_hook(
             lambda module, inputs: theirs.append(inputs[0])
         )
     images = images_for(config)
     with torch.no_grad():
         logits, trace = model.trace(images)
-        expected = twin(images)
+        expected = timm(images)
     torch.testing.assert_close(logits, expected, rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(torch.stack(trace.attention), torch.stack(theirs), rtol=0, atol=1e-5)
 
 
-def test_tokens_are_those_of_timm():
+def test_tokens_equal_timm():
     model = with_large_weights(VisionTransformer(SMALL, seed=0)).eval()
-    twin = timm_twin(model)
+    timm = timm_model(model)
     theirs = []
-    twin.blocks[0].register_forward_pre_hook(lambda module, inputs: theirs.append(inputs[0]))
-    for block in twin.blocks:
+    timm.blocks[0].register_forward_pre_hook(lambda module, inputs: theirs.append(inputs[0]))
+    for block in timm.blocks:
         block.register_forward_hook(lambda module, inputs, output: theirs.append(output))
     with torch.no_grad():
         _, trace = model.trace(images_for(SMALL))
-        twin(images_for(SMALL))
+        timm(images_for(SMALL))
     torch.testing.assert_close(torch.stack(trace.tokens), torch.stack(theirs), rtol=1e-5, atol=1e-5)
 
 
 def attention_by_loops(x, qkv, proj, heads, divisor):
-    """softmax(QK^T / divisor) V for each head, then the projection, written number by number. x: (T, D)."""
+    """Compute softmax(QK^T / divisor) V of each head, and the projection. x: (T, D)."""
     T, D = x.shape
     d = D // heads
     weight, bias = qkv.weight.tolist(), qkv.bias.tolist()
     rows = [
         [sum(weight[o][i] * float(x[t, i]) for i in range(D)) + bias[o] for o in range(3 * D)]
         for t in range(T)
-    ]  # each token's q, k and v of all heads, one after the other
+    ]  # for each token: q of all heads, then k, then v
     maps, joined = torch.zeros(heads, T, T, dtype=x.dtype), torch.zeros(T, D, dtype=x.dtype)
     for head in range(heads):
         for t in range(T):
@@ -123,17 +123,17 @@ def attention_by_loops(x, qkv, proj, heads, divisor):
                 k = rows[s][D + head * d : D + (head + 1) * d]
                 scores.append(math.exp(sum(a * b for a, b in zip(q, k, strict=True)) / divisor))
             for s in range(T):
-                share = scores[s] / sum(scores)
-                maps[head, t, s] = share
+                probability = scores[s] / sum(scores)
+                maps[head, t, s] = probability
                 for i in range(d):
-                    joined[t, head * d + i] += share * rows[s][2 * D + head * d + i]
+                    joined[t, head * d + i] += probability * rows[s][2 * D + head * d + i]
     return joined @ proj.weight.T + proj.bias, maps
 
 
 @pytest.mark.parametrize(
     ("scale", "divisor"), [("head_dim", math.sqrt(4)), ("embed_dim", math.sqrt(12))]
 )
-def test_attention_is_the_formula_worked_out_number_by_number(scale, divisor):
+def test_attention_equals_the_formula_computed_with_loops(scale, divisor):
     config = ModelConfig(
         image_size=8, patch_size=4, embed_dim=12, depth=1, num_heads=3, attention_scale=scale
     )
@@ -152,16 +152,19 @@ def test_attention_is_the_formula_worked_out_number_by_number(scale, divisor):
 @pytest.mark.parametrize("config", SHAPES + VARIANTS, ids=str)
 def test_shapes_of_logits_and_trace(config):
     logits, trace = VisionTransformer(config, seed=0).trace(images_for(config, count=2))
-    B, T, D = 2, config.num_patches + (config.pooling == "cls"), config.embed_dim
+    B, T, D = 2, config.num_patches, config.embed_dim
+    if config.pooling == "cls":
+        T += 1
+    maps = (B, config.num_heads, T, T)
     assert logits.shape == (B, config.num_classes)
     assert [tuple(tokens.shape) for tokens in trace.tokens] == [(B, T, D)] * (config.depth + 1)
-    assert [tuple(maps.shape) for maps in trace.attention] == [
-        (B, config.num_heads, T, T)
-    ] * config.depth
+    assert [tuple(attention.shape) for attention in trace.attention] == [maps] * config.depth
+    for updates in (trace.attention_updates, trace.mlp_updates):
+        assert [tuple(update.shape) for update in updates] == [(B, T, D)] * config.depth
 
 
 @pytest.mark.parametrize("training", [False, True])
-def test_each_row_of_attention_is_a_distribution(training):
+def test_each_row_of_attention_sums_to_one(training):
     config = ModelConfig(image_size=16, embed_dim=24, depth=2, num_heads=3, attention_dropout=0.5)
     model = with_large_weights(VisionTransformer(config, seed=0)).train(training)
     maps = torch.stack(model.trace(images_for(config))[1].attention)
@@ -170,12 +173,12 @@ def test_each_row_of_attention_is_a_distribution(training):
 
 
 @pytest.mark.parametrize("config", VARIANTS, ids=named)
-def test_trace_gives_the_logits_of_forward_to_the_bit(config):
+def test_trace_and_forward_give_identical_logits(config):
     model = with_large_weights(VisionTransformer(config, seed=0)).eval()
     assert torch.equal(model(images_for(SMALL)), model.trace(images_for(SMALL))[0])
 
 
-def test_trace_begins_with_the_embedding():
+def test_first_tokens_of_a_trace_are_the_embedding():
     model = with_large_weights(VisionTransformer(SMALL, seed=0)).eval()
     images = images_for(SMALL)
     first = model.trace(images)[1].tokens[0]
@@ -186,7 +189,16 @@ def test_trace_begins_with_the_embedding():
     torch.testing.assert_close(first[:, 1:], model.patch_embed(images) + model.pos_embed[:, 1:])
 
 
-def test_the_head_reads_cls_after_the_last_block():
+@pytest.mark.parametrize("config", VARIANTS, ids=named)
+def test_updates_of_a_trace_add_up_to_the_tokens(config):
+    model = with_large_weights(VisionTransformer(config, seed=0)).eval()
+    _, trace = model.trace(images_for(SMALL))
+    for n in range(config.depth):
+        expected = trace.tokens[n] + trace.attention_updates[n] + trace.mlp_updates[n]
+        torch.testing.assert_close(trace.tokens[n + 1], expected)
+
+
+def test_head_classifies_the_normalized_cls_token():
     model = with_large_weights(VisionTransformer(SMALL, seed=0)).eval()
     logits, trace = model.trace(images_for(SMALL))
     cls = trace.tokens[-1][:, 0]
@@ -200,18 +212,17 @@ def test_the_head_reads_cls_after_the_last_block():
 
 
 @pytest.mark.parametrize("config", SHAPES, ids=str)
-def test_patch_embedding_is_a_linear_projection_of_flattened_patches(config):
+def test_patch_embedding_projects_flattened_patches(config):
     projection = VisionTransformer(config, seed=0).patch_embed
     images = images_for(config)
-    patches = F.unfold(images, config.patch_size, stride=config.patch_size).transpose(
-        1, 2
-    )  # (B, N, C * P * P)
-    expected = patches @ projection.proj.weight.flatten(1).T + projection.proj.bias
+    patches = F.unfold(images, config.patch_size, stride=config.patch_size)  # (B, C * P * P, N)
+    weight, bias = projection.proj.weight, projection.proj.bias
+    expected = patches.transpose(1, 2) @ weight.flatten(1).T + bias
     torch.testing.assert_close(projection(images), expected, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("config", VARIANTS, ids=named)
-def test_a_gradient_reaches_every_parameter(config):
+def test_every_parameter_gets_a_gradient(config):
     model = VisionTransformer(config, seed=0).train()
     F.cross_entropy(model(images_for(SMALL)), torch.tensor([0, 1, 2])).backward()
     gradients = {
@@ -224,17 +235,17 @@ def test_a_gradient_reaches_every_parameter(config):
     ] == []
 
 
-# Another stem, another pooling
+# Stems and poolings
 
 
 @pytest.fixture
 def narrow(monkeypatch):
-    """A conv stem of few channels."""
+    """Give conv stems few channels."""
     monkeypatch.setattr("vitdemo.config.model_config.STEM_WIDTH", 2)
 
 
 def convolved_by_loops(x, weight):
-    """A 3x3 convolution of (B, C, H, W), written pixel by pixel; what lies outside is 0."""
+    """Compute a 3x3 convolution of (B, C, H, W) with zero padding, pixel by pixel."""
     B, _, H, W = x.shape
     padded = torch.zeros(B, x.shape[1], H + 2, W + 2, dtype=x.dtype)
     padded[:, :, 1:-1, 1:-1] = x
@@ -247,7 +258,7 @@ def convolved_by_loops(x, weight):
 
 
 def stem_by_hand(stem, images):
-    """The tokens (B, N, D), with a mean and a variance of each batch or, in evaluation, of those seen before."""
+    """Compute the tokens (B, N, D), with batch or, in evaluation, running statistics."""
     x = images
     for conv, norm in zip(stem.convs, stem.norms, strict=True):
         x = convolved_by_loops(x, conv.weight)
@@ -267,11 +278,11 @@ def stem_by_hand(stem, images):
 
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("patch_size", [2, 4, 8])
-def test_the_conv_stem_worked_out_pixel_by_pixel(narrow, patch_size, training):
+def test_conv_stem_equals_loops_over_pixels(narrow, patch_size, training):
     config = replace(CONV, patch_size=patch_size)
     stem = with_large_weights(VisionTransformer(config, seed=0)).patch_embed.double().train()
     generator = torch.Generator().manual_seed(3)
-    stem(torch.randn(4, 2, 16, 16, dtype=torch.float64, generator=generator))  # norms see something
+    stem(torch.randn(4, 2, 16, 16, dtype=torch.float64, generator=generator))  # for the norms
     stem.train(training)
     images = torch.randn(2, 2, 16, 16, dtype=torch.float64, generator=generator)
     with torch.no_grad():
@@ -282,22 +293,23 @@ def test_the_conv_stem_worked_out_pixel_by_pixel(narrow, patch_size, training):
 
 
 @pytest.mark.parametrize(("stem", "neighbors"), [("patch", 1), ("conv", 9)])
-def test_only_the_tokens_of_a_conv_stem_have_seen_their_surroundings(stem, neighbors):
+def test_only_conv_stem_tokens_depend_on_neighboring_patches(stem, neighbors):
     config = replace(SMALL, image_size=20, stem=stem)
     model = with_large_weights(VisionTransformer(config, seed=0)).eval()
     images = images_for(config, count=1)
     changed = images.clone()
     changed[:, :, 8:12, 12:16] += 10  # the patch in row 2 and column 3 of 5 x 5
     with torch.no_grad():
-        moved = (model.patch_embed(changed) - model.patch_embed(images)).norm(dim=2).reshape(5, 5)
-    rows, columns = torch.nonzero(moved > 1e-5).T
+        change = (model.patch_embed(changed) - model.patch_embed(images)).norm(dim=2).reshape(5, 5)
+    rows, columns = torch.nonzero(change > 1e-5).T
     assert len(rows) == neighbors
-    assert moved.argmax() == 2 * 5 + 3
-    assert (rows - 2).abs().max() == (columns - 3).abs().max() == (neighbors > 1)
+    assert change.argmax() == 2 * 5 + 3
+    reach = 0 if neighbors == 1 else 1
+    assert (rows - 2).abs().max() == (columns - 3).abs().max() == reach
 
 
 def logits_by_hand(model, images):
-    """The way from tokens to logits in torch's own functions, one image and one token at a time where they are pooled."""
+    """Compute the logits with torch's functions, and pool them image by image."""
     c, state = model.config, dict(model.named_parameters())
 
     def linear(x, name):
@@ -338,7 +350,7 @@ def logits_by_hand(model, images):
 
 
 @pytest.mark.parametrize("config", VARIANTS, ids=named)
-def test_the_logits_of_each_stem_and_pooling_worked_out_by_hand(config):
+def test_logits_of_each_stem_and_pooling_equal_torch_functions(config):
     model = with_large_weights(VisionTransformer(config, seed=0)).eval()
     with torch.no_grad():
         expected = logits_by_hand(model, images_for(config))
@@ -346,12 +358,12 @@ def test_the_logits_of_each_stem_and_pooling_worked_out_by_hand(config):
 
 
 @pytest.mark.parametrize("config", VARIANTS, ids=named)
-def test_a_model_has_only_the_weights_that_its_pooling_needs(config):
+def test_pooling_decides_which_parameters_exist(config):
     model = VisionTransformer(config, seed=0)
     names = {name for name, _ in model.named_parameters()}
     assert ("cls_token" in names) == (config.pooling == "cls")
     assert ({"pool.weight", "pool.bias"} <= names) == (config.pooling == "attention")
-    assert model.pos_embed.shape == (1, 16 + (config.pooling == "cls"), 24)
+    assert model.pos_embed.shape == (1, 17 if config.pooling == "cls" else 16, 24)
 
 
 @pytest.mark.parametrize(
@@ -365,7 +377,7 @@ def test_images_of_another_shape_are_refused(shape):
         assert str(caught.value) == f"The model takes images of shape (B, 3, 16, 16), not {shape}."
 
 
-def test_an_image_is_classified_alike_alone_and_in_a_batch():
+def test_logits_do_not_depend_on_the_batch():
     model = with_large_weights(VisionTransformer(SMALL, seed=0)).eval()
     images = images_for(SMALL, count=4)
     torch.testing.assert_close(
@@ -378,7 +390,7 @@ def shuffled_patches(images, patch, order):
     return F.fold(patches, images.shape[2:], patch, stride=patch)
 
 
-def test_without_positions_the_order_of_patches_does_not_matter():
+def test_without_positions_the_patch_order_does_not_matter():
     model = with_large_weights(VisionTransformer(SMALL, seed=0)).eval()
     images = images_for(SMALL)
     shuffled = shuffled_patches(
@@ -393,14 +405,14 @@ def test_without_positions_the_order_of_patches_does_not_matter():
 # Dropout
 
 
-def test_dropout_changes_nothing_in_evaluation_or_without_a_probability():
+def test_dropout_is_the_identity_in_evaluation_or_with_p_0():
     x, generator = torch.randn(4, 5), torch.Generator().manual_seed(0)
     assert torch.equal(Dropout(0.5, generator).eval()(x), x)
     assert torch.equal(Dropout(0.0, generator).train()(x), x)
 
 
 @pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
-def test_dropout_zeroes_its_share_and_keeps_the_expectation(p):
+def test_dropout_zeroes_a_fraction_p_and_keeps_the_mean(p):
     dropped = Dropout(p, torch.Generator().manual_seed(0)).train()(torch.full((100_000,), 3.0))
     kept = dropped != 0
     torch.testing.assert_close(dropped[kept], torch.full((int(kept.sum()),), 3.0 / (1 - p)))
@@ -409,7 +421,7 @@ def test_dropout_zeroes_its_share_and_keeps_the_expectation(p):
 
 
 @pytest.mark.parametrize("kind", ["dropout", "attention_dropout"])
-def test_both_dropouts_act_in_training_only(kind):
+def test_both_dropouts_act_only_in_training(kind):
     plain = VisionTransformer(ModelConfig(depth=1), seed=0)
     model = VisionTransformer(ModelConfig(depth=1, **{kind: 0.3}), seed=0)
     images = images_for(model.config)
@@ -417,7 +429,7 @@ def test_both_dropouts_act_in_training_only(kind):
     assert not torch.allclose(model.train()(images), plain.train()(images), atol=1e-4)
 
 
-def test_dropout_acts_on_what_a_block_adds_not_on_the_stream():
+def test_dropout_acts_on_updates_not_on_the_residual_stream():
     model = VisionTransformer(ModelConfig(depth=1, dropout=0.5), seed=0)
     block = model.blocks[0].train()
     with torch.no_grad():
@@ -431,7 +443,7 @@ def test_dropout_acts_on_what_a_block_adds_not_on_the_stream():
     assert dropped.float().mean().item() == pytest.approx(0.5, abs=0.02)
 
 
-def test_dropout_draws_from_the_generator_of_its_model_alone():
+def test_dropout_uses_only_the_generator_of_its_model():
     config = ModelConfig(depth=2, dropout=0.2, attention_dropout=0.2)
     model, other = (
         VisionTransformer(config, seed=0).train(),
@@ -453,29 +465,29 @@ def test_dropout_draws_from_the_generator_of_its_model_alone():
     assert torch.equal(model(images), expected[1])
 
 
-# Blocks left out for an image
+# Stochastic depth
 
 
 @pytest.mark.parametrize(
     ("depth", "rates"),
     [(1, [0.6]), (2, [0, 0.6]), (4, [0, 0.2, 0.4, 0.6]), (7, [n / 10 for n in range(7)])],
 )
-def test_the_deeper_a_block_the_more_often_it_is_left_out(depth, rates):
+def test_drop_path_rate_grows_linearly_with_depth(depth, rates):
     model = VisionTransformer(replace(SMALL, depth=depth, drop_path=0.6), seed=0)
     assert [block.drop_path.p for block in model.blocks] == pytest.approx(rates)
 
 
-def test_drop_path_zeroes_whole_images_and_keeps_the_expectation():
+def test_drop_path_zeroes_whole_images_and_keeps_the_mean():
     drop = DropPath(0.3, torch.Generator().manual_seed(0))
     x = torch.randn(5000, 2, 3, generator=torch.Generator().manual_seed(1))
     dropped = drop.train()(x)
-    left_out = (dropped == 0).all(dim=(1, 2))
-    torch.testing.assert_close(dropped[~left_out], x[~left_out] / 0.7)
-    assert left_out.float().mean().item() == pytest.approx(0.3, abs=0.02)
+    zeroed = (dropped == 0).all(dim=(1, 2))
+    torch.testing.assert_close(dropped[~zeroed], x[~zeroed] / 0.7)
+    assert zeroed.float().mean().item() == pytest.approx(0.3, abs=0.02)
     assert torch.equal(drop.eval()(x), x)
 
 
-def test_each_half_of_a_block_is_left_out_for_images_of_its_own():
+def test_drop_path_drops_attention_and_mlp_independently():
     model = with_large_weights(
         VisionTransformer(replace(SMALL, depth=1, drop_path=0.5), seed=0)
     ).train()
@@ -495,44 +507,44 @@ def test_each_half_of_a_block_is_left_out_for_images_of_its_own():
     assert all(30 < seen.count(kept) < 70 for kept in product((False, True), repeat=2))
 
 
-# Patches left out of a step
+# PatchDropout
 
 
-@pytest.mark.parametrize(("share", "kept"), [(0.1, 14), (0.3, 11), (0.5, 8), (0.9, 2)])
+@pytest.mark.parametrize(("fraction", "kept"), [(0.1, 14), (0.3, 11), (0.5, 8), (0.9, 2)])
 @pytest.mark.parametrize("pooling", ["cls", "mean"])
-def test_a_step_sees_some_patches_of_each_image_with_their_positions(pooling, share, kept):
-    config = replace(SMALL, pooling=pooling, patch_drop=share)
+def test_patch_drop_keeps_a_subset_of_patches_with_their_positions(pooling, fraction, kept):
+    config = replace(SMALL, pooling=pooling, patch_drop=fraction)
     model = with_large_weights(VisionTransformer(config, seed=0))
     images = images_for(config, count=50)
     with torch.no_grad():
         everything, some = model.eval().embed(images), model.train().embed(images)
-    cls = int(pooling == "cls")
+    cls = 1 if pooling == "cls" else 0
     assert some.shape == (50, cls + kept, 24)
     assert torch.equal(some[:, :cls], everything[:, :cls])
     distances = torch.cdist(some[:, cls:], everything[:, cls:])  # (50, kept, 16)
-    places = distances.argmin(dim=2)
+    positions = distances.argmin(dim=2)
     assert distances.amin(dim=2).max() < 1e-5
-    sets = [set(image.tolist()) for image in places]
+    sets = [set(image.tolist()) for image in positions]
     assert all(len(chosen) == kept for chosen in sets)
     assert len({frozenset(chosen) for chosen in sets}) > 10
     assert set.union(*sets) == set(range(16))
 
 
-def test_every_patch_is_left_out_as_often_as_another():
+def test_patch_drop_is_uniform_over_patches():
     model = VisionTransformer(replace(SMALL, patch_drop=0.75), seed=0)
     numbered = torch.arange(16.0)[None, :, None].expand(4000, -1, 24)
     counts = torch.bincount(model.drop_patches(numbered)[:, :, 0].flatten().int(), minlength=16)
     assert counts.tolist() == pytest.approx([1000] * 16, rel=0.15)
 
 
-def test_one_patch_is_always_kept():
+def test_patch_drop_keeps_at_least_one_patch():
     model = VisionTransformer(
         ModelConfig(patch_size=32, pooling="mean", patch_drop=0.9), seed=0
     ).train()
     assert model.embed(images_for(model.config)).shape[1] == 1
 
 
-def test_the_generator_of_the_model_decides_which_patches_are_left_out():
+def test_patch_drop_uses_the_generator_of_the_model():
     model = VisionTransformer(replace(SMALL, patch_drop=0.5), seed=0).train()
     seen = []
     for seed in (1, 1, 2):
@@ -545,7 +557,7 @@ def test_the_generator_of_the_model_decides_which_patches_are_left_out():
 
 @pytest.mark.parametrize("kind", ["drop_path", "patch_drop"])
 @pytest.mark.parametrize("pooling", SETTINGS["pooling"].choices)
-def test_nothing_is_left_out_in_evaluation(pooling, kind):
+def test_drop_path_and_patch_drop_do_nothing_in_evaluation(pooling, kind):
     plain = VisionTransformer(replace(SMALL, pooling=pooling), seed=0)
     model = VisionTransformer(replace(SMALL, pooling=pooling, **{kind: 0.6}), seed=0)
     images = images_for(SMALL)
@@ -557,7 +569,7 @@ def test_nothing_is_left_out_in_evaluation(pooling, kind):
         assert torch.equal(torch.stack(mine), torch.stack(its))
 
 
-# The first weights
+# Initial weights
 
 
 def same_weights(one, other):
@@ -565,7 +577,7 @@ def same_weights(one, other):
 
 
 @pytest.mark.parametrize("config", VARIANTS, ids=named)
-def test_the_seed_decides_the_first_weights(config):
+def test_same_seed_gives_the_same_initial_weights(config):
     torch.manual_seed(1)
     first = VisionTransformer(config, seed=7)
     torch.manual_seed(2)
@@ -573,7 +585,7 @@ def test_the_seed_decides_the_first_weights(config):
     assert not same_weights(first, VisionTransformer(config, seed=8))
 
 
-def test_without_a_seed_the_weights_are_those_of_torch_manual_seed():
+def test_without_a_seed_initial_weights_follow_torch_manual_seed():
     models = []
     for seed in (1, 1, 2):
         torch.manual_seed(seed)
@@ -582,7 +594,7 @@ def test_without_a_seed_the_weights_are_those_of_torch_manual_seed():
     assert not same_weights(models[0], models[2])
 
 
-def test_models_made_at_the_same_time_do_not_change_each_other():
+def test_models_made_in_parallel_have_the_weights_of_their_seeds():
     expected = VisionTransformer(SMALL, seed=0)
     enough = threading.Event()
 
@@ -601,7 +613,7 @@ def test_models_made_at_the_same_time_do_not_change_each_other():
     assert all(same_weights(model, expected) for model in made)
 
 
-def test_layers_start_as_torch_would_start_them():
+def test_layers_have_torchs_default_initialization():
     model = VisionTransformer(ModelConfig(embed_dim=128, depth=2), seed=0)
     layers = [
         module
@@ -611,14 +623,14 @@ def test_layers_start_as_torch_would_start_them():
     assert len(layers) == 2 * 4 + 2
     for layer in layers:
         inputs = layer.weight[0].numel()
-        bound = 1 / math.sqrt(inputs)  # of torch's kaiming_uniform_(a=sqrt(5)), for weight and bias
+        bound = 1 / math.sqrt(inputs)  # for weight and bias: kaiming_uniform_(a=sqrt(5))
         assert bound * 0.99 < layer.weight.abs().max().item() <= bound
         assert bound * 0.7 < layer.bias.abs().max().item() <= bound
         assert layer.weight.mean().item() == pytest.approx(0, abs=bound / 20)
         assert layer.weight.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.05)
 
 
-def test_a_conv_stem_starts_as_torch_would_start_it():
+def test_conv_stem_has_torchs_default_initialization():
     stem = VisionTransformer(ModelConfig(stem="conv", depth=1), seed=0).patch_embed
     assert [(conv.in_channels, conv.out_channels) for conv in stem.convs] == [(3, 64), (64, 128)]
     for layer in (*stem.convs, stem.proj):
@@ -630,7 +642,7 @@ def test_a_conv_stem_starts_as_torch_would_start_it():
 
 
 @pytest.mark.parametrize("stem", SETTINGS["stem"].choices)
-def test_norms_start_as_the_identity(stem):
+def test_norms_are_initialized_to_the_identity(stem):
     model = VisionTransformer(replace(SMALL, stem=stem), seed=0)
     norms = [m for m in model.modules() if isinstance(m, torch.nn.LayerNorm | torch.nn.BatchNorm2d)]
     assert len(norms) == 2 * SMALL.depth + 1 + (2 if stem == "conv" else 0)
@@ -638,14 +650,14 @@ def test_norms_start_as_the_identity(stem):
 
 
 @pytest.mark.parametrize("std", [0.0, 0.02, 1.0])
-def test_cls_and_positions_start_with_the_configured_spread(std):
+def test_cls_and_positions_have_the_configured_std(std):
     model = VisionTransformer(ModelConfig(embed_dim=256, depth=1, token_init_std=std), seed=0)
     assert model.pos_embed.std().item() == pytest.approx(std, rel=0.05)
     assert model.cls_token.std().item() == pytest.approx(std, rel=0.2)
     assert not model.pos_embed[0, 0].equal(model.cls_token[0, 0]) or std == 0
 
 
-def test_positions_without_cls_start_with_the_configured_spread():
+def test_positions_without_cls_have_the_configured_std():
     model = VisionTransformer(
         ModelConfig(embed_dim=256, depth=1, pooling="mean", token_init_std=0.5), seed=0
     )

@@ -1,13 +1,14 @@
-"""A Vision Transformer small enough to train while you watch, and open enough to look at every number in it.
+"""A Vision Transformer that trains while you watch, and that shows every number inside it.
 
-The names below are loaded when first used: `import vitdemo` alone does not wait for torch.
+The public names are loaded on first use: `import vitdemo` alone does not load torch.
 """
 
 import os
 from importlib import import_module
 
-# How long a thread of torch waits awake for the others (libgomp reads it when torch is loaded). By default it burns a core
-# while the page uses that core, and a training with two threads falls to a twentieth of its speed; with this, to a half.
+# How long an idle torch thread spins before it sleeps; libgomp reads this when torch is loaded. By
+# default, spinning threads occupy the core that a page needs, and a run with two threads falls to a
+# twentieth of its speed. With this value, it falls to a half.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 _HOMES = {

@@ -1,25 +1,22 @@
-"""Where things lie on disk, and writing them so that a kill leaves either the old file or the new one. No torch here."""
+"""Paths on disk, and writing files atomically. No torch here."""
 
 import os
 import tempfile
 from pathlib import Path
 
 PROJECT = Path(__file__).parents[1]
-SHIPPED = PROJECT / "checkpoints"  # the trained models that ship with the app
+SHIPPED = PROJECT / "checkpoints"  # trained models that ship with the app
 CIFAR10_FILES = (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch", "batches.meta")
-CIFAR10_ARRAYS = (
-    "train.npz",
-    "test.npz",
-)  # another form of the same: x (N, 32, 32, 3) uint8 and y (N,)
+CIFAR10_ARRAYS = ("train.npz", "test.npz")  # the same as arrays: see data.cifar10
 
 
 def home() -> Path:
-    """Return the folder VITDEMO_HOME, or the project's own."""
+    """Return the folder in the variable VITDEMO_HOME, or the project's folder."""
     return Path(os.environ.get("VITDEMO_HOME") or PROJECT)
 
 
 def runs_folder() -> Path:
-    """Return the folder that holds one folder for each run."""
+    """Return the folder with one subfolder per run."""
     return home() / "runs"
 
 
@@ -34,15 +31,15 @@ def pretrained_folder() -> Path:
 
 
 def full_set_on_disk() -> bool:
-    """Say whether all files of the full CIFAR-10 are there (their digests are checked when it is loaded)."""
-    batches = all(
-        (data_folder() / "cifar-10-batches-py" / name).is_file() for name in CIFAR10_FILES
-    )
-    return batches or all((data_folder() / name).is_file() for name in CIFAR10_ARRAYS)
+    """Whether all files of the full CIFAR-10 exist. Their digests are checked on loading."""
+    folder = data_folder()
+    pickles = all((folder / "cifar-10-batches-py" / name).is_file() for name in CIFAR10_FILES)
+    arrays = all((folder / name).is_file() for name in CIFAR10_ARRAYS)
+    return pickles or arrays
 
 
 def write_atomically(path: str | Path, content: bytes) -> None:
-    """Put `content` at `path` so that a kill at any moment leaves either the old file or the new one."""
+    """Write a file so that a kill at any moment leaves either the old file or the new one."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")

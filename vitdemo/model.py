@@ -1,37 +1,35 @@
 """The Vision Transformer of the paper, in one file that reads from top to bottom.
 
-An image is cut into patches, each patch becomes a token, encoder blocks let the tokens exchange information, and the
-class is read from one token (Dosovitskiy et al. 2021; the encoder is that of Vaswani et al. 2017, in pre-norm form).
+An image is cut into patches, each patch becomes a token, encoder blocks let the tokens exchange
+information, and a linear layer classifies the result (Dosovitskiy et al. 2021; the encoder is that
+of Vaswani et al. 2017 in pre-norm form). Names follow timm, so a state_dict loads there.
 
-Shapes: B images, C channels, T tokens (CLS and the N patches), D numbers in a token (embed_dim), H heads.
-Names are those of timm, so a state_dict loads there. The configuration lies in `config`, which needs no torch.
+Shapes: B images, C channels, N patches, T tokens (the patches, and CLS where the model has one),
+D numbers per token (embed_dim), H heads with d_k = D / H numbers each; of images, H and W pixels.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .config import ConfigError, ModelConfig
+from .config import ConfigError, ModelConfig  # elsewhere, so that pages start without torch
 
-# An intervention: layer (from 0) and its attention (B, H, T, T) -> the attention to use instead.
+# An intervention: layer (from 0), attention (B, H, T, T) -> the attention to use instead.
 Edit = Callable[[int, Tensor], Tensor]
 
 
 class PatchEmbed(nn.Module):
-    """Cut the image into patches and project each one to a token (section 1.4.1).
-
-    A convolution whose stride equals its kernel size is that linear projection of the flattened patches.
-    """
+    """Cut images into patches and project each patch to a token (section 1.4.1)."""
 
     def __init__(self, config: ModelConfig):
         super().__init__()
         size = config.patch_size
+        # With stride = kernel size, a convolution is a linear projection of flattened patches.
         self.proj = nn.Conv2d(config.in_channels, config.embed_dim, size, stride=size)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -40,27 +38,20 @@ class PatchEmbed(nn.Module):
 
 
 class ConvStem(nn.Module):
-    """Make tokens by stages of a 3x3 convolution, a max-pool, a batch norm and ReLU.
-
-    The tokenizer of the compact convolutional transformer (Hassani et al. 2021, section 3.3) with batch norm. There are
-    as many stages as make one token of each `patch_size` pixels; each halves the side and doubles the channels. The pool
-    comes before the norm, which then has a quarter of the numbers to go through.
-    """
+    """Convolutional stem: stages that halve the side (Hassani et al. 2021, section 3.3)."""
 
     def __init__(self, config: ModelConfig):
         super().__init__()
-        widths = [config.in_channels, *config.stem_widths]
-        self.convs = nn.ModuleList(
-            nn.Conv2d(a, b, 3, padding=1, bias=False) for a, b in pairwise(widths)
-        )
+        pairs = pairwise([config.in_channels, *config.stem_widths])
+        self.convs = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1, bias=False) for a, b in pairs)
         self.norms = nn.ModuleList(nn.BatchNorm2d(width) for width in config.stem_widths)
-        self.proj = nn.Conv2d(widths[-1], config.embed_dim, 1)
+        self.proj = nn.Conv2d(config.stem_widths[-1], config.embed_dim, 1)
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, N, D), tokens row by row from the top left."""
-        x = images.contiguous(memory_format=torch.channels_last)  # faster: channels innermost
+        x = images.contiguous(memory_format=torch.channels_last)  # the faster layout on CPUs
         for conv, norm in zip(self.convs, self.norms, strict=True):
-            x = norm(F.max_pool2d(conv(x), 2)).relu()  # half the side
+            x = norm(F.max_pool2d(conv(x), 2)).relu()  # after pooling, the norm is 4 times cheaper
         return self.proj(x).flatten(2).transpose(1, 2)
 
 
@@ -70,21 +61,18 @@ class Attention(nn.Module):
     def __init__(self, config: ModelConfig, generator: torch.Generator):
         super().__init__()
         self.num_heads = config.num_heads
-        # The formula divides by the root of the head dimension d_k, the paper's code by that of the embedding dimension.
+        # The formula divides by sqrt(d_k), the paper's code by sqrt(embed_dim).
         width = config.embed_dim if config.attention_scale == "embed_dim" else config.head_dim
         self.scale = width**-0.5
         self.qkv = nn.Linear(config.embed_dim, 3 * config.embed_dim)
         self.attn_drop = Dropout(config.attention_dropout, generator)
         self.proj = nn.Linear(config.embed_dim, config.embed_dim)
 
-    def forward(
-        self, x: Tensor, edit: Callable[[Tensor], Tensor] | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """(B, T, D) -> (B, T, D) and the attention (B, H, T, T) that produced it, edited if asked for."""
+    def forward(self, x: Tensor, edit: Callable | None = None) -> tuple[Tensor, Tensor]:
+        """(B, T, D) -> (B, T, D) and the attention (B, H, T, T), as changed by `edit` if given."""
         B, T, D = x.shape
-        q, k, v = (
-            self.qkv(x).reshape(B, T, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
-        )  # each (B, H, T, d_k)
+        qkv = self.qkv(x).reshape(B, T, 3, self.num_heads, -1)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # (B, H, T, d_k) each
         attention = (q * self.scale @ k.transpose(-2, -1)).softmax(dim=-1)  # (B, H, T, T)
         if edit:
             attention = edit(attention)
@@ -93,7 +81,7 @@ class Attention(nn.Module):
 
 
 class Mlp(nn.Module):
-    """Two layers with a GELU in between, applied to each token on its own (section 1.3.1, feed-forward network)."""
+    """Feed-forward network: two linear layers and a GELU, for each token alone (section 1.3.1)."""
 
     def __init__(self, config: ModelConfig):
         super().__init__()
@@ -106,16 +94,8 @@ class Mlp(nn.Module):
         return self.fc2(self.act(self.fc1(x)))
 
 
-class BlockTrace(NamedTuple):
-    """What one block computed on the way."""
-
-    attention: Tensor  # (B, H, T, T): row = query token, column = key token; each row sums to 1
-    attention_update: Tensor  # (B, T, D): what attention adds to the residual stream
-    mlp_update: Tensor  # (B, T, D): what the MLP adds to it
-
-
 class Block(nn.Module):
-    """One encoder block: normalize, attend, add; normalize, MLP, add (pre-norm, section 1.3.1)."""
+    """Encoder block: normalize, attend, add; normalize, MLP, add (pre-norm, section 1.3.1)."""
 
     def __init__(self, config: ModelConfig, drop_path: float, generator: torch.Generator):
         super().__init__()
@@ -126,78 +106,69 @@ class Block(nn.Module):
         self.drop = Dropout(config.dropout, generator)
         self.drop_path = DropPath(drop_path, generator)
 
-    def forward(
-        self, x: Tensor, edit: Callable[[Tensor], Tensor] | None = None
-    ) -> tuple[Tensor, BlockTrace]:
-        """(B, T, D) -> (B, T, D) and what was computed on the way."""
+    def forward(self, x: Tensor, edit: Callable | None = None) -> tuple[Tensor, ...]:
+        """(B, T, D) -> (B, T, D), the attention, and what attention and MLP added to `x`."""
         attended, attention = self.attn(self.norm1(x), edit)
         attention_update = self.drop_path(self.drop(attended))
         x = x + attention_update
         mlp_update = self.drop_path(self.drop(self.mlp(self.norm2(x))))
         x = x + mlp_update
-        return x, BlockTrace(attention, attention_update, mlp_update)
+        return x, attention, attention_update, mlp_update
 
 
 @dataclass
 class Trace:
-    """What a model computed on its way from images to logits: one tensor for each layer."""
+    """Everything that a model computes between images and logits."""
 
     tokens: list[Tensor]  # depth + 1 of (B, T, D): after the embedding, then after each block
-    attention: list[Tensor] = field(
-        default_factory=list
-    )  # (B, H, T, T): row = query token; sums to 1
-    attention_updates: list[Tensor] = field(default_factory=list)  # (B, T, D): added by attention
-    mlp_updates: list[Tensor] = field(default_factory=list)  # (B, T, D): added by the MLP
+    # Per block: attention (B, H, T, T), whose rows are query tokens and sum to 1; updates (B, T, D)
+    attention: list[Tensor] = field(default_factory=list)
+    attention_updates: list[Tensor] = field(default_factory=list)
+    mlp_updates: list[Tensor] = field(default_factory=list)
 
 
 class VisionTransformer(nn.Module):
-    """Patches and CLS through encoder blocks to class logits (section 1.4.1; Dosovitskiy et al. 2021).
+    """Patches to tokens, tokens through encoder blocks, pooled token to logits (section 1.4.1).
 
-    Args:
-        config: the shape.
-        seed: of the initial weights and of dropout; without one, both come from torch's own generator.
+    `seed` decides the initial weights and dropout; without it, torch's global seed does.
     """
 
     def __init__(self, config: ModelConfig, seed: int | None = None):
         super().__init__()
         self.config = config
-        self.generator = torch.Generator().manual_seed(
-            torch.initial_seed() if seed is None else seed
-        )
+        self.generator = torch.Generator()
+        self.generator.manual_seed(torch.initial_seed() if seed is None else seed)
+        D = config.embed_dim
         self.patch_embed = ConvStem(config) if config.stem == "conv" else PatchEmbed(config)
-        self.cls_token = (
-            nn.Parameter(torch.zeros(1, 1, config.embed_dim)) if config.has_cls else None
-        )
-        self.pos_embed = nn.Parameter(torch.zeros(1, config.num_tokens, config.embed_dim))
-        self.blocks = nn.ModuleList(
-            Block(config, rate, self.generator) for rate in drop_path_rates(config)
-        )
-        self.norm = nn.LayerNorm(config.embed_dim, eps=1e-6)
-        self.pool = nn.Linear(config.embed_dim, 1) if config.pooling == "attention" else None
-        self.head = nn.Linear(config.embed_dim, config.num_classes)
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, D)) if config.has_cls else None
+        self.pos_embed = nn.Parameter(torch.zeros(1, config.num_tokens, D))
+        rates = torch.linspace(0, config.drop_path, config.depth)  # drop path grows with depth
+        rates[-1] = config.drop_path  # also where the last block is the only one
+        self.blocks = nn.ModuleList(Block(config, p, self.generator) for p in rates.tolist())
+        self.norm = nn.LayerNorm(D, eps=1e-6)
+        self.pool = nn.Linear(D, 1) if config.pooling == "attention" else None
+        self.head = nn.Linear(D, config.num_classes)
         self.init_weights(None if seed is None else torch.Generator().manual_seed(seed))
 
     @torch.no_grad()
     def init_weights(self, generator: torch.Generator | None) -> None:
-        """Draw the initial weights: layers from torch's own distribution, CLS and positions from a normal one."""
+        """Draw layers from torch's default distribution, CLS and positions from a normal one."""
         for module in self.modules():
             if isinstance(module, nn.Linear | nn.Conv2d):
                 bound = module.weight[0].numel() ** -0.5  # 1 / sqrt(inputs)
-                module.weight.uniform_(-bound, bound, generator=generator)
-                if module.bias is not None:
-                    module.bias.uniform_(-bound, bound, generator=generator)
-        for tokens in [self.cls_token, self.pos_embed] if self.config.has_cls else [self.pos_embed]:
-            tokens.normal_(std=self.config.token_init_std, generator=generator)
+                for parameter in module.parameters():  # weight, and bias if there is one
+                    parameter.uniform_(-bound, bound, generator=generator)
+        for tokens in (self.cls_token, self.pos_embed):
+            if tokens is not None:
+                tokens.normal_(std=self.config.token_init_std, generator=generator)
 
     def embed(self, images: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, T, D): patch tokens with CLS before them, positions added."""
-        c = self.config
-        if images.shape[1:] != (c.in_channels, c.image_size, c.image_size):
-            raise ConfigError(
-                f"The model takes images of shape (B, {c.in_channels}, {c.image_size}, {c.image_size}), "
-                f"not {tuple(images.shape)}."
-            )
-        x = self.patch_embed(images) + self.pos_embed[:, c.has_cls :]  # (B, N, D)
+        """(B, C, H, W) -> (B, T, D): CLS and the patch tokens, with their positions added."""
+        c, given = self.config, tuple(images.shape)
+        if given[1:] != (c.in_channels, c.image_size, c.image_size):
+            wanted = f"(B, {c.in_channels}, {c.image_size}, {c.image_size})"
+            raise ConfigError(f"The model takes images of shape {wanted}, not {given}.")
+        x = self.patch_embed(images) + self.pos_embed[:, -c.num_patches :]  # (B, N, D)
         if self.training and c.patch_drop:
             x = self.drop_patches(x)
         if c.has_cls:
@@ -206,53 +177,49 @@ class VisionTransformer(nn.Module):
         return x
 
     def drop_patches(self, x: Tensor) -> Tensor:
-        """(B, N, D) -> (B, kept, D): keep a random set of patches of each image, so that a step has fewer tokens."""
+        """(B, N, D) -> (B, kept, D): keep a random subset of each image's patches."""
         B, N, D = x.shape
         kept = max(1, round(N * (1 - self.config.patch_drop)))
         chosen = torch.rand(B, N, generator=self.generator).topk(kept).indices  # (B, kept)
         return x.gather(1, chosen[:, :, None].expand(-1, -1, D))
 
     def classify(self, x: Tensor) -> Tensor:
-        """(B, T, D) after the last block -> (B, num_classes): normalized, pooled to one token, through the head."""
+        """(B, T, D) after the last block -> logits (B, num_classes)."""
         x = self.norm(x)
         if self.config.pooling == "cls":
             x = x[:, 0]
         elif self.config.pooling == "mean":
             x = x.mean(dim=1)
-        else:  # a linear layer gives each token its weight (Hassani et al. 2021, section 3.2)
+        else:  # a weighted mean with learned weights (Hassani et al. 2021, section 3.2)
             x = (self.pool(x).softmax(dim=1) * x).sum(dim=1)
         return self.head(x)
 
     def forward(self, images: Tensor) -> Tensor:
-        """(B, C, H, W) normalized floats -> logits (B, num_classes). Unlike `trace`, keep nothing on the way.
+        """(B, C, H, W) normalized images -> logits (B, num_classes).
 
         Raises:
-            ConfigError: the images are not of the configured shape.
+            ConfigError: the images do not have the configured shape.
         """
         x = self.embed(images)
         for block in self.blocks:
-            x, _ = block(x)
+            x, *_ = block(x)  # unlike `trace`, forgets the rest: less memory
         return self.classify(x)
 
     def trace(self, images: Tensor, edit: Edit | None = None) -> tuple[Tensor, Trace]:
-        """Return the logits of `forward` and everything on the way to them; `edit` may change each layer's attention."""
+        """Return the logits of `forward` and all that leads to them; `edit` changes attention."""
         x = self.embed(images)
         trace = Trace(tokens=[x])
         for layer, block in enumerate(self.blocks):
-            x, found = block(x, partial(edit, layer) if edit else None)
+            x, attention, *updates = block(x, partial(edit, layer) if edit else None)
             trace.tokens.append(x)
-            trace.attention.append(found.attention)
-            trace.attention_updates.append(found.attention_update)
-            trace.mlp_updates.append(found.mlp_update)
+            trace.attention.append(attention)
+            trace.attention_updates.append(updates[0])
+            trace.mlp_updates.append(updates[1])
         return self.classify(x), trace
 
 
 class Dropout(nn.Module):
-    """Zero each number with probability p in training and scale the others by 1 / (1 - p).
-
-    `nn.Dropout` draws from one generator for the whole process, so two runs side by side would change each other's
-    numbers. This one draws from the model's own.
-    """
+    """Zero numbers with probability p in training and scale the others by 1 / (1 - p)."""
 
     def __init__(self, p: float, generator: torch.Generator):
         super().__init__()
@@ -263,23 +230,17 @@ class Dropout(nn.Module):
         """Same shape in and out."""
         if not self.training or self.p == 0:
             return x
+        # nn.Dropout's global generator would let runs side by side change each other's numbers.
         keep = torch.empty_like(x).bernoulli_(1 - self.p, generator=self.generator)
         return x * keep / (1 - self.p)
 
 
 class DropPath(Dropout):
-    """Zero a whole update for each image with probability p in training (stochastic depth, Huang et al. 2016)."""
+    """Zero a whole update of an image with probability p (stochastic depth, Huang et al. 2016)."""
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, D) -> (B, T, D)."""
         return x * super().forward(torch.ones_like(x[:, :1, :1]))
-
-
-def drop_path_rates(config: ModelConfig) -> list[float]:
-    """Return the rate of stochastic depth of each block: from 0 in the first, linearly up to `drop_path` in the last."""
-    rates = torch.linspace(0, config.drop_path, config.depth)
-    rates[-1] = config.drop_path  # a single block is the last one
-    return rates.tolist()
 
 
 def copy_of(model: VisionTransformer) -> VisionTransformer:

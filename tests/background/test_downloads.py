@@ -3,42 +3,39 @@ import threading
 import pytest
 
 from vitdemo.background import downloads
-from vitdemo.background.downloads import (
-    ARCHIVE,
-    ARCHIVE_BYTES,
-    FULL_SET,
-    Fetch,
-    fetch_status,
-    start_fetch,
-)
+from vitdemo.background.downloads import FULL_SET, Download, download_status, start_download
 from vitdemo.config import ConfigError
+from vitdemo.data import cifar10
+from vitdemo.data.cifar10 import ARCHIVE, ARCHIVE_BYTES
 from vitdemo.files import CIFAR10_FILES, full_set_on_disk
+from vitdemo.runs import pretrained
 
 TIMEOUT = 60  # seconds
 
 
+class Simulated(threading.Event):
+    """A download that waits until it is set, and then calls its `result`."""
+
+    started = 0
+
+    def result(self):
+        """Do nothing."""
+
+    def __call__(self, *_):
+        self.started += 1
+        self.wait(TIMEOUT)
+        self.result()
+
+
 @pytest.fixture
 def download(monkeypatch):
-    """A download that waits until it is released and then does what its `result` does."""
-
-    class Download(threading.Event):
-        begun = 0
-
-        def result(self):
-            """Nothing."""
-
-    event = Download()
-
-    def download_full_set():
-        event.begun += 1
-        event.wait(TIMEOUT)
-        event.result()
-
-    monkeypatch.setattr(downloads, "download_full_set", download_full_set)
+    """Replace the download of the full set by a simulated one."""
+    simulated = Simulated()
+    monkeypatch.setattr(cifar10, "download_full_set", simulated)
     monkeypatch.setattr(downloads, "_threads", {})
     monkeypatch.setattr(downloads, "_errors", {})
-    yield event
-    event.set()
+    yield simulated
+    simulated.set()
 
 
 def finish(download):
@@ -53,66 +50,80 @@ def put_files(home):
         (folder / name).write_bytes(b"")
 
 
-def test_before_anything_is_fetched(download):
-    assert fetch_status(FULL_SET) == Fetch("absent")
+def test_status_before_any_download(download):
+    assert download_status(FULL_SET) == Download("absent")
     assert not full_set_on_disk()
 
 
-def test_a_set_that_is_there_needs_no_download(download, home):
+def test_set_on_disk_is_done(download, home):
     put_files(home)
-    assert fetch_status(FULL_SET) == Fetch("done", 1.0)
+    assert download_status(FULL_SET) == Download("done", 1.0)
 
 
 @pytest.mark.parametrize("missing", CIFAR10_FILES)
-def test_a_set_of_which_one_file_is_missing_is_absent(download, home, missing):
+def test_set_with_a_missing_file_is_absent(download, home, missing):
     put_files(home)
     (home / "data" / "cifar-10-batches-py" / missing).unlink()
-    assert fetch_status(FULL_SET) == Fetch("absent")
+    assert download_status(FULL_SET) == Download("absent")
 
 
-def test_the_share_that_has_arrived(download, home):
-    start_fetch(FULL_SET)
-    assert fetch_status(FULL_SET) == Fetch("running", 0.0)
+def test_fraction_of_a_running_download(download, home):
+    start_download(FULL_SET)
+    assert download_status(FULL_SET) == Download("running", 0.0)
     (home / "data").mkdir()
     with (home / "data" / ARCHIVE).open("wb") as file:
         file.truncate(ARCHIVE_BYTES // 2)
-    assert fetch_status(FULL_SET) == Fetch("running", pytest.approx(0.5))
+    assert download_status(FULL_SET) == Download("running", pytest.approx(0.5))
 
 
-def test_a_second_start_waits_for_the_first(download, home):
+def test_second_start_does_not_download_twice(download, home):
     download.result = lambda: put_files(home)
-    start_fetch(FULL_SET)
-    start_fetch(FULL_SET)
+    start_download(FULL_SET)
+    start_download(FULL_SET)
     finish(download)
-    assert download.begun == 1
-    assert fetch_status(FULL_SET) == Fetch("done", 1.0)
+    assert download.started == 1
+    assert download_status(FULL_SET) == Download("done", 1.0)
 
 
-def test_a_download_that_fails_says_why_and_can_be_tried_again(download, home):
+def test_failed_download_has_a_message_and_can_be_repeated(download, home):
     def fail():
-        raise ConfigError("The full CIFAR-10 could not be fetched (no route).")
+        raise ConfigError("The download of CIFAR-10 failed (no route).")
 
     download.result = fail
-    start_fetch(FULL_SET)
+    start_download(FULL_SET)
     finish(download)
-    assert fetch_status(FULL_SET) == Fetch(
-        "failed", message="The full CIFAR-10 could not be fetched (no route)."
+    assert download_status(FULL_SET) == Download(
+        "failed", message="The download of CIFAR-10 failed (no route)."
     )
 
     download.result = lambda: put_files(home)
-    start_fetch(FULL_SET)
+    start_download(FULL_SET)
     finish(download)
-    assert fetch_status(FULL_SET) == Fetch("done", 1.0)
+    assert download_status(FULL_SET) == Download("done", 1.0)
 
 
-def test_an_error_that_nobody_expected_is_told(monkeypatch):
+def test_unexpected_error_fails_the_download(download, capfd):
     def fail():
         raise ZeroDivisionError("by hand")
 
-    monkeypatch.setattr(threading, "excepthook", lambda failure: None)
-    monkeypatch.setattr(downloads, "download_full_set", fail)
-    monkeypatch.setattr(downloads, "_errors", {})
-    monkeypatch.setattr(downloads, "_threads", {})
-    downloads.start_fetch(FULL_SET)
-    downloads._threads[FULL_SET].join(TIMEOUT)
-    assert downloads.fetch_status(FULL_SET).state == "failed"
+    download.result = fail
+    start_download(FULL_SET)
+    finish(download)
+    message = "The download failed (by hand). Try again."
+    assert download_status(FULL_SET) == Download("failed", message=message)
+    assert "ZeroDivisionError" in capfd.readouterr().err
+
+
+def test_fraction_of_pretrained_weights(download, home, monkeypatch):
+    monkeypatch.setattr(pretrained, "download_weights", download)
+    assert download_status("vit_b_16") == Download("absent")
+    start_download("vit_b_16")
+    path = pretrained.download_file("vit_b_16")
+    path.parent.mkdir(parents=True)
+    with path.with_name(f"{path.name}.0123abc.partial").open("wb") as file:
+        file.truncate(int(pretrained.megabytes_of("vit_b_16") * 2**20 / 4))
+    assert download_status("vit_b_16") == Download("running", pytest.approx(0.25))
+    download.result = lambda: pretrained.weights_file("vit_b_16").write_bytes(b"")
+    download.set()
+    downloads._threads["vit_b_16"].join(TIMEOUT)
+    assert download_status("vit_b_16") == Download("done", 1.0)

@@ -1,4 +1,4 @@
-"""Questions in the background: they go on to the end, can be stopped, and fail alone."""
+"""Background tasks: they run to their end, can be stopped, and fail without side effects."""
 
 import threading
 import time
@@ -24,15 +24,13 @@ def ended(key):
     return tasks.status(key)
 
 
-def test_nobody_asked():
+def test_unknown_task_has_no_status():
     assert tasks.status("nothing") is None
     tasks.stop("nothing")
 
 
 @pytest.mark.parametrize(("busy", "threads"), [(True, 1), (False, QUEUE.cores)])
-def test_a_question_is_answered_step_by_step_and_leaves_a_training_its_cores(
-    monkeypatch, busy, threads
-):
+def test_task_runs_step_by_step_on_spare_cores(monkeypatch, busy, threads):
     monkeypatch.setattr(QUEUE, "busy", lambda: busy)
     seen = []
 
@@ -47,58 +45,58 @@ def test_a_question_is_answered_step_by_step_and_leaves_a_training_its_cores(
     assert seen == [threads, 0, 1, 2]
 
 
-def test_an_answered_question_is_not_asked_again():
-    asked = []
+def test_done_task_is_not_repeated():
+    started = []
     for _ in range(2):
-        tasks.start("once", 1, lambda: asked.append(1) or iter([7]))
+        tasks.start("once", 1, lambda: started.append(1) or iter([7]))
         ended("once")
-    assert asked == [1]
+    assert started == [1]
 
 
-def test_a_stopped_question_keeps_what_it_has_and_can_be_asked_again():
-    go_on, at_second = threading.Event(), threading.Event()
+def test_stopped_task_keeps_its_results_and_can_be_restarted():
+    proceed, at_second = threading.Event(), threading.Event()
 
     def steps():
         yield "first"
         at_second.set()
-        go_on.wait(TIMEOUT)
+        proceed.wait(TIMEOUT)
         yield "second"
         pytest.fail("was not stopped")
 
     tasks.start("long", 3, steps)
     assert at_second.wait(TIMEOUT)
     tasks.stop("long")
-    go_on.set()
+    proceed.set()
     assert tasks.status("long") == tasks.Task(3, ("first",), "stopped")
     tasks.start("long", 1, lambda: iter(["again"]))
     assert ended("long") == tasks.Task(1, ("again",), "done")
 
 
-def test_the_first_asking_does_not_answer_the_second():
-    go_on, waits, over = threading.Event(), threading.Event(), threading.Event()
+def test_results_of_a_stopped_task_do_not_reach_its_restart():
+    proceed, waits, closed = (threading.Event() for _ in range(3))
 
     def slow():
         waits.set()
-        go_on.wait(TIMEOUT)
+        proceed.wait(TIMEOUT)
         try:
             yield "late"
             yield "later"
         finally:
-            over.set()
+            closed.set()
 
     tasks.start("same", 2, slow)
     assert waits.wait(TIMEOUT)
     tasks.stop("same")
     hold = threading.Event()
     tasks.start("same", 1, lambda: iter([hold.wait(TIMEOUT)]))
-    go_on.set()
-    assert over.wait(TIMEOUT)
+    proceed.set()
+    assert closed.wait(TIMEOUT)
     assert tasks.status("same") == tasks.Task(1)
     hold.set()
     assert ended("same") == tasks.Task(1, (True,), "done")
 
 
-def test_a_failure_is_said_and_printed(capfd):
+def test_failed_task_has_a_message_and_prints_a_traceback(capfd):
     def steps():
         yield 1
         raise ValueError("no such picture")
@@ -108,7 +106,7 @@ def test_a_failure_is_said_and_printed(capfd):
     assert "no such picture" in capfd.readouterr().err
 
 
-def test_old_questions_are_forgotten():
+def test_old_tasks_are_forgotten():
     for number in range(tasks.KEPT + 2):
         tasks.start(number, 1, lambda: iter([0]))
         ended(number)

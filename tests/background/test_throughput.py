@@ -17,7 +17,7 @@ TIMEOUT = 60  # seconds
 
 @pytest.fixture
 def queue(monkeypatch):
-    """Nothing measured yet, on a queue of its own."""
+    """Use a new queue, with nothing measured yet."""
     queue = TrainingQueue(cores=2)
     monkeypatch.setattr(throughput, "QUEUE", queue)
     monkeypatch.setattr(throughput, "_measured", {})
@@ -26,17 +26,17 @@ def queue(monkeypatch):
 
 @pytest.fixture
 def measuring(monkeypatch):
-    """Each measurement gives 1,000 images a second, as soon as this is set; the shapes that were measured."""
+    """Replace measurements by one of 1,000 images per second that waits until it is set."""
 
     class Measuring(threading.Event):
-        shapes = ()
+        models = ()  # measured so far
 
     event = Measuring()
     event.set()
 
     def measure(model):
         event.wait(TIMEOUT)
-        event.shapes = (*event.shapes, model)
+        event.models = (*event.models, model)
         return 1000.0
 
     monkeypatch.setattr(throughput, "measure", measure)
@@ -45,7 +45,7 @@ def measuring(monkeypatch):
 
 
 def wait_until_idle(queue):
-    """Return when the short task of the queue is done."""
+    """Wait until the idle task of the queue is done."""
     until = time.monotonic() + TIMEOUT
     while queue.threads_in_use():
         assert time.monotonic() < until
@@ -53,7 +53,7 @@ def wait_until_idle(queue):
 
 
 class Clock:
-    """A clock that only the work moves."""
+    """A clock that only the timed work moves."""
 
     now = 100.0
 
@@ -62,7 +62,7 @@ class Clock:
 
 
 @pytest.mark.parametrize("seconds", [[50.0, 0.1], [0.2, 0.1, 0.3, 0.2], [0.02] * 30], ids=len)
-def test_the_speed_is_that_of_the_quickest_step(monkeypatch, seconds, tiny):
+def test_speed_is_that_of_the_fastest_step(monkeypatch, seconds, tiny):
     clock, sizes = Clock(), []
     gradients = Replicas.gradients
 
@@ -81,7 +81,7 @@ def test_the_speed_is_that_of_the_quickest_step(monkeypatch, seconds, tiny):
 @pytest.mark.parametrize(
     "model", [OTHER, ModelConfig(image_size=8, patch_size=4, in_channels=1, num_classes=2)]
 )
-def test_a_real_measurement(model, monkeypatch):
+def test_real_measurement(model, monkeypatch):
     monkeypatch.setattr(throughput, "SECONDS", 0.02)
     assert 1 < throughput.measure(model) < 1e7
 
@@ -96,29 +96,27 @@ def test_a_real_measurement(model, monkeypatch):
     ],
     ids=str,
 )
-def test_a_step_that_is_measured_fits_into_memory(model, monkeypatch):
+def test_measured_step_fits_into_memory(model, monkeypatch):
     steps = []
 
-    def untrained(vit, data, config):
+    def without_training(vit, data, config):
         steps.append(config.batch_size)
         assert data.train.images.dtype == torch.uint8
         assert len(data.train) >= throughput.MOST_STEPS * config.batch_size
         yield from range(throughput.MOST_STEPS)
 
-    monkeypatch.setattr(throughput, "train", untrained)
+    monkeypatch.setattr(throughput, "train", without_training)
     throughput.measure(model)
     check_memory(model, *steps)
 
 
-def test_a_shape_of_which_no_image_fits_into_memory_is_not_measured(
-    queue, measuring, monkeypatch, tiny
-):
+def test_model_too_large_for_memory_is_not_measured(queue, measuring, monkeypatch, tiny):
     monkeypatch.setattr(throughput, "MEMORY_LIMIT", activation_bytes(tiny, 1) - 1)
     assert throughput.training_speed(tiny) is None
     assert queue.threads_in_use() == 0
 
 
-def test_a_shape_is_measured_in_the_background_and_once(queue, measuring, tiny):
+def test_model_is_measured_once_in_the_background(queue, measuring, tiny):
     measuring.clear()
     assert throughput.training_speed(tiny) is None
     assert queue.threads_in_use() == 2
@@ -127,11 +125,11 @@ def test_a_shape_is_measured_in_the_background_and_once(queue, measuring, tiny):
     wait_until_idle(queue)
     assert throughput.training_speed(tiny) == 1000.0
     assert throughput.training_speed(tiny) == 1000.0
-    assert measuring.shapes == (tiny,)
+    assert measuring.models == (tiny,)
     assert queue.threads_in_use() == 0
 
 
-def test_until_then_the_speed_is_worked_out_from_the_operations(queue, measuring, tiny):
+def test_speed_is_scaled_by_macs_until_measured(queue, measuring, tiny):
     throughput.training_speed(tiny)
     wait_until_idle(queue)
     measuring.clear()
@@ -140,35 +138,35 @@ def test_until_then_the_speed_is_worked_out_from_the_operations(queue, measuring
     measuring.set()
     wait_until_idle(queue)
     assert throughput.training_speed(OTHER) == 1000.0
-    assert measuring.shapes == (tiny, OTHER)
+    assert measuring.models == (tiny, OTHER)
 
 
-def test_a_training_of_the_same_shape_is_known_best(queue, measuring, tiny, short):
+def test_run_of_the_same_model_gives_the_speed(queue, measuring, tiny, short):
     run_id = queue.submit(tiny, short)
     run = queue.wait(run_id, TIMEOUT).run
     assert len(run.history) == 2
     assert throughput.training_speed(tiny) == run.history[-1]["images_per_second"]
-    assert measuring.shapes == ()
+    assert measuring.models == ()
 
 
-def test_the_first_epoch_of_a_training_says_nothing_as_it_warms_up(queue, measuring, tiny, short):
+def test_first_epoch_does_not_give_the_speed(queue, measuring, tiny, short):
     queue.wait(queue.submit(tiny, replace(short, epochs=1)), TIMEOUT)
     throughput.training_speed(tiny)
     wait_until_idle(queue)
     assert throughput.training_speed(tiny) == 1000.0
-    assert measuring.shapes == (tiny,)
+    assert measuring.models == (tiny,)
 
 
-def test_nothing_is_measured_beside_other_work(queue, measuring, tiny):
+def test_nothing_is_measured_while_the_queue_is_busy(queue, measuring, tiny):
     released = threading.Event()
     assert queue.when_idle(lambda: released.wait(TIMEOUT))
     assert throughput.training_speed(tiny) is None
     released.set()
     wait_until_idle(queue)
-    assert measuring.shapes == ()
+    assert measuring.models == ()
 
 
-def test_a_shape_too_large_to_try_is_not_measured(queue, measuring):
+def test_model_with_too_many_macs_is_not_measured(queue, measuring):
     large = ModelConfig(patch_size=1, embed_dim=512, depth=12)
     assert throughput.training_speed(large) is None
     assert queue.threads_in_use() == 0

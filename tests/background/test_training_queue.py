@@ -29,7 +29,7 @@ DIVERGING = TrainConfig(
 
 @pytest.fixture(autouse=True)
 def switch_interval():
-    """A training sets it for the whole process."""
+    """Restore the switch interval, which training sets for the whole process."""
     before = sys.getswitchinterval()
     yield
     sys.setswitchinterval(before)
@@ -37,7 +37,7 @@ def switch_interval():
 
 @pytest.fixture
 def queue():
-    """A queue of two cores; nothing of it runs on into the next test."""
+    """Return a queue with two cores, and stop all of its runs after the test."""
     queue = TrainingQueue(cores=2)
     yield queue
     for snapshot in queue.list():
@@ -47,7 +47,7 @@ def queue():
 
 @pytest.fixture
 def hold(queue):
-    """Takes every core of the queue until it is set: what is submitted meanwhile waits."""
+    """Occupy all cores of the queue until this event is set, so that submitted runs wait."""
     released = threading.Event()
     assert queue.when_idle(lambda: released.wait(TIMEOUT))
     yield released
@@ -56,7 +56,7 @@ def hold(queue):
 
 @pytest.fixture
 def watched(monkeypatch):
-    """Calls each function that is put into it after every event of every training."""
+    """Return a list of functions that are called after every event of every run."""
     functions = []
 
     def train_watched(*arguments):
@@ -76,7 +76,7 @@ def ended(queue, run_id):
 
 
 def alone(model_config, config, threads=1):
-    """The metrics of every epoch of the same training without a queue."""
+    """Return the metrics of each epoch of the same training without a queue."""
     torch.set_num_threads(threads)
     model = VisionTransformer(model_config, seed=config.seed)
     data = load_cifar10(config.train_images, config.validation_images, config.validation_from)
@@ -97,11 +97,11 @@ def weights_are(model, expected):
     )
 
 
-# From start to end
+# Complete runs
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_a_training_gives_the_numbers_of_train(tiny, short, threads):
+def test_run_has_the_metrics_of_train(tiny, short, threads):
     queue = TrainingQueue(cores=threads)
     snapshot = ended(queue, queue.submit(tiny, short))
     assert snapshot.run.state == "finished"
@@ -109,7 +109,7 @@ def test_a_training_gives_the_numbers_of_train(tiny, short, threads):
     assert metrics_of(snapshot.run.history) == alone(tiny, short, threads)
 
 
-def test_what_is_left_on_disk(queue, tiny, short):
+def test_run_and_weights_are_on_disk(queue, tiny, short):
     run = ended(queue, queue.submit(tiny, short)).run
     assert load_run(run.id) == run
     torch.set_num_threads(run.threads)
@@ -118,26 +118,28 @@ def test_what_is_left_on_disk(queue, tiny, short):
     assert weights_are(load_weights(run), expected)
 
 
-def test_snapshots_tell_how_far_a_training_is(queue, tiny, short, watched):
-    told = []
-    watched.append(lambda event: told.append((event, queue.list()[0])))
+def test_status_shows_the_progress_of_a_run(queue, tiny, short, watched):
+    seen = []
+    watched.append(lambda event: seen.append((event, queue.list()[0])))
     last = ended(queue, queue.submit(tiny, short))
-    assert len(told) == 2 * (3 + 1 + 1)
-    for event, snapshot in told:
+    assert len(seen) == 2 * (3 + 1 + 1)
+    for event, snapshot in seen:
         assert snapshot.run.state == "running"
         assert snapshot.run.threads == 2
         assert snapshot.epoch == event.epoch
         assert snapshot.seconds_left >= 0
-        assert len(snapshot.run.history) == event.epoch - (not isinstance(event, EpochEnd))
-        if not isinstance(event, EpochEnd):
+        if isinstance(event, EpochEnd):
+            assert len(snapshot.run.history) == event.epoch
+        else:
+            assert len(snapshot.run.history) == event.epoch - 1
             assert (snapshot.batch, snapshot.batches) == (event.batch, event.batches)
             assert snapshot.phase == ("training" if isinstance(event, BatchEnd) else "validation")
         if isinstance(event, BatchEnd):
             assert snapshot.images_per_second == event.images_per_second > 0
-    progress = [snapshot.progress for _, snapshot in told]
+    progress = [snapshot.progress for _, snapshot in seen]
     assert progress == sorted(progress)
     assert 0 < progress[0] < 0.2
-    assert told[4][1].progress == pytest.approx(0.5)  # the end of the first of two epochs
+    assert seen[4][1].progress == pytest.approx(0.5)  # the end of the first of two epochs
     assert (last.progress, last.seconds_left, last.run.state) == (
         pytest.approx(1.0),
         None,
@@ -145,21 +147,21 @@ def test_snapshots_tell_how_far_a_training_is(queue, tiny, short, watched):
     )
 
 
-def test_a_snapshot_does_not_change_later(queue, tiny, short, watched):
-    told = []
-    watched.append(lambda event: told.append(queue.list()[0]))
+def test_status_is_immutable(queue, tiny, short, watched):
+    seen = []
+    watched.append(lambda event: seen.append(queue.list()[0]))
     ended(queue, queue.submit(tiny, short))
-    assert [snapshot.batch for snapshot in told[:3]] == [1, 2, 3]
-    assert told[0].run.history == ()
+    assert [snapshot.batch for snapshot in seen[:3]] == [1, 2, 3]
+    assert seen[0].run.history == ()
 
 
-def test_an_unknown_run_has_no_snapshot(queue):
+def test_unknown_run_has_no_status(queue):
     assert queue.snapshot("20260131-120000-0a1b2c") is None
     assert queue.list() == []
     queue.stop("20260131-120000-0a1b2c")
 
 
-def test_a_training_lets_other_threads_in_often(queue, tiny, short):
+def test_training_sets_a_short_switch_interval(queue, tiny, short):
     ended(queue, queue.submit(tiny, short))
     assert sys.getswitchinterval() == pytest.approx(training_queue.SWITCH_INTERVAL)
     assert training_queue.SWITCH_INTERVAL < 0.001
@@ -189,9 +191,9 @@ def test_places_in_the_queue(queue, hold, tiny, short):
     assert {run.id for run in list_runs()} == {ids[0], ids[2], ids[3]}
 
 
-def test_a_queue_is_busy_while_a_training_runs_or_waits(queue, tiny, short, watched):
-    told, released = [], threading.Event()
-    watched.append(lambda event: told.append(queue.busy()))
+def test_queue_is_busy_while_a_run_trains_or_waits(queue, tiny, short, watched):
+    seen, released = [], threading.Event()
+    watched.append(lambda event: seen.append(queue.busy()))
     queue.when_idle(lambda: released.wait(TIMEOUT))
     assert not queue.busy()
     run_id = queue.submit(tiny, short)
@@ -199,31 +201,31 @@ def test_a_queue_is_busy_while_a_training_runs_or_waits(queue, tiny, short, watc
     assert queue.busy()
     released.set()
     ended(queue, run_id)
-    assert told
-    assert all(told)
+    assert seen
+    assert all(seen)
     assert not queue.busy()
 
 
-def test_who_came_first_begins_first(tiny, short, watched):
+def test_runs_start_in_the_order_of_submission(tiny, short, watched):
     queue = TrainingQueue(cores=1)
-    told, released = [], threading.Event()
+    seen, released = [], threading.Event()
     queue.when_idle(lambda: released.wait(TIMEOUT))
     ids = [queue.submit(tiny, replace(short, seed=seed)) for seed in range(4)]
-    watched.append(lambda event: told.append([queue.snapshot(run_id).run.state for run_id in ids]))
+    watched.append(lambda event: seen.append([queue.snapshot(run_id).run.state for run_id in ids]))
     released.set()
     for run_id in ids:
         ended(queue, run_id)
-    assert len(told) == 4 * 2 * (3 + 1 + 1)
-    for states in told:
+    assert len(seen) == 4 * 2 * (3 + 1 + 1)
+    for states in seen:
         at = states.index("running")
         assert states == ["finished"] * at + ["running"] + ["waiting"] * (3 - at)
 
 
-def test_a_full_queue(queue, hold, tiny, short, monkeypatch):
+def test_full_queue_refuses_runs(queue, hold, tiny, short, monkeypatch):
     monkeypatch.setattr(training_queue, "MAX_WAITING", 2)
     ids = [queue.submit(tiny, short) for _ in range(2)]
     with pytest.raises(
-        ConfigError, match=r"2 runs are waiting already\. Try again when some have ended"
+        ConfigError, match=r"2 runs are waiting already\. Try again when some have finished"
     ):
         queue.submit(tiny, short)
     assert len(queue.list()) == 2
@@ -247,7 +249,7 @@ def test_threads_in_use_never_exceed_the_cores(cores, tiny, short, watched):
     def look(event):
         running[threading.get_ident()] = torch.get_num_threads()
         used.append((queue.threads_in_use(), sum(list(running.values()))))
-        if isinstance(event, EpochEnd):  # after which it may go on with others
+        if isinstance(event, EpochEnd):  # its next epoch may use another number of threads
             del running[threading.get_ident()]
 
     watched.append(look)
@@ -263,22 +265,18 @@ def test_threads_in_use_never_exceed_the_cores(cores, tiny, short, watched):
 
 
 @pytest.mark.parametrize(("waiting", "threads"), [(1, [2]), (2, [1, 1]), (3, [1, 1])])
-def test_who_waits_alone_takes_all_cores_and_more_share_them(
-    queue, hold, tiny, short, waiting, threads
-):
+def test_waiting_runs_share_the_cores(queue, hold, tiny, short, waiting, threads):
     one_epoch = replace(short, epochs=1)
     ids = [queue.submit(tiny, replace(one_epoch, seed=seed)) for seed in range(waiting)]
     hold.set()
     assert [ended(queue, run_id).run.threads for run_id in ids][: len(threads)] == threads
 
 
-def test_a_training_shares_its_cores_after_the_epoch_in_which_another_came_and_takes_them_back(
-    queue, tiny, watched
-):
+def test_run_shares_its_cores_after_an_epoch_and_takes_them_back(queue, tiny, watched):
     recipe = TrainConfig(epochs=6, batch_size=16, train_images=32, validation_images=10)
     first, second, seen = queue.submit(tiny, recipe), [], []
 
-    def come_and_go(event):
+    def submit_and_stop_another(event):
         snapshots = queue.list()
         if not second and event.epoch == 2 and isinstance(event, BatchEnd):
             second.append(queue.submit(tiny, replace(recipe, epochs=500)))
@@ -291,7 +289,7 @@ def test_a_training_shares_its_cores_after_the_epoch_in_which_another_came_and_t
 
     def of_the_first(event):
         if threading.current_thread().name == f"training-{first}":
-            come_and_go(event)
+            submit_and_stop_another(event)
 
     watched.append(of_the_first)
     ended(queue, first)
@@ -303,7 +301,7 @@ def test_a_training_shares_its_cores_after_the_epoch_in_which_another_came_and_t
     assert metrics_of(queue.snapshot(first).run.history) == alone(tiny, recipe)
 
 
-def test_two_trainings_side_by_side_give_the_numbers_of_each_alone(queue, hold, watched):
+def test_parallel_runs_have_the_metrics_of_single_runs(queue, hold, watched):
     model = ModelConfig(
         patch_size=8, embed_dim=16, depth=2, num_heads=2, dropout=0.2, attention_dropout=0.1
     )
@@ -316,7 +314,7 @@ def test_two_trainings_side_by_side_give_the_numbers_of_each_alone(queue, hold, 
     )
     recipes = [replace(recipe, seed=seed) for seed in (1, 2)]
     step = threading.Barrier(2, timeout=TIMEOUT)
-    watched.append(lambda event: step.wait())  # in step: neither is ever alone
+    watched.append(lambda event: step.wait())  # step by step, so that both always run
     ids = [queue.submit(model, recipe) for recipe in recipes]
     hold.set()
     runs = [ended(queue, run_id).run for run_id in ids]
@@ -328,13 +326,13 @@ def test_two_trainings_side_by_side_give_the_numbers_of_each_alone(queue, hold, 
 # Stopping
 
 
-def test_a_stop_takes_effect_after_the_batch(queue, tiny, watched):
+def test_stop_takes_effect_after_the_batch(queue, tiny, watched):
     events = []
 
     def stop_after_the_third(event):
         events.append(event)
         if len(events) == 3:
-            queue.stop(queue.list()[0].run.id)  # the fourth step is about to begin
+            queue.stop(queue.list()[0].run.id)  # just before the fourth step
 
     watched.append(stop_after_the_third)
     config = TrainConfig(epochs=3, batch_size=4, train_images=200, validation_images=10, seed=1)
@@ -348,10 +346,10 @@ def test_a_stop_takes_effect_after_the_batch(queue, tiny, watched):
         None,
     )
     assert load_run(run.id) == run
-    assert not run.has_weights  # nothing was measured yet
+    assert not run.has_weights  # the first epoch was not complete
 
 
-def test_a_stop_in_a_later_epoch_keeps_the_epochs_before(tiny, watched):
+def test_stop_in_a_later_epoch_keeps_the_complete_epochs(tiny, watched):
     queue = TrainingQueue(cores=1)
 
     def stop_in_the_second_epoch(event):
@@ -368,31 +366,31 @@ def test_a_stop_in_a_later_epoch_keeps_the_epochs_before(tiny, watched):
     for event in train(expected, load_cifar10(40, 10), config):
         if isinstance(event, EpochEnd):
             break
-    assert weights_are(load_weights(run), expected)  # those that its last metrics were measured on
+    assert weights_are(load_weights(run), expected)  # those of its last metrics
 
 
-def test_a_stop_during_validation(queue, tiny, short, watched):
-    told = []
+def test_stop_during_validation(queue, tiny, short, watched):
+    seen = []
 
     def stop_in_validation(event):
-        told.append(event)
+        seen.append(event)
         if not isinstance(event, BatchEnd):
             queue.stop(queue.list()[0].run.id)
 
     watched.append(stop_in_validation)
     run = ended(queue, queue.submit(tiny, replace(short, validation_images=300))).run
-    assert (run.state, run.history, len(told)) == ("stopped", (), 4)
+    assert (run.state, run.history, len(seen)) == ("stopped", (), 4)
     assert not run.has_weights
 
 
-def test_a_stop_after_the_last_epoch_changes_nothing(queue, tiny, short):
+def test_stop_after_the_last_epoch_changes_nothing(queue, tiny, short):
     run_id = queue.submit(tiny, short)
     ended(queue, run_id)
     queue.stop(run_id)
     assert queue.snapshot(run_id).run.state == "finished"
 
 
-def test_a_stop_of_one_leaves_the_others_alone(queue, hold, tiny, short, watched):
+def test_stop_of_one_run_leaves_others_running(queue, hold, tiny, short, watched):
     ids = [queue.submit(tiny, short) for _ in range(2)]
     watched.append(lambda event: queue.stop(ids[0]))
     hold.set()
@@ -400,14 +398,14 @@ def test_a_stop_of_one_leaves_the_others_alone(queue, hold, tiny, short, watched
     assert metrics_of(ended(queue, ids[1]).run.history) == alone(tiny, short)
 
 
-def test_waiting_ends_at_its_timeout(queue, hold, tiny, short):
+def test_wait_returns_at_its_timeout(queue, hold, tiny, short):
     assert queue.wait(queue.submit(tiny, short), timeout=0.01).run.state == "waiting"
 
 
 # Resuming
 
 
-def test_a_stopped_run_is_resumed_and_gets_the_numbers_of_an_uninterrupted_one(tiny, watched):
+def test_resumed_run_has_the_metrics_of_an_uninterrupted_one(tiny, watched):
     queue = TrainingQueue(cores=1)
     config = TrainConfig(
         epochs=4, batch_size=8, train_images=40, validation_images=10, ema_decay=0.9
@@ -429,7 +427,7 @@ def test_a_stopped_run_is_resumed_and_gets_the_numbers_of_an_uninterrupted_one(t
     assert [one.run.id for one in queue.list()] == [run_id]
 
 
-def test_what_cannot_be_resumed(queue, hold, tiny, short):
+def test_run_that_cannot_be_resumed_is_refused(queue, hold, tiny, short):
     waiting = queue.submit(tiny, short)
     with pytest.raises(ConfigError, match="is in the queue already"):
         queue.resume(waiting)
@@ -441,21 +439,21 @@ def test_what_cannot_be_resumed(queue, hold, tiny, short):
         queue.resume("20260131-120000-0a1b2c")
 
 
-# What goes wrong
+# Errors
 
 
-def test_a_training_that_diverges_fails_with_its_message_and_keeps_its_history(queue, tiny, short):
+def test_diverged_run_fails_with_its_message_and_history(queue, tiny, short):
     snapshot = ended(queue, queue.submit(tiny, DIVERGING))
     run = snapshot.run
     assert (run.state, snapshot.seconds_left) == ("failed", None)
-    assert "The loss is no longer a finite number at step" in run.message
+    assert "The loss is no longer finite at step" in run.message
     assert 0 < len(run.history) < DIVERGING.epochs
     assert load_run(run.id) == run
     assert load_weights(run).config == tiny
     assert ended(queue, queue.submit(tiny, short)).run.state == "finished"
 
 
-def test_an_error_that_nobody_expected_fails_the_run_and_frees_its_cores(
+def test_unexpected_error_fails_the_run_and_frees_its_cores(
     queue, tiny, short, monkeypatch, capsys
 ):
     def broken(*arguments):
@@ -466,7 +464,7 @@ def test_an_error_that_nobody_expected_fails_the_run_and_frees_its_cores(
         run = ended(queue, queue.submit(tiny, short)).run
     assert (run.state, run.message) == ("failed", "The run failed: by hand")
     assert load_run(run.id) == run
-    assert "ZeroDivisionError" in capsys.readouterr().err  # the log of the app says where
+    assert "ZeroDivisionError" in capsys.readouterr().err  # in the log of the app
     assert queue.threads_in_use() == 0
     assert ended(queue, queue.submit(tiny, short)).run.state == "finished"
 
@@ -483,7 +481,7 @@ def test_an_error_that_nobody_expected_fails_the_run_and_frees_its_cores(
         (ModelConfig(patch_size=1, num_heads=64), TrainConfig(batch_size=1024), "GiB of memory"),
     ],
 )
-def test_what_cannot_run_is_refused_at_once_and_the_queue_goes_on(
+def test_run_that_cannot_be_trained_is_refused_on_submission(
     queue, tiny, short, model, training, message
 ):
     with pytest.raises(ConfigError, match=message):
@@ -493,10 +491,10 @@ def test_what_cannot_run_is_refused_at_once_and_the_queue_goes_on(
     assert ended(queue, queue.submit(tiny, short)).run.state == "finished"
 
 
-# When nothing runs
+# Idle tasks
 
 
-def test_a_short_task_gets_all_cores_and_frees_them(queue, tiny, short):
+def test_idle_task_gets_all_cores_and_frees_them(queue, tiny, short):
     threads, done = [], threading.Event()
 
     def task():
@@ -509,20 +507,20 @@ def test_a_short_task_gets_all_cores_and_frees_them(queue, tiny, short):
     assert ended(queue, queue.submit(tiny, short)).run.threads == 2
 
 
-def test_a_short_task_is_refused_while_something_runs_or_waits(queue, hold, tiny, short, watched):
+def test_idle_task_is_refused_while_a_run_or_task_is_active(queue, hold, tiny, short, watched):
     called = []
     assert not queue.when_idle(lambda: called.append("beside another task"))
     watched.append(
-        lambda event: called.append(queue.when_idle(lambda: called.append("beside a training")))
+        lambda event: called.append(queue.when_idle(lambda: called.append("beside a run")))
     )
     run_id = queue.submit(tiny, short)
-    assert not queue.when_idle(lambda: called.append("before who waits"))
+    assert not queue.when_idle(lambda: called.append("before a waiting run"))
     hold.set()
     ended(queue, run_id)
     assert set(called) == {False}
 
 
-def test_a_short_task_that_fails_frees_the_cores(queue, tiny, short, monkeypatch):
+def test_failed_idle_task_frees_the_cores(queue, tiny, short, monkeypatch):
     failures = []
     monkeypatch.setattr(threading, "excepthook", lambda failure: failures.append(failure.exc_type))
     assert queue.when_idle(lambda: 1 / 0)
@@ -530,10 +528,10 @@ def test_a_short_task_that_fails_frees_the_cores(queue, tiny, short, monkeypatch
     assert failures == [ZeroDivisionError]
 
 
-# The process
+# Other
 
 
-def test_after_a_restart_the_runs_are_on_the_list(queue, tiny, short):
+def test_runs_are_listed_after_a_restart(queue, tiny, short):
     runs = [ended(queue, queue.submit(tiny, replace(short, seed=seed))).run for seed in range(2)]
     again = TrainingQueue(cores=2)
     assert again.list() == []
@@ -541,13 +539,13 @@ def test_after_a_restart_the_runs_are_on_the_list(queue, tiny, short):
     assert sorted(list_runs(), key=lambda run: run.training.seed) == runs
 
 
-def test_the_queue_takes_the_cores_there_are(monkeypatch):
+def test_queue_uses_all_available_cores(monkeypatch):
     monkeypatch.setattr(training_queue, "available_cores", lambda: 5)
     assert TrainingQueue().cores == 5
     assert TrainingQueue(cores=3).cores == 3
 
 
-def test_trainings_need_no_streamlit_and_no_plotly():
+def test_queue_does_not_load_streamlit_or_plotly():
     modules = "vitdemo.background.training_queue, vitdemo.background.throughput"
     code = f"import sys, {modules}; print(*{{'streamlit', 'plotly'}} & set(sys.modules))"
     root = Path(__file__).parents[2]
@@ -557,7 +555,7 @@ def test_trainings_need_no_streamlit_and_no_plotly():
     assert done.stdout.strip() == ""
 
 
-def test_the_list_can_be_read_while_somebody_submits(queue, hold, tiny, short, monkeypatch):
+def test_list_can_be_read_during_a_submission(queue, hold, tiny, short, monkeypatch):
     queue.submit(tiny, short)
     snapshot = queue.snapshot
     submitted = []
@@ -572,21 +570,21 @@ def test_the_list_can_be_read_while_somebody_submits(queue, hold, tiny, short, m
     assert len(queue.list()) >= 2
 
 
-def test_who_waits_for_a_run_is_told_when_it_leaves_the_queue(queue, hold, tiny, short):
+def test_wait_returns_when_a_waiting_run_is_stopped(queue, hold, tiny, short):
     run_id = queue.submit(tiny, short)
-    told = []
-    waiting = threading.Thread(target=lambda: told.append(queue.wait(run_id, TIMEOUT)))
+    seen = []
+    waiting = threading.Thread(target=lambda: seen.append(queue.wait(run_id, TIMEOUT)))
     waiting.start()
-    while not queue._ended._waiters:  # until it waits
+    while not queue._ended._waiters:  # until the thread waits
         time.sleep(0.001)
     queue.stop(run_id)
     waiting.join(5)
-    assert [snapshot.run.state for snapshot in told] == ["stopped"]
+    assert [snapshot.run.state for snapshot in seen] == ["stopped"]
 
 
 @pytest.mark.parametrize(
     "change", [{"image_size": 64}, {"in_channels": 1}, {"num_classes": 5}], ids=str
 )
-def test_a_model_that_does_not_fit_the_images_is_refused_at_once(queue, tiny, short, change):
+def test_model_that_does_not_fit_the_images_is_refused_on_submission(queue, tiny, short, change):
     with pytest.raises(ConfigError):
         queue.submit(replace(tiny, **change), short)

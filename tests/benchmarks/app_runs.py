@@ -1,4 +1,4 @@
-"""Runs of the app as the benchmarks start and read them: from its page, from the shell, from their files."""
+"""Start the app and training runs for the benchmarks, read the runs' files, and report results."""
 
 import argparse
 import json
@@ -23,7 +23,7 @@ from tests.e2e.server import PROJECT, Server
 
 @contextmanager
 def app(home: Path) -> Iterator[Server]:
-    """The app on a server of its own, which is ended in any case."""
+    """Run the app on a server of its own, and stop the server whatever happens."""
     server = Server(home)
     try:
         server.start()
@@ -34,110 +34,119 @@ def app(home: Path) -> Iterator[Server]:
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """Without a window. While it is open, asyncio can run nothing else on this thread."""
+    """Run headless Chromium. While it is open, asyncio cannot be used on this thread."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
         browser.close()
 
 
-def report(what: str, value: str, limit: str, kept: bool) -> None:
-    """One line."""
-    print(f"{what:58}{value:>24}   wanted: {limit:24}{'yes' if kept else 'NO'}", flush=True)
+def report(name: str, value: str, target: str, reached: bool) -> None:
+    """Print one line: what was measured, its value, the target, and whether it was reached."""
+    verdict = "reached" if reached else "MISSED"
+    print(f"{name:58}{value:>24}   target: {target:20}{verdict}", flush=True)
 
 
 def run_parts(doc: str, parts: Iterable[Callable[[Path, int], None]], rounds: int) -> None:
-    """The parts asked for on the command line, or all: each with a folder of its own and the number of rounds."""
+    """Run the parts that the command line names, or all of them.
+
+    Args:
+        doc: docstring of the benchmark; its first line is shown by `--help`.
+        parts: functions of an empty folder and the number of rounds.
+        rounds: default number of rounds.
+    """
     options = argparse.ArgumentParser(description=doc.splitlines()[0])
-    named = {part.__name__: part for part in parts}
-    options.add_argument("--only", nargs="+", choices=named, default=list(named))
+    by_name = {part.__name__: part for part in parts}
+    options.add_argument("--only", nargs="+", choices=by_name, default=list(by_name))
     options.add_argument("--rounds", type=int, default=rounds)
     chosen = options.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that a server does not outlive this
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that no server outlives a kill
     for name in chosen.only:
         with tempfile.TemporaryDirectory() as home:
-            named[name](Path(home), chosen.rounds)
+            by_name[name](Path(home), chosen.rounds)
 
 
-def address(settings: dict) -> str:
-    """The Train page with these settings."""
-    return "/?" + "&".join(
-        f"{name}={value}" for name, value in ({"preset": "recommended"} | settings).items()
-    )
+def train_url(settings: dict) -> str:
+    """Return path and query of the Train page with these settings over `recommended`."""
+    values = {"preset": "recommended"} | settings
+    return "/?" + "&".join(f"{name}={value}" for name, value in values.items())
 
 
-def config_of(folder: Path) -> dict:
-    """A run's configuration and state, empty until it is there."""
+def read_config(folder: Path) -> dict:
+    """Return a run's configuration and state; empty as long as there is no file."""
     file = folder / "config.json"
     return json.loads(file.read_text()) if file.is_file() else {}
 
 
-def history_of(folder: Path) -> list[dict]:
-    """A run's epochs so far."""
+def read_history(folder: Path) -> list[dict]:
+    """Return a run's metrics, one record for each complete epoch."""
     file = folder / "metrics.jsonl"
     return [json.loads(line) for line in file.read_text().splitlines()] if file.is_file() else []
 
 
-def is_in(folder: Path, state: str) -> bool:
-    """Whether the run has come to this state; one that broke off would never."""
-    now = config_of(folder).get("state")
+def has_state(folder: Path, state: str) -> bool:
+    """Say whether a run has reached this state.
+
+    Raises:
+        AssertionError: the run ended in another state and will never reach this one.
+    """
+    now = read_config(folder).get("state")
     assert now == state or now not in ("failed", "stopped"), f"run {folder.name} is {now}"
     return now == state
 
 
-def wait_for(folder: Path, state: str) -> None:
-    """Until the run is in this state."""
-    while not is_in(folder, state):
+def wait_for_state(folder: Path, state: str) -> None:
+    """Block until the run has reached this state."""
+    while not has_state(folder, state):
         time.sleep(0.2)
 
 
-def speed(history, first: int = 1) -> float:
-    """Images a second, the median over epochs."""
+def images_per_second(history: list[dict], first: int = 1) -> float:
+    """Return the median training speed over all epochs from number `first` on, counted from 0."""
     return median(record["images_per_second"] for record in history[first:])
 
 
-def headless(home: Path, settings: dict) -> Path:
-    """Train in the shell; the run's folder."""
-    options = [
-        part
-        for name, value in settings.items()
-        for part in ("--" + name.replace("_", "-"), str(value))
-    ]
-    command = [sys.executable, "-m", "vitdemo", "train", "--preset", "recommended", *options]
-    subprocess.run(
-        command,
-        cwd=PROJECT,
-        env=os.environ | {"VITDEMO_HOME": str(home)},
-        check=True,
-        capture_output=True,
-    )
+def train_in_shell(home: Path, settings: dict) -> Path:
+    """Train with `python -m vitdemo train` to the end and return the run's folder."""
+    command = [sys.executable, "-m", "vitdemo", "train", "--preset", "recommended"]
+    for name, value in settings.items():
+        command += ["--" + name.replace("_", "-"), str(value)]
+    environment = os.environ | {"VITDEMO_HOME": str(home)}
+    subprocess.run(command, cwd=PROJECT, env=environment, check=True, capture_output=True)
     return max((home / "runs").iterdir())
 
 
-def watched(server: Server, browser, settings: dict) -> Path:
-    """Train in the app, the page open in Chromium; the run's folder."""
+def train_in_browser(server: Server, browser: Browser, settings: dict) -> Path:
+    """Train in the app to the end, with the page open in Chromium, and return the run's folder."""
     page = browser.new_page(viewport={"width": 1280, "height": 800})
-    page.goto(server.url + address(settings))
+    page.goto(server.url + train_url(settings))
     page.get_by_role("button", name="Train", exact=True).click()
     page.wait_for_url(re.compile(r"run=\d{8}-"), timeout=60_000)
-    folder = server.home / "runs" / re.search(r"run=([\w-]+)", page.url)[1]
-    wait_for(folder, "finished")
+    folder = run_folder(server, page.url)
+    wait_for_state(folder, "finished")
     page.close()
     return folder
 
 
-async def begin(server: Server, *settings: dict) -> tuple[list[Visitor], list[Path]]:
-    """Open pages, press Train on each in this order; the open pages and the runs' folders."""
-    owners = [await Visitor(server.url, address(setting)).__aenter__() for setting in settings]
-    for owner in owners:
-        await owner.press("Train")
-    return owners, [
-        server.home / "runs" / re.search(r"run=([\w-]+)", owner.query)[1] for owner in owners
-    ]
+def run_folder(server: Server, url: str) -> Path:
+    """Return the folder of the run that a URL of the app shows."""
+    return server.home / "runs" / re.search(r"run=([\w-]+)", url)[1]
 
 
-async def begin_alone(server: Server, settings: dict) -> Path:
-    """Start a training and close its page."""
-    (owner,), (folder,) = await begin(server, settings)
-    await owner.__aexit__()
+async def submit(server: Server, *settings: dict) -> tuple[list[Visitor], list[Path]]:
+    """Open a page for each of these settings and press Train on each, in this order.
+
+    Returns:
+        the open pages, and the runs' folders.
+    """
+    visitors = [await Visitor(server.url, train_url(each)).__aenter__() for each in settings]
+    for visitor in visitors:
+        await visitor.press("Train")
+    return visitors, [run_folder(server, visitor.query) for visitor in visitors]
+
+
+async def submit_and_leave(server: Server, settings: dict) -> Path:
+    """Start a run, close its page, and return the run's folder."""
+    (visitor,), (folder,) = await submit(server, settings)
+    await visitor.__aexit__()
     return folder

@@ -1,13 +1,15 @@
-"""People with the app open, without a browser: sessions that speak Streamlit's own protocol over its WebSocket.
+"""Visitors without a browser: sessions that speak Streamlit's own protocol over its WebSocket.
 
     python -m tests.benchmarks.visitors URL PATH NUMBER [SECONDS]
 
-Opens so many sessions on a page, lets each poll as the page asks (`run_every`), and writes a line when all have opened
-and then one each second: how many polls were answered, and what these visitors themselves took of a core. Browsers are
-on other machines where a class uses the app; on this one twenty of them would measure themselves, so together.py runs
-this in their place. It has no lower priority: visitors who starve ask less than real ones.
-A session does all that the server sees of a browser: the first run of the page, every poll, and the list of large
-messages that it keeps, so that the server may send a reference.
+Opens NUMBER sessions on a page and lets each poll at the interval that the page asks for
+(`run_every`). Prints one line when all are open, then one line each second: the polls answered per
+second, and how much of a core these visitors use themselves. In a class the browsers are on other
+machines; on this one, twenty of them would measure themselves, so together.py uses this instead.
+The process has normal priority: visitors that starve ask less often than real ones.
+
+A session does all that a server sees of a browser: the first run of the page, every poll, and the
+list of large messages in its cache, so that the server may send a reference.
 """
 
 import asyncio
@@ -20,30 +22,32 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import connect
 
 TIMEOUT = 120.0
+WIDGETS = ("slider", "button", "number_input")
+PAGE_DONE = (ForwardMsg.FINISHED_SUCCESSFULLY, ForwardMsg.FINISHED_WITH_COMPILE_ERROR)
 
 
 class Visitor:
     """One open page; use with `async with`.
 
     Args:
-        url: of the server.
-        path: page and settings, as in the address bar: `/attention?layer=2`.
+        url: URL of the server.
+        path: page and settings, as in the browser: `/attention?layer=2`.
     """
 
     def __init__(self, url: str, path: str = "/"):
         page, _, self.query = path.lstrip("/").partition("?")
-        self.address = url.replace("http", "ws", 1) + "/_stcore/stream"
+        self.socket_url = url.replace("http", "ws", 1) + "/_stcore/stream"
         self.page, self.page_hash = page, ""
         self.widgets = {}  # (label, kind) -> its element
-        self.values = {}  # id -> what was set here, sent with each rerun
-        self.typed = set()  # ids of number fields
-        self.kept = set()  # hashes of large messages
+        self.values = {}  # widget id -> the value set here, sent with each rerun
+        self.number_fields = set()  # ids of the number fields among them
+        self.cached = set()  # hashes of large messages
         self.polls = 0
         self.timers = {}  # fragment id -> task
-        self.finished = None  # of the full run that is waited for
+        self.page_done = None  # future of the full rerun under way
 
     async def __aenter__(self) -> "Visitor":
-        self.socket = await connect(self.address, subprotocols=["streamlit"], max_size=None)
+        self.socket = await connect(self.socket_url, subprotocols=["streamlit"], max_size=None)
         self.reader = asyncio.create_task(self._read())
         await self.rerun()
         return self
@@ -54,53 +58,56 @@ class Visitor:
         await self.socket.close()
 
     async def rerun(self, pressed: str = "") -> float:
-        """Run the whole page; the seconds until the server said that it is done."""
-        self.finished = asyncio.get_running_loop().create_future()
+        """Run the whole page and return the seconds until the server reports that it is done."""
+        self.page_done = asyncio.get_running_loop().create_future()
         started = time.perf_counter()
         await self._ask(pressed=pressed)
         await asyncio.wait(
-            {self.finished, self.reader}, timeout=TIMEOUT, return_when=asyncio.FIRST_COMPLETED
+            {self.page_done, self.reader}, timeout=TIMEOUT, return_when=asyncio.FIRST_COMPLETED
         )
-        if not self.finished.done():
+        if not self.page_done.done():
             raise AssertionError(f"no answer: {self.reader}")
         return time.perf_counter() - started
 
-    async def slide(self, label: str, place: int) -> float:
-        """Move a slider to its first, second, … value from 0 (a select slider), or to that value; seconds as above."""
+    async def slide(self, label: str, value: int) -> float:
+        """Move a slider and return the seconds of the rerun.
+
+        Args:
+            label: label of the slider.
+            value: new value; of a select slider, its index among the options.
+        """
         slider = self.widgets[label, "slider"]
-        self.values[slider.id] = str(slider.options[place]) if slider.options else float(place)
+        self.values[slider.id] = str(slider.options[value]) if slider.options else float(value)
         return await self.rerun()
 
     async def enter(self, label: str, number: float) -> float:
-        """Type a number into its field; seconds as above."""
+        """Type a number into a field and return the seconds of the rerun."""
         field = self.widgets[label, "number_input"].id
         self.values[field] = number
-        self.typed.add(field)
+        self.number_fields.add(field)
         return await self.rerun()
 
     async def press(self, label: str) -> float:
-        """Press a button; seconds as above."""
+        """Press a button and return the seconds of the rerun."""
         return await self.rerun(self.widgets[label, "button"].id)
 
     async def _ask(self, fragment: str = "", pressed: str = "") -> None:
         message = BackMsg()
-        ask = message.rerun_script
-        ask.query_string, ask.page_script_hash, ask.fragment_id = (
-            self.query,
-            self.page_hash,
-            fragment,
-        )
-        ask.page_name = "" if self.page_hash else self.page
-        ask.is_auto_rerun = bool(fragment)
-        ask.cached_message_hashes.extend(self.kept)
-        ask.widget_states.SetInParent()
+        request = message.rerun_script
+        request.query_string = self.query
+        request.page_script_hash = self.page_hash
+        request.fragment_id = fragment
+        request.page_name = "" if self.page_hash else self.page
+        request.is_auto_rerun = bool(fragment)
+        request.cached_message_hashes.extend(self.cached)
+        request.widget_states.SetInParent()
         if pressed:
-            ask.widget_states.widgets.add(id=pressed, trigger_value=True)
+            request.widget_states.widgets.add(id=pressed, trigger_value=True)
         for widget, value in self.values.items():
-            state = ask.widget_states.widgets.add(id=widget)
+            state = request.widget_states.widgets.add(id=widget)
             if isinstance(value, str):
                 state.string_array_value.data.append(value)
-            elif widget in self.typed:
+            elif widget in self.number_fields:
                 state.double_value = value
             else:
                 state.double_array_value.data.append(value)
@@ -109,39 +116,47 @@ class Visitor:
     async def _read(self) -> None:
         async for data in self.socket:
             message = ForwardMsg.FromString(data)
-            kind = message.WhichOneof("type")
             if message.metadata.cacheable:
-                self.kept.add(message.hash)
-            if kind == "new_session":
-                self.page_hash = message.new_session.page_script_hash
-            elif kind == "navigation":
-                self.page_hash = message.navigation.page_script_hash
-            elif kind == "page_info_changed":
-                self.query = message.page_info_changed.query_string
-            elif kind == "auto_rerun":
-                fragment = message.auto_rerun.fragment_id
-                if fragment not in self.timers:
-                    self.timers[fragment] = asyncio.create_task(
-                        self._poll(fragment, message.auto_rerun.interval)
-                    )
-            elif kind == "stop_auto_rerun":
-                for fragment in message.stop_auto_rerun.fragment_ids:
-                    if fragment in self.timers:
-                        self.timers.pop(fragment).cancel()
-            elif kind == "delta" and message.delta.WhichOneof("type") == "new_element":
-                element = message.delta.new_element
-                if element.WhichOneof("type") in ("slider", "button", "number_input"):
-                    widget = getattr(element, element.WhichOneof("type"))
-                    self.widgets[widget.label, element.WhichOneof("type")] = widget
-            elif kind == "script_finished":
-                status = message.script_finished
-                self.polls += status == ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY
-                done = status in (
-                    ForwardMsg.FINISHED_SUCCESSFULLY,
-                    ForwardMsg.FINISHED_WITH_COMPILE_ERROR,
-                )
-                if done and self.finished and not self.finished.done():
-                    self.finished.set_result(status)
+                self.cached.add(message.hash)
+            match message.WhichOneof("type"):
+                case "new_session":
+                    self.page_hash = message.new_session.page_script_hash
+                case "navigation":
+                    self.page_hash = message.navigation.page_script_hash
+                case "page_info_changed":
+                    self.query = message.page_info_changed.query_string
+                case "auto_rerun":
+                    self._start_timer(message.auto_rerun)
+                case "stop_auto_rerun":
+                    self._stop_timers(message.stop_auto_rerun.fragment_ids)
+                case "delta":
+                    self._remember_widget(message.delta)
+                case "script_finished":
+                    self._finish(message.script_finished)
+
+    def _start_timer(self, request) -> None:
+        fragment = request.fragment_id
+        if fragment not in self.timers:
+            self.timers[fragment] = asyncio.create_task(self._poll(fragment, request.interval))
+
+    def _stop_timers(self, fragments) -> None:
+        for fragment in fragments:
+            if fragment in self.timers:
+                self.timers.pop(fragment).cancel()
+
+    def _remember_widget(self, delta) -> None:
+        if delta.WhichOneof("type") != "new_element":
+            return
+        kind = delta.new_element.WhichOneof("type")
+        if kind in WIDGETS:
+            widget = getattr(delta.new_element, kind)
+            self.widgets[widget.label, kind] = widget
+
+    def _finish(self, status) -> None:
+        if status == ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY:
+            self.polls += 1
+        if status in PAGE_DONE and self.page_done and not self.page_done.done():
+            self.page_done.set_result(status)
 
     async def _poll(self, fragment: str, interval: float) -> None:
         while True:
@@ -150,31 +165,25 @@ class Visitor:
 
 
 async def stay(url: str, path: str, number: int, seconds: float) -> None:
-    """Open the page so many times and keep it open."""
+    """Open the page `number` times and keep it open."""
     visitors = [Visitor(url, path) for _ in range(number)]
     for visitor in visitors:
         await visitor.__aenter__()
-    print("all are there", flush=True)
-    before, started, processor = (
-        sum(visitor.polls for visitor in visitors),
-        time.perf_counter(),
-        time.process_time(),
-    )
+    print("all are open", flush=True)
+    before = sum(visitor.polls for visitor in visitors)
+    started, used = time.perf_counter(), time.process_time()
     with suppress(asyncio.CancelledError):
         for _ in range(int(seconds)):
             await asyncio.sleep(1)
             polls = sum(visitor.polls for visitor in visitors) - before
-            passed, worked = time.perf_counter() - started, time.process_time() - processor
-            said = f"{polls / passed:.1f} polls answered a second; to ask took {worked / passed:.0%} of a core"
-            print(said, flush=True)
+            passed = time.perf_counter() - started
+            core = (time.process_time() - used) / passed
+            print(
+                f"{polls / passed:.1f} polls answered per second; asking used {core:.0%} of a core",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":
-    asyncio.run(
-        stay(
-            sys.argv[1],
-            sys.argv[2],
-            int(sys.argv[3]),
-            float(sys.argv[4]) if len(sys.argv) > 4 else 3600,
-        )
-    )
+    url, path, number, *seconds = sys.argv[1:]
+    asyncio.run(stay(url, path, int(number), float(seconds[0]) if seconds else 3600))

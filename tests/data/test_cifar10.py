@@ -16,7 +16,7 @@ from vitdemo.data import cifar10
 from vitdemo.data.cifar10 import CLASSES, Split, download_full_set, load_cifar10, normalize
 from vitdemo.data.sheets import make_sheets
 
-# SHA-256 over the first records (label byte, then red, green and blue planes) of the official binary files.
+# SHA-256 of the first records of the official binary files: label byte, red, green and blue plane.
 DIGESTS = {
     "train": "25c919756e77f926c2ce5d52f3af2a33de8d75ff7868e4fcd0fa499745217b8d",
     "test": "8314c96d7cd65618193bab23acdd5d4c4af15bf6dd00a1781d55beedf3be1ef5",
@@ -25,7 +25,7 @@ DIGESTS = {
 
 @pytest.fixture
 def fresh():
-    """Nothing in memory, before and after: the images read in this test are not those of the project."""
+    """Clear cached images before and after a test that reads others than the project's."""
     cifar10._sample.cache_clear()
     cifar10._full.cache_clear()
     yield
@@ -42,7 +42,7 @@ def records_of(split):
 
 
 def random_records(count, seed=0):
-    """Records as in the official binary files."""
+    """Return random records in the format of the official binary files."""
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, 10, (count, 1), dtype=np.uint8)
     return np.concatenate(
@@ -53,7 +53,7 @@ def random_records(count, seed=0):
 # The sample that ships
 
 
-def test_the_sample_is_the_official_data_to_the_byte():
+def test_sample_equals_the_official_data():
     sample = load_cifar10(5000, 1000)
     assert hashlib.sha256(records_of(sample.train)).hexdigest() == DIGESTS["train"]
     assert hashlib.sha256(records_of(sample.validation)).hexdigest() == DIGESTS["test"]
@@ -69,38 +69,18 @@ def test_types_and_shapes():
     assert (len(sample.train), len(sample.validation)) == (7, 3)
 
 
-def test_the_first_images_show_what_cifar10_is_known_for():
+def test_labels_of_the_first_images():
     sample = load_cifar10(5000, 1000)
     first = [CLASSES[label] for label in sample.validation.labels[:5]]
     assert first == ["cat", "ship", "ship", "airplane", "frog"]
     assert sample.train.labels[:10].tolist() == [6, 9, 9, 4, 1, 1, 2, 7, 8, 3]
-    assert torch.bincount(sample.train.labels).tolist() == [
-        505,
-        460,
-        519,
-        486,
-        519,
-        488,
-        519,
-        486,
-        520,
-        498,
-    ]
-    assert torch.bincount(sample.validation.labels).tolist() == [
-        103,
-        89,
-        100,
-        103,
-        90,
-        86,
-        112,
-        102,
-        106,
-        109,
-    ]
+    train, test = sample.train.labels, sample.validation.labels
+    counts = [505, 460, 519, 486, 519, 488, 519, 486, 520, 498]
+    assert torch.bincount(train).tolist() == counts
+    assert torch.bincount(test).tolist() == [103, 89, 100, 103, 90, 86, 112, 102, 106, 109]
 
 
-def test_the_default_is_the_listing():
+def test_default_image_counts_are_the_papers():
     sample = load_cifar10()
     assert (len(sample.train), len(sample.validation)) == (600, 200)
 
@@ -127,7 +107,7 @@ def test_held_out_images_are_never_test_images():
 
 @pytest.mark.parametrize("count", [0, -1, True, "5", 2.0, None], ids=repr)
 @pytest.mark.parametrize("name", ["train_images", "validation_images"])
-def test_what_is_no_count_of_images_is_refused(name, count):
+def test_invalid_image_count_is_refused(name, count):
     with pytest.raises(ConfigError, match=f"^{name} must be a whole number from 1 to"):
         load_cifar10(**{name: count})
 
@@ -135,26 +115,26 @@ def test_what_is_no_count_of_images_is_refused(name, count):
 @pytest.mark.parametrize(
     ("counts", "message"),
     [
-        ((50_001, 1), "CIFAR-10 has 50,000 train images, not the 50,001 asked for"),
-        ((1, 10_001), "CIFAR-10 has 10,000 test images, not the 10,001 asked for"),
-        ((49_999, 2, "train"), "CIFAR-10 has 50,000 train images, not the 50,001 asked for"),
-        ((5_001, 1), "5,001 train images are asked for and 5,000 ship with the project"),
-        ((1, 1_001), "1,001 test images are asked for and 1,000 ship with the project"),
-        ((4_999, 2, "train"), "5,001 train images are asked for and 5,000 ship with the project"),
+        ((50_001, 1), "CIFAR-10 has 50,000 training images, and 50,001 are needed."),
+        ((1, 10_001), "CIFAR-10 has 10,000 test images, and 10,001 are needed."),
+        ((49_999, 2, "train"), "CIFAR-10 has 50,000 training images, and 50,001 are needed."),
+        ((5_001, 1), "5,001 training images are needed, and 5,000 ship with the project."),
+        ((1, 1_001), "1,001 test images are needed, and 1,000 ship with the project."),
+        ((4_999, 2, "train"), "5,001 training images are needed, and 5,000 ship with the project."),
     ],
 )
-def test_more_images_than_there_are(counts, message):
+def test_too_many_images_are_refused(counts, message):
     with pytest.raises(ConfigError) as caught:
         load_cifar10(*counts)
     assert str(caught.value).startswith(message)
 
 
-def test_an_unknown_source_of_validation_images():
+def test_unknown_validation_source_is_refused():
     with pytest.raises(ConfigError, match="validation_from must be test or train, not 'both'"):
         load_cifar10(1, 1, validation_from="both")
 
 
-def test_a_split_is_cut_by_slice_and_by_index():
+def test_split_is_indexed_by_slice_and_by_tensor():
     split = Split(torch.arange(5 * 3 * 4).reshape(5, 3, 2, 2), torch.arange(5))
     assert split[1:3].labels.tolist() == [1, 2]
     assert split[torch.tensor([4, 0])].images[:, 0, 0, 0].tolist() == [48, 0]
@@ -163,7 +143,7 @@ def test_a_split_is_cut_by_slice_and_by_index():
 # The script that makes the sheets
 
 
-def test_sheets_are_read_as_the_records_they_are_made_of(fresh, tmp_path, monkeypatch):
+def test_sheets_contain_the_records_they_are_made_from(fresh, tmp_path, monkeypatch):
     files = {
         "train": ("batch.bin", random_records(250), 200),
         "test": ("test.bin", random_records(100, seed=1), 100),
@@ -184,19 +164,19 @@ def test_sheets_are_read_as_the_records_they_are_made_of(fresh, tmp_path, monkey
     assert records_of(sample.validation) == files["test"][1].tobytes()
 
 
-def test_a_file_with_another_digest_is_refused(tmp_path, monkeypatch):
+def test_file_with_another_digest_is_refused(tmp_path, monkeypatch):
     (tmp_path / "data_batch_1.bin").write_bytes(random_records(100).tobytes())
     made = tmp_path / "sheets"
     made.mkdir()
     monkeypatch.setattr(make_sheets, "HERE", made)
     with pytest.raises(
-        SystemExit, match=r"data_batch_1.bin has the SHA-1 .*, the official file aadd24ac"
+        SystemExit, match=r"data_batch_1.bin has SHA-1 .*, not the official aadd24ac"
     ):
         make_sheets.main(tmp_path)
     assert list(made.iterdir()) == []
 
 
-# On the way out
+# Normalization
 
 
 def test_normalized_values():
@@ -205,13 +185,13 @@ def test_normalized_values():
     assert normalize(pixels).dtype == torch.float32
 
 
-# The full set, through torchvision's own download
+# The full set, downloaded by torchvision
 
 TRAIN_PARTS, PART_IMAGES, TEST_IMAGES = 5, 4, 6
 
 
 def small_full_set():
-    """The members of an archive laid out as the official one, and the records in them."""
+    """Return the files of a small archive like the official one, and the records in them."""
     train, test = (
         random_records(TRAIN_PARTS * PART_IMAGES, seed=2),
         random_records(TEST_IMAGES, seed=3),
@@ -243,7 +223,7 @@ def md5(content):
 
 @pytest.fixture
 def server():
-    """A web server on this machine; it serves what is put into its `files`."""
+    """Run a local web server that serves what a test puts into its `files`."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
@@ -267,7 +247,7 @@ def server():
 
 @pytest.fixture
 def full_set(fresh, server, monkeypatch):
-    """A CIFAR-10 of 20 and 6 images on that server, of which 8 and 2 count as shipped; the records in it."""
+    """Serve a CIFAR-10 of 20 and 6 images, of which 8 and 2 ship; return its records."""
     members, train, test = small_full_set()
     archive = tar_gz(members)
     server.files["/cifar.tar.gz"] = archive
@@ -284,9 +264,9 @@ def full_set(fresh, server, monkeypatch):
     return train, test
 
 
-def test_the_full_set_is_used_where_the_sample_is_not_enough(full_set):
+def test_full_set_is_used_if_the_sample_is_too_small(full_set):
     train, test = full_set
-    with pytest.raises(ConfigError, match="fetch the full CIFAR-10 first"):
+    with pytest.raises(ConfigError, match="download the full CIFAR-10 first"):
         load_cifar10(20, 6)
     download_full_set()
     loaded = load_cifar10(20, 6)
@@ -297,14 +277,14 @@ def test_the_full_set_is_used_where_the_sample_is_not_enough(full_set):
     assert records_of(held_out.validation) == train[15:].tobytes()
 
 
-def test_the_full_set_is_fetched_once(full_set, server):
+def test_full_set_is_downloaded_once(full_set, server):
     download_full_set()
     server.files.clear()
     download_full_set()
     assert len(load_cifar10(20, 1).train) == 20
 
 
-def test_a_file_that_is_not_there(full_set, server):
+def test_missing_file_on_the_server_is_reported(full_set, server):
     server.files.clear()
     with pytest.raises(ConfigError, match="Not Found") as caught:
         download_full_set()
@@ -312,11 +292,11 @@ def test_a_file_that_is_not_there(full_set, server):
     assert len(load_cifar10(8, 2).train) == 8
 
 
-def test_a_connection_that_is_refused(full_set, monkeypatch):
+def test_refused_connection_is_reported(full_set, monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     monkeypatch.setattr(CIFAR10, "url", f"http://127.0.0.1:{port}/cifar.tar.gz")
-    with pytest.raises(ConfigError, match="check the network connection") as caught:
+    with pytest.raises(ConfigError, match="Check the network connection") as caught:
         download_full_set()
     assert "The 8 training images that ship with the project work without it." in str(caught.value)
 
@@ -324,10 +304,10 @@ def test_a_connection_that_is_refused(full_set, monkeypatch):
 @pytest.mark.parametrize(
     "damage", [lambda content: content[:-100], lambda content: content[:50] + b"x" + content[51:]]
 )
-def test_an_archive_that_arrives_damaged_is_refused_and_fetched_anew(full_set, server, damage):
+def test_damaged_archive_is_refused_and_downloaded_again(full_set, server, damage):
     whole = server.files["/cifar.tar.gz"]
     server.files["/cifar.tar.gz"] = damage(whole)
-    with pytest.raises(ConfigError, match="could not be fetched"):
+    with pytest.raises(ConfigError, match="The download of CIFAR-10 failed"):
         download_full_set()
     server.files["/cifar.tar.gz"] = whole
     download_full_set()
@@ -335,14 +315,14 @@ def test_an_archive_that_arrives_damaged_is_refused_and_fetched_anew(full_set, s
 
 
 @pytest.mark.parametrize("name", ["data_batch_3", "test_batch", "batches.meta"])
-def test_a_file_damaged_on_disk_is_refused(full_set, home, name):
+def test_damaged_file_on_disk_is_refused(full_set, home, name):
     download_full_set()
-    (home / "data" / "cifar-10-batches-py" / name).write_bytes(b"not what it was")
-    with pytest.raises(ConfigError, match="is damaged: delete that folder and fetch it again"):
+    (home / "data" / "cifar-10-batches-py" / name).write_bytes(b"something else")
+    with pytest.raises(ConfigError, match=r"is damaged\. Delete that folder and download it again"):
         load_cifar10(20, 6)
 
 
-def test_a_pickle_put_in_the_place_of_a_file_is_not_opened(full_set, home, tmp_path):
+def test_pickle_in_place_of_a_file_is_not_opened(full_set, home, tmp_path):
     class Touch:
         def __reduce__(self):
             return (open, (str(tmp_path / "opened"), "w"))
@@ -365,7 +345,7 @@ def write_arrays(folder, part, records, kind=np.uint8):
 
 @pytest.fixture
 def arrays(fresh, home, monkeypatch):
-    """A CIFAR-10 of 20 and 6 images as arrays on disk, of which 8 and 2 count as shipped; the records in it."""
+    """Write a CIFAR-10 of 20 and 6 images as arrays, of which 8 and 2 ship; return its records."""
     train, test = random_records(20, seed=2), random_records(6, seed=3)
     for part, records in (("train", train), ("test", test)):
         write_arrays(home / "data", part, records)
@@ -375,7 +355,7 @@ def arrays(fresh, home, monkeypatch):
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.int64])
-def test_the_full_set_may_be_arrays(arrays, home, kind):
+def test_full_set_can_be_arrays(arrays, home, kind):
     train, test = arrays
     write_arrays(home / "data", "train", train, kind)
     loaded = load_cifar10(20, 6)
@@ -384,28 +364,28 @@ def test_the_full_set_may_be_arrays(arrays, home, kind):
     assert (loaded.train.images.dtype, loaded.train.labels.dtype) == (torch.uint8, torch.int64)
 
 
-def test_nothing_is_fetched_where_the_arrays_are(arrays, monkeypatch):
+def test_nothing_is_downloaded_if_arrays_exist(arrays, monkeypatch):
     monkeypatch.setattr(CIFAR10, "url", "http://127.0.0.1:1/cifar.tar.gz")
     download_full_set()
     assert len(load_cifar10(20, 6).train) == 20
 
 
-def test_one_of_the_arrays_is_not_enough(arrays, home):
+def test_one_array_alone_is_not_the_full_set(arrays, home):
     (home / "data" / "test.npz").unlink()
-    with pytest.raises(ConfigError, match="fetch the full CIFAR-10 first"):
+    with pytest.raises(ConfigError, match="download the full CIFAR-10 first"):
         load_cifar10(20, 2)
 
 
 @pytest.mark.parametrize(
-    "damage", [b"", b"not an array", b"PK\x03\x04 cut off"], ids=["empty", "text", "cut off"]
+    "damage", [b"", b"not an array", b"PK\x03\x04 cut off"], ids=["empty", "text", "truncated"]
 )
-def test_a_damaged_file_of_arrays_is_refused(arrays, home, damage):
+def test_damaged_array_file_is_refused(arrays, home, damage):
     (home / "data" / "train.npz").write_bytes(damage)
-    with pytest.raises(ConfigError, match="is damaged: delete that folder and fetch it again"):
+    with pytest.raises(ConfigError, match=r"is damaged\. Delete that folder and download it again"):
         load_cifar10(20, 2)
 
 
-def test_arrays_that_are_pickles_are_not_opened(arrays, home, tmp_path):
+def test_pickled_arrays_are_not_opened(arrays, home, tmp_path):
     class Touch:
         def __reduce__(self):
             return (open, (str(tmp_path / "opened"), "w"))
@@ -418,8 +398,8 @@ def test_arrays_that_are_pickles_are_not_opened(arrays, home, tmp_path):
 
 
 @pytest.fixture
-def talker(monkeypatch):
-    """A server that gives one answer, whatever it is asked."""
+def fixed_server(monkeypatch):
+    """Run a local server that gives the same answer to every request."""
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     listening = socket.create_server(("127.0.0.1", 0))
     answer = []
@@ -445,14 +425,14 @@ def talker(monkeypatch):
     listening.close()
 
 
-NONSENSE = [
+INVALID_RESPONSES = [
     b"this is no HTTP\r\n\r\n",
     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\nabc",
 ]
 
 
-@pytest.mark.parametrize("answer", NONSENSE, ids=["no HTTP", "cut off"])
-def test_an_answer_that_breaks_the_protocol(talker, answer):
-    talker(answer)
-    with pytest.raises(ConfigError, match="could not be fetched"):
+@pytest.mark.parametrize("answer", INVALID_RESPONSES, ids=["not HTTP", "truncated"])
+def test_invalid_http_response_is_reported(fixed_server, answer):
+    fixed_server(answer)
+    with pytest.raises(ConfigError, match="The download of CIFAR-10 failed"):
         download_full_set()

@@ -34,7 +34,7 @@ def chunk(kind, body):
 
 
 def png_header(width, height):
-    """A PNG of a few bytes that says it is of that size."""
+    """Return a PNG of a few bytes whose header states that size."""
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     return (
         b"\x89PNG\r\n\x1a\n"
@@ -44,11 +44,11 @@ def png_header(width, height):
     )
 
 
-# What is taken
+# Accepted pictures
 
 
 @pytest.mark.parametrize(("kind", "options"), [("PNG", {}), ("WEBP", {"lossless": True})])
-def test_lossless_pictures_are_read_to_the_pixel(kind, options):
+def test_lossless_picture_is_read_exactly(kind, options):
     picture, notes = read_picture(encoded(PIXELS, kind, **options))
     assert picture.mode == "RGB"
     assert np.array_equal(np.asarray(picture), PIXELS)
@@ -56,7 +56,7 @@ def test_lossless_pictures_are_read_to_the_pixel(kind, options):
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "WEBP"])
-def test_lossy_pictures_are_read(kind):
+def test_lossy_picture_is_read(kind):
     plain = np.full((16, 24, 3), (200, 100, 50), np.uint8)
     picture, notes = read_picture(encoded(plain, kind, quality=95))
     assert (picture.mode, picture.size, notes) == ("RGB", (24, 16), [])
@@ -64,14 +64,14 @@ def test_lossy_pictures_are_read(kind):
 
 
 @pytest.mark.parametrize("mode", ["L", "1", "P"])
-def test_gray_and_palette_pictures_become_rgb(mode):
+def test_gray_and_palette_pictures_are_converted_to_rgb(mode):
     source = Image.fromarray(PIXELS).convert(mode)
     picture, notes = read_picture(encoded(source, "PNG"))
     assert np.array_equal(np.asarray(picture), np.asarray(source.convert("RGB")))
     assert notes == []
 
 
-def test_a_cmyk_jpeg_is_converted_with_a_note():
+def test_cmyk_jpeg_is_converted_with_a_note():
     cyan = Image.new("CMYK", (16, 16), (255, 0, 0, 0))
     picture, notes = read_picture(encoded(cyan, "JPEG", quality=95))
     assert np.abs(np.asarray(picture).astype(int) - (0, 255, 255)).max() <= 6
@@ -86,13 +86,13 @@ def test_16_bit_gray_is_scaled_not_clipped():
     picture, notes = read_picture(encoded(deep, "PNG"))
     expected = np.arange(256).reshape(16, 16)
     assert np.array_equal(np.asarray(picture), np.stack([expected] * 3, axis=-1))
-    assert notes == ["Reduced from 16 to 8 bits a pixel."]
+    assert notes == ["Converted from 16 to 8 bits per channel."]
 
 
 def test_transparent_parts_are_shown_on_white_with_a_note():
     pixels = np.zeros((8, 12, 4), np.uint8)
     pixels[..., 0] = 255  # red
-    pixels[:, 4:8, 3], pixels[:, 8:, 3] = 128, 255  # from absent over half to solid
+    pixels[:, 4:8, 3], pixels[:, 8:, 3] = 128, 255  # transparent, half transparent, opaque
     picture, notes = read_picture(encoded(pixels, "PNG"))
     shown = np.asarray(picture).astype(int)
     assert (shown[:, :4] == 255).all()
@@ -102,7 +102,7 @@ def test_transparent_parts_are_shown_on_white_with_a_note():
 
 
 @pytest.mark.parametrize("mode", ["LA", "RGBA"])
-def test_transparency_beside_gray_and_in_webp(mode):
+def test_transparency_of_gray_png_and_of_webp(mode):
     source = Image.new(mode, (10, 10), (0, 0) if mode == "LA" else (0, 0, 0, 0))
     kind, options = ("PNG", {}) if mode == "LA" else ("WEBP", {"lossless": True, "exact": True})
     picture, notes = read_picture(encoded(source, kind, **options))
@@ -110,7 +110,7 @@ def test_transparency_beside_gray_and_in_webp(mode):
     assert notes == ["Transparent parts are shown on white."]
 
 
-def test_a_transparent_color_of_a_palette_is_shown_on_white():
+def test_transparent_palette_color_is_shown_on_white():
     source = Image.new("P", (10, 10), 1)
     source.putpalette([0, 0, 0, 0, 0, 255])
     source.paste(0, (0, 0, 5, 10))
@@ -121,7 +121,7 @@ def test_a_transparent_color_of_a_palette_is_shown_on_white():
     assert notes == ["Transparent parts are shown on white."]
 
 
-UPRIGHT = {  # EXIF orientation: how the stored rows and columns are put upright (EXIF 2.3, table of tag 0x0112)
+UPRIGHT = {  # EXIF orientation -> how to turn the stored rows and columns (EXIF 2.3, tag 0x0112)
     2: lambda a: a[:, ::-1],
     3: lambda a: a[::-1, ::-1],
     4: lambda a: a[::-1],
@@ -134,15 +134,15 @@ UPRIGHT = {  # EXIF orientation: how the stored rows and columns are put upright
 
 @pytest.mark.parametrize("orientation", UPRIGHT)
 @pytest.mark.parametrize(("kind", "options"), [("PNG", {}), ("WEBP", {"lossless": True})])
-def test_pictures_are_turned_as_exif_says(orientation, kind, options):
+def test_exif_orientation_is_applied(orientation, kind, options):
     exif = Image.Exif()
     exif[0x0112] = orientation
     picture, notes = read_picture(encoded(PIXELS, kind, exif=exif, **options))
     assert np.array_equal(np.asarray(picture), UPRIGHT[orientation](PIXELS))
-    assert notes == ["Turned upright, as its EXIF data says."]
+    assert notes == ["Turned upright according to its EXIF data."]
 
 
-def test_an_upright_photograph_has_no_note():
+def test_upright_picture_has_no_note():
     exif = Image.Exif()
     exif[0x0112] = 1
     picture, notes = read_picture(encoded(PIXELS, "PNG", exif=exif))
@@ -150,101 +150,102 @@ def test_an_upright_photograph_has_no_note():
     assert notes == []
 
 
-# What is refused
+# Refused pictures
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "The file is empty: choose a PNG, JPEG or WebP picture."),
+        (b"", "The file is empty. Choose a PNG, JPEG or WebP picture."),
         (
             b"Dear reader, this is a letter named picture.png",
-            "is not a picture that can be read: choose a PNG, JPEG or",
+            "The file is not a PNG, JPEG or WebP picture. Choose one that is.",
         ),
-        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "is not a picture that can be read"),
-        (b"\x89PNG\r\n\x1a\n", "is not a picture that can be read"),
-        (bytes(1000), "is not a picture that can be read"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "is not a PNG, JPEG or WebP picture"),
+        (b"\x89PNG\r\n\x1a\n", "is not a PNG, JPEG or WebP picture"),
+        (bytes(1000), "is not a PNG, JPEG or WebP picture"),
     ],
     ids=["empty", "text", "svg", "signature alone", "zeros"],
 )
-def test_what_is_no_picture_is_refused(content, message):
+def test_file_that_is_not_a_picture_is_refused(content, message):
     assert message in message_of(content)
 
 
 @pytest.mark.parametrize("kind", ["GIF", "TIFF", "BMP", "ICO", "PPM"])
 def test_other_formats_are_refused(kind):
-    assert "choose a PNG, JPEG or WebP picture" in message_of(encoded(PIXELS, kind))
+    assert "is not a PNG, JPEG or WebP picture" in message_of(encoded(PIXELS, kind))
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
-@pytest.mark.parametrize("share", [0.5, 0.9])
-def test_a_picture_that_is_cut_off_is_refused(kind, share):
+@pytest.mark.parametrize("fraction", [0.5, 0.9])
+def test_truncated_picture_is_refused(kind, fraction):
     content = encoded(PIXELS, kind)
-    assert "damaged or cut off" in message_of(content[: int(len(content) * share)])
+    assert "damaged or incomplete" in message_of(content[: int(len(content) * fraction)])
 
 
-def test_a_picture_with_a_wrong_byte_is_refused():
+def test_picture_with_a_changed_byte_is_refused():
     content = bytearray(encoded(PIXELS, "PNG"))
     content[len(content) // 2] ^= 0xFF
-    assert "damaged or cut off" in message_of(bytes(content))
+    assert "damaged or incomplete" in message_of(bytes(content))
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP"])
-def test_a_picture_that_moves_is_refused(kind):
+def test_animated_picture_is_refused(kind):
     frames = [Image.fromarray(PIXELS), Image.fromarray(PIXELS[::-1].copy())]
     content = encoded(frames[0], kind, save_all=True, append_images=frames[1:], duration=100)
-    assert message_of(content) == "The picture moves: save one of its frames as PNG, JPEG or WebP."
+    assert (
+        message_of(content)
+        == "The picture is animated. Save one of its frames as PNG, JPEG or WebP."
+    )
 
 
 @pytest.mark.parametrize(("width", "height"), [(1, 1), (7, 100), (100, 7)])
-def test_a_picture_too_small_to_see_is_refused(width, height):
+def test_too_small_picture_is_refused(width, height):
     message = message_of(encoded(Image.new("RGB", (width, height)), "PNG"))
-    assert (
-        message
-        == f"The picture has {width} x {height} pixels: choose one of at least 8 x 8 pixels."
-    )
+    expected = f"The picture has {width} × {height} pixels. Choose one of at least 8 × 8 pixels."
+    assert message == expected
 
 
 @pytest.mark.parametrize(
     ("width", "height"), [(30_000, 30_000), (8_001, 5_000), (100_000, 100_000)]
 )
-def test_a_picture_too_large_to_decode_is_refused_by_its_header(width, height):
+def test_too_large_picture_is_refused_by_its_header(width, height):
     content = png_header(width, height)
     assert len(content) < 100
-    assert "too large: scale it to at most 40 million pixels" in message_of(content)
+    assert "too large. Scale it to at most 40 million pixels" in message_of(content)
 
 
-def test_a_file_too_large_is_refused():
-    assert message_of(bytes(MAX_BYTES + 1)).endswith("MB: choose one of at most 20 MB.")
+def test_too_large_file_is_refused():
+    assert message_of(bytes(MAX_BYTES + 1)).endswith("MB. Choose one of at most 20 MB.")
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
-def test_whatever_the_bytes_there_is_a_picture_or_a_sentence(kind):
-    chance = random.Random(kind)
+def test_random_damage_gives_a_picture_or_a_config_error(kind):
+    rng = random.Random(kind)
     whole = encoded(PIXELS, kind)
-    sentences = []
+    messages = []
     for _ in range(300):
         content = bytearray(whole)
-        for _ in range(chance.choice([1, 2, 10])):
-            content[chance.randrange(len(content))] = chance.randrange(256)
+        for _ in range(rng.choice([1, 2, 10])):
+            content[rng.randrange(len(content))] = rng.randrange(256)
         try:
             read_picture(bytes(content))
         except ConfigError as error:
-            sentences.append(str(error))
-    assert sentences
-    assert all(sentence.endswith(".") for sentence in sentences)
+            messages.append(str(error))
+    assert messages
+    assert all(message.endswith(".") for message in messages)
 
 
-# To the model
+# Model input
 
 
 @pytest.mark.parametrize("size", [16, 32, 100])
-def test_what_the_model_takes(size):
+def test_model_input_has_the_models_size_and_type(size):
     result = to_model_input(Image.fromarray(PIXELS), size)
     assert (result.shape, result.dtype) == ((3, size, size), torch.uint8)
 
 
-def test_a_picture_of_the_right_size_goes_in_unchanged():
+def test_picture_of_the_models_size_is_unchanged():
     pixels = PIXELS[:16, :16].copy()
     assert np.array_equal(
         to_model_input(Image.fromarray(pixels), 16).permute(1, 2, 0).numpy(), pixels
@@ -252,25 +253,25 @@ def test_a_picture_of_the_right_size_goes_in_unchanged():
 
 
 @pytest.mark.parametrize("shape", [(20, 60), (60, 20)])
-def test_the_middle_square_is_taken(shape):
+def test_model_input_is_the_central_square(shape):
     pixels = RNG.integers(0, 256, (*shape, 3), dtype=np.uint8)
     top, left = (shape[0] - 20) // 2, (shape[1] - 20) // 2
     result = to_model_input(Image.fromarray(pixels), 20).permute(1, 2, 0).numpy()
     assert np.array_equal(result, pixels[top : top + 20, left : left + 20])
 
 
-def test_the_square_is_scaled():
+def test_central_square_is_scaled_to_the_models_size():
     pixels = np.zeros((64, 192, 3), np.uint8)
     pixels[:, 64:128] = (10, 200, 30)  # the middle third
     pixels[:32, 64:128] = (250, 0, 90)
     result = to_model_input(Image.fromarray(pixels), 16).permute(1, 2, 0).numpy()
-    inside = result[:, 3:13]  # the filter is three of the new pixels wide each way
+    inside = result[:, 3:13]  # the filter reaches three of the new pixels in each direction
     assert (inside[:5] == (250, 0, 90)).all()
     assert (inside[11:] == (10, 200, 30)).all()
 
 
-def test_a_photograph_with_a_second_picture_in_it_is_read():
-    """Many phones and cameras write a preview or a depth map behind the JPEG (MPO): it does not move."""
+def test_mpo_photo_is_read():
+    """Phones and cameras append a preview or a depth map to a JPEG (MPO): not an animation."""
     pictures = [Image.new("RGB", (20, 10), color) for color in ("red", "blue")]
     picture, _ = read_picture(
         encoded(pictures[0], "MPO", save_all=True, append_images=pictures[1:])
@@ -279,11 +280,11 @@ def test_a_photograph_with_a_second_picture_in_it_is_read():
     assert np.abs(np.asarray(picture).astype(int) - (255, 0, 0)).max() < 6
 
 
-def test_damaged_exif_data_is_no_crash():
+def test_damaged_exif_data_is_refused():
     entries = [
         (0x0112, 3, 1, b"\x06\0\0\0"),
         (0x014A, 2, 1, b"a\0\0\0"),
-    ]  # the second should be a number and is text
+    ]  # the second should be a number, and is text
     exif = b"Exif\0\0II*\0\x08\0\0\0" + struct.pack("<H", len(entries))
     exif += b"".join(struct.pack("<HHI", *entry[:3]) + entry[3] for entry in entries) + bytes(4)
     content = encoded(Image.new("RGB", (20, 10)), "JPEG", exif=exif)
@@ -292,13 +293,13 @@ def test_damaged_exif_data_is_no_crash():
 
 
 @pytest.mark.parametrize("orientation", [0, 9, 255])
-def test_an_orientation_that_says_nothing_makes_no_note(orientation):
+def test_unknown_exif_orientation_makes_no_note(orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
     assert read_picture(encoded(Image.new("RGB", (20, 10)), "PNG", exif=exif))[1] == []
 
 
-def test_a_transparent_gray_of_16_bits_is_shown_on_white():
+def test_transparent_16_bit_gray_is_shown_on_white():
     deep = Image.fromarray(np.full((16, 16), 1000, np.uint16))
     picture, notes = read_picture(encoded(deep, "PNG", transparency=1000))
     assert (np.asarray(picture) == 255).all()

@@ -1,4 +1,4 @@
-"""A real server and a real browser: Debian's Chromium."""
+"""Fixtures of the browser tests: a server of the app, and Chromium."""
 
 import os
 import re
@@ -22,7 +22,7 @@ FLAGS = [
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
-    """One server for all browser tests; nothing may have raised in it."""
+    """Return one server for all browser tests, in which nothing may raise."""
     running = Server(tmp_path_factory.mktemp("home"))
     running.start()
     yield running
@@ -32,7 +32,7 @@ def server(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def browser():
-    """Chromium without a window."""
+    """Return a headless Chromium."""
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield chromium
@@ -41,7 +41,7 @@ def browser():
 
 @pytest.fixture
 def page(browser):
-    """A fresh visitor; a script error on any page fails the test."""
+    """Return a page of a new visitor; a script error on it fails the test."""
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     context.set_default_timeout(60_000)
     visitor = context.new_page()
@@ -54,7 +54,7 @@ def page(browser):
 
 @pytest.fixture
 def chart():
-    """Find a chart on a page by what its alternative text begins with."""
+    """Return a function that finds a chart on a page by the start of its alternative text."""
 
     def find(page, begins: str):
         return page.get_by_role("img", name=re.compile(f"^{re.escape(begins)}"))

@@ -1,4 +1,4 @@
-"""The app as `streamlit run app.py` starts it, on a port of its own."""
+"""A server of the app, started with `streamlit run app.py`."""
 
 import os
 import signal
@@ -13,7 +13,11 @@ PROJECT = Path(__file__).parents[2]
 
 
 class Server:
-    """The app on a port of its own, with its own folder for runs."""
+    """A server on a free port.
+
+    Args:
+        home: folder for its runs, data and log.
+    """
 
     def __init__(self, home: Path):
         self.home = home
@@ -23,7 +27,7 @@ class Server:
         self.process = None
 
     def start(self) -> None:
-        """Return when it answers."""
+        """Start the server and return when it answers."""
         port = self.url.rsplit(":", 1)[1]
         command = [
             sys.executable,
@@ -54,19 +58,19 @@ class Server:
         raise AssertionError(f"the server did not answer within a minute:\n{self.logged()}")
 
     def kill(self) -> None:
-        """As a power cut would."""
+        """Kill the server, as a power failure would."""
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
         self.log.close()
 
     def logged(self) -> str:
-        """What it printed."""
+        """Return what the server printed."""
         return (self.home / "server.log").read_text()
 
     def failures(self) -> list[str]:
-        """Each traceback in the log that goes through a file of this project.
+        """Return every traceback in the log that goes through a file of this project.
 
-        One that does not is Streamlit's own: two of its script threads can meet in the session state at a rerun.
+        Others are Streamlit's own: two of its script threads can collide in the session state.
         """
         tracebacks = self.logged().split("Traceback (most recent call last)")[1:]
         return [text for text in tracebacks if f'File "{PROJECT}' in text]

@@ -7,16 +7,21 @@ from PIL import Image
 from playwright.sync_api import expect
 
 WAIT_FOR_SHAPES = """async (element, last) => {
-    const shapes = () => (element.layout.shapes ?? []).map(({ x0, x1, y0, y1 }) => [x0, x1, y0, y1]);
+    const corners = ({ x0, x1, y0, y1 }) => [x0, x1, y0, y1];
+    const shapes = () => (element.layout.shapes ?? []).map(corners);
+    const tail = () => JSON.stringify(shapes().slice(-last.length || shapes().length));
     const end = performance.now() + 10000;
-    while (performance.now() < end && JSON.stringify(shapes().slice(-last.length || shapes().length)) !== JSON.stringify(last))
+    while (performance.now() < end && tail() !== JSON.stringify(last))
         await new Promise(requestAnimationFrame);
     return shapes();
 }"""
 
 
 def shapes(chart, last: list | None = None) -> list:
-    """The shapes over a chart (x0, x1, y0, y1), as soon as the last of them are those wanted, or after ten seconds."""
+    """Return the shapes over a chart as (x0, x1, y0, y1).
+
+    Wait up to ten seconds until the last of them are those wanted.
+    """
     return chart.evaluate(WAIT_FOR_SHAPES, last or [])
 
 
@@ -30,33 +35,39 @@ def drawn(chart) -> None:
 
 
 def at(chart, x: float, y: float) -> dict:
-    """Where on the page a point of a chart lies, given in its own units."""
+    """Return where on the page a point lies that is given in the chart's own units."""
     return chart.evaluate(
         """(element, [x, y]) => {
             const { xaxis, yaxis } = element._fullLayout;
             const { left, top } = element.getBoundingClientRect();
-            return { x: left + xaxis._offset + xaxis.d2p(x), y: top + yaxis._offset + yaxis.d2p(y) };
+            const across = xaxis._offset + xaxis.d2p(x), down = yaxis._offset + yaxis.d2p(y);
+            return { x: left + across, y: top + down };
         }""",
         [x, y],
     )
 
 
-def test_a_click_on_a_thumbnail_shows_it_large_and_another_the_mean(server, page, chart):
+def test_clicking_a_thumbnail_enlarges_it_and_clicking_again_shows_the_mean(server, page, chart):
     page.goto(f"{server.url}/attention?run=vit")
-    thumbnails = chart(page, "Small maps of 6 layers by 4 heads; layer 6, mean of heads is framed")
+    thumbnails = chart(
+        page, "Attention maps of 6 layers by 4 heads; layer 6, mean of heads is framed"
+    )
     drawn(thumbnails)
     place = at(thumbnails, 2 * 9 + 4.5, 9 + 4.5)  # eight patches and a gap to the next
     page.mouse.click(**place)
     chart(page, "Attention of CLS over the patches, layer 2, head 3").wait_for()
     page.wait_for_url(re.compile("layer=2&head=3"))
-    chart(page, "Small maps of 6 layers by 4 heads; layer 2, head 3 is framed").wait_for()
+    chart(page, "Attention maps of 6 layers by 4 heads; layer 2, head 3 is framed").wait_for()
     page.mouse.click(**place)
     chart(page, "Attention of CLS over the patches, layer 2, mean of heads").wait_for()
 
 
-def test_picture_map_and_matrix_light_up_together(server, page, chart):
+def test_hovering_highlights_tokens_in_picture_map_and_matrix(server, page, chart):
     page.goto(f"{server.url}/attention?run=vit")
-    picture, matrix = chart(page, "validation image 0"), chart(page, "Attention matrix of 65 by 65")
+    picture, matrix = (
+        chart(page, "validation image 0: cat. Frame"),
+        chart(page, "Attention matrix of 65 by 65"),
+    )
     overlay = chart(page, "Attention of CLS")
     for one in (picture, matrix, overlay):
         drawn(one)
@@ -68,7 +79,7 @@ def test_picture_map_and_matrix_light_up_together(server, page, chart):
     assert shapes(matrix, lines) == before[1] + lines
     assert shapes(overlay, [[8, 12, 16, 20]] * 2) == before[2] + [[8, 12, 16, 20]] * 2
 
-    page.mouse.move(**at(matrix, 10, 20))  # token 20 asks, token 10 is attended
+    page.mouse.move(**at(matrix, 10, 20))  # query token 20, key token 10
     frames = [[4, 8, 4, 8], [12, 16, 8, 12]]
     assert shapes(picture, frames) == before[0] + frames
 
@@ -78,61 +89,58 @@ def test_picture_map_and_matrix_light_up_together(server, page, chart):
     ] == before
 
 
-def test_judging_a_sample_can_be_stopped_and_keeps_what_it_found(server, page):
-    page.goto(f"{server.url}/attention?run=vit&view=judge")
-    begin = page.get_by_role("button", name="Check over 100 pictures")
+def test_a_stopped_check_keeps_its_results(server, page):
+    page.goto(f"{server.url}/attention?run=vit&view=faithfulness")
+    begin = page.get_by_role("button", name="Check 100 pictures")
     begin.click()
     page.get_by_text(re.compile(r"^([3-9]|\d\d) of 100 pictures$")).wait_for()
-    page.get_by_role("button", name="Stop").click()
+    page.locator(".st-key-stop-faithfulness").get_by_role("button").click()
     page.get_by_text(
-        re.compile(r"^Over \d+ pictures, for the class that the model names")
+        re.compile(r"^Over \d+ pictures, for the class that the model predicts")
     ).wait_for()
     expect(begin).to_be_enabled()
-    verdicts = page.get_by_text(re.compile("faithful than chance for this model: gap"))
+    verdicts = page.get_by_text(re.compile("faithful than chance for this model: score"))
     assert verdicts.count() == 4
 
 
-def test_a_covered_patch_and_a_silent_head_change_the_answer(server, page, chart):
-    page.goto(f"{server.url}/attention?run=vit&view=intervene")
-    picture = chart(page, "The picture with 0 patches covered")
+def test_occluding_a_patch_and_ablating_a_head_change_the_prediction(server, page, chart):
+    page.goto(f"{server.url}/attention?run=vit&view=ablation")
+    picture = chart(page, "The picture with 0 patches occluded")
     drawn(picture)
     before = chart(page, "cat 90.3% before; cat 90.3% after")
     before.wait_for()
     page.mouse.click(**at(picture, 14, 14))  # the patch in row 4, column 4
-    page.wait_for_url(re.compile("covered=27"))
-    chart(page, "The picture with 1 patches covered").wait_for()
+    page.wait_for_url(re.compile("occluded=27"))
+    chart(page, "The picture with 1 patch occluded").wait_for()
     before.wait_for(state="detached")
 
     importance = chart(page, "Importance of each head")
     importance.scroll_into_view_if_needed()
     drawn(importance)
     page.mouse.click(**at(importance, 2, 5))
-    page.wait_for_url(re.compile("off=5.2"))
+    page.wait_for_url(re.compile("ablated=5.2"))
     page.get_by_text(
-        re.compile(r"Accuracy over 200 validation images: \d\d\.\d%, before 88\.0%")
+        re.compile(r"Accuracy on 200 validation images: \d\d\.\d% \(before: 88\.0%\)")
     ).wait_for()
     chart(page, "Change of accuracy without each head").wait_for()
 
-    page.get_by_role("button", name="Undo everything").click()
+    page.get_by_role("button", name="Reset").click()
     before.wait_for()
-    assert "covered" not in page.url
-    assert "off" not in page.url
+    page.wait_for_url(lambda url: "occluded" not in url and "ablated" not in url)
 
 
-def test_a_training_plays_to_its_end(server, page, chart):
-    page.goto(f"{server.url}/attention?run=vit&view=growth&snapshot=3")
-    chart(
-        page, "Rollout (through all layers, to where the class is read) after 0.74 epochs"
-    ).wait_for()
+def test_snapshots_play_to_the_end(server, page, chart):
+    page.goto(f"{server.url}/attention?run=vit&view=training&snapshot=3")
+    chart(page, "Rollout after 0.74 epochs").wait_for()
     page.get_by_role("button", name="Play").click()
-    chart(page, "After 0.026 epochs the model says").wait_for()
-    chart(page, "After 6.9 epochs the model says").wait_for()
+    chart(page, "Prediction after 0.026 epochs").wait_for()
+    chart(page, "Prediction after 6.9 epochs").wait_for()
     page.get_by_role("button", name="Stop").wait_for()
-    chart(page, "After 200 epochs the model says cat, 90%").wait_for()
+    chart(page, "Prediction after 200 epochs: cat, 90%").wait_for()
     page.get_by_role("button", name="Play").wait_for()
 
 
-def test_a_click_on_a_heads_point_opens_the_head(server, page, chart):
+def test_clicking_a_point_opens_the_head(server, page, chart):
     page.goto(f"{server.url}/attention?run=vit&view=heads&layer=1")
     points = chart(page, "Mean attention distance")
     drawn(points)
@@ -142,49 +150,50 @@ def test_a_click_on_a_heads_point_opens_the_head(server, page, chart):
     chart(page, "Attention of CLS over the patches, layer").wait_for()
 
 
-def test_the_view_can_be_kept(server, page, tmp_path):
+def test_the_view_can_be_downloaded(server, page, tmp_path):
     page.goto(f"{server.url}/attention?run=vit&layer=3&head=2&token=20")
-    kept = {}
-    for name in ("PNG", "HTML", "NPZ"):  # each is made at its click
+    files = {}
+    for name in ("PNG", "HTML", "NPZ"):  # each is made when it is clicked
         button = page.get_by_role("button", name=re.compile(f", {name}$"))
         button.wait_for()
         with page.expect_download() as download:
             button.click()
-        kept[name] = tmp_path / download.value.suggested_filename
-        download.value.save_as(kept[name])
-    assert {file.name for file in kept.values()} == {
+        files[name] = tmp_path / download.value.suggested_filename
+        download.value.save_as(files[name])
+    assert {file.name for file in files.values()} == {
         f"attention-vit.{end}" for end in ("png", "html", "npz")
     }
-    with Image.open(kept["PNG"]) as picture:
+    with Image.open(files["PNG"]) as picture:
         assert picture.size[0] > 3 * 300
-    with np.load(kept["NPZ"]) as maps:
+    with np.load(files["NPZ"]) as maps:
         assert maps["attention"].shape == (6, 4, 65, 65)
         assert maps["occlusion"].shape == (8, 8)
-    page.goto(f"file://{kept['HTML']}")
+    page.goto(f"file://{files['HTML']}")
     page.get_by_role(
-        "heading", name="validation image 0: attention of row 3, column 4, layer 3, head 2"
+        "heading",
+        name="validation image 0: Attention of the patch in row 3, column 4, layer 3, head 2",
     ).wait_for()
     assert page.locator(".js-plotly-plot .main-svg").count() >= 5
 
 
-def test_a_picture_of_ones_own_is_asked_and_the_view_stays(server, page, chart, tmp_path):
+def test_an_uploaded_picture_keeps_the_view(server, page, chart, tmp_path):
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)).save(
         tmp_path / "noise.png"
     )
     page.goto(f"{server.url}/attention?run=vit&layer=2")
     page.get_by_text("Upload", exact=True).click()
     page.locator("input[type=file]").set_input_files(tmp_path / "noise.png")
-    chart(page, "your picture; the asking token, CLS, is framed").wait_for()
+    chart(page, "your picture. Frame: the chosen token, CLS").wait_for()
     assert "layer=2" in page.url
 
 
-def test_a_page_to_keep_has_the_charts_of_its_view(server, page, tmp_path):
-    page.goto(f"{server.url}/attention?run=vit&view=growth&snapshot=2")
+def test_a_downloaded_page_has_the_charts_of_its_tab(server, page, tmp_path):
+    page.goto(f"{server.url}/attention?run=vit&view=training&snapshot=2")
     page.get_by_role("button", name="View, HTML").wait_for()
     page.get_by_role("button", name="Play").wait_for()
     with page.expect_download() as download:
         page.get_by_role("button", name="View, HTML").click()
-    download.value.save_as(tmp_path / "kept.html")
-    page.goto(f"file://{tmp_path / 'kept.html'}")
-    page.get_by_role("heading", name="validation image 0: Over time").wait_for()
-    page.get_by_role("heading", name=re.compile(r"^Rollout .* after 0\.24 epochs")).wait_for()
+    download.value.save_as(tmp_path / "view.html")
+    page.goto(f"file://{tmp_path / 'view.html'}")
+    page.get_by_role("heading", name="validation image 0: Training").wait_for()
+    page.get_by_role("heading", name=re.compile(r"^Rollout after 0\.24 epochs")).wait_for()

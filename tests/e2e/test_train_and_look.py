@@ -1,4 +1,4 @@
-"""The whole way in a real browser: set the sliders, train, watch, stop, look at the attention, come back."""
+"""A visit in a real browser: set the sliders, train, watch, stop, view the attention, reload."""
 
 import io
 import re
@@ -15,12 +15,17 @@ POINTS = "element => element.querySelectorAll('.scatterlayer .trace:nth-child(2)
 
 
 def slider(page, label: str):
-    """A slider by its label."""
+    """Return a slider by its label."""
     return page.locator(f'input[type=range][aria-label="{label}"]')
 
 
+def expander(page, label: str):
+    """Return the header of an expander by its label."""
+    return page.locator("summary").get_by_text(label, exact=True)
+
+
 def slide(page, label: str, steps: int) -> None:
-    """Move a slider by so many steps, as the arrow keys do, and wait until the page has taken it."""
+    """Move a slider by a number of steps with the arrow keys, and wait until it has its value."""
     wanted = int(slider(page, label).input_value()) + steps
     slider(page, label).focus()
     for _ in range(abs(steps)):
@@ -29,7 +34,7 @@ def slide(page, label: str, steps: int) -> None:
 
 
 def drag(page, chart) -> None:
-    """Zoom into the middle of a chart, as a person does with the mouse."""
+    """Zoom into the middle of a chart with the mouse."""
     chart.scroll_into_view_if_needed()
     box = chart.locator(".nsewdrag").first.bounding_box()
     page.mouse.move(box["x"] + box["width"] * 0.2, box["y"] + box["height"] * 0.3)
@@ -40,7 +45,7 @@ def drag(page, chart) -> None:
 
 
 def shown_array(chart) -> np.ndarray:
-    """The numbers of a heatmap as Plotly has them, packed or not, from 0 (its least) to 1."""
+    """Return the values of a heatmap as Plotly holds them, scaled from 0 to 1."""
     numbers = np.array(
         chart.evaluate(
             """async element => {
@@ -53,30 +58,31 @@ def shown_array(chart) -> np.ndarray:
     return (numbers - numbers.min()) / np.ptp(numbers)
 
 
-def test_train_watch_stop_look_and_come_back(server, page, chart):
-    # Epochs of some seconds, so that each can be seen.
+def test_train_stop_view_attention_and_reload(server, page, chart):
+    # Each epoch takes seconds, so that it can be seen.
     page.goto(
-        f"{server.url}/?epochs=30&batch_size=32&train_images=5000&validation_images=1000&patch_drop=0"
+        f"{server.url}/?epochs=30&batch_size=32&train_images=5000&validation_images=1000"
+        "&patch_drop=0"
     )
     slider(page, "Depth").wait_for(state="attached")
     slide(page, "Depth", -5)
     slide(page, "Heads", -1)
-    page.get_by_text("Training", exact=True).click()
+    expander(page, "Training").click()
     slide(page, "Epochs", -27)
-    page.get_by_text("Training", exact=True).click()
+    expander(page, "Training").click()
     page.wait_for_url(re.compile("depth=2&num_heads=4&train_images=5000&epochs=3&"))
     assert slider(page, "Training images").input_value() == "5000"
 
     page.get_by_role("button", name="Train", exact=True).click()
-    page.wait_for_function("address => location.href != address", arg=page.url)
+    page.wait_for_function("url => location.href != url", arg=page.url)
     accuracy = chart(page, "Accuracy by epoch")
-    page.wait_for_function(  # the axis of the new run, not of the one shown before
+    page.wait_for_function(  # the axis of the new run
         """() => document.querySelector('[aria-label^="Accuracy by epoch: no epoch is done"]')
             ?.layout?.xaxis.range[1] == 3.5"""
     )
     node = accuracy.element_handle()
     node.evaluate("element => { element.seen = []; element.mine = true; }")
-    # Write down each number of points that the chart ever has, in the browser, so that none is missed.
+    # Record every number of points of the chart in the browser, so that none is missed.
     node.evaluate(
         f"""element => new MutationObserver(() => {{
             const points = ({POINTS})(element);
@@ -87,7 +93,7 @@ def test_train_watch_stop_look_and_come_back(server, page, chart):
     zoomed = node.evaluate("element => element.layout.yaxis.range")
     assert 0.2 < zoomed[1] - zoomed[0] < 0.8
     page.get_by_text("Finished after 3 of 3 epochs").wait_for()
-    page.get_by_text("Surest misses").wait_for()
+    page.get_by_text("Most confident errors").wait_for()
     assert node.evaluate("element => element.isConnected && element.mine")
     assert accuracy.evaluate("element => element.mine")
     seen = [points for points in node.evaluate("element => element.seen") if points]
@@ -97,27 +103,27 @@ def test_train_watch_stop_look_and_come_back(server, page, chart):
     assert node.evaluate("element => element.layout.yaxis.range") == zoomed
     first_run = re.search(r"run=([\w-]+)", page.url)[1]
 
-    # Touching a control afterwards leaves the run where it is.
+    # Moving a slider afterwards keeps the run.
     slide(page, "Depth", 1)
     page.wait_for_url(re.compile("depth=3"))
     slide(page, "Depth", -1)
     page.wait_for_url(re.compile("depth=2"))
     assert f"run={first_run}" in page.url
 
-    # A second run, of very many epochs, is stopped: it ends soon, and keeps what it has.
-    page.get_by_text("Training", exact=True).click()
+    # Stop a second, longer run: it ends soon and keeps its complete epochs.
+    expander(page, "Training").click()
     slide(page, "Epochs", 39)
-    page.get_by_text("Training", exact=True).click()
+    expander(page, "Training").click()
     page.wait_for_url(
         re.compile("epochs=42")
     )  # the browser holds a slider's last step back for a moment
     page.get_by_role("button", name="Train", exact=True).click()
-    page.get_by_text(re.compile(r"Epoch ([2-9]|\d\d) of 42 .* images a second .* left")).wait_for()
+    page.get_by_text(re.compile(r"Epoch ([2-9]|\d\d) of 42 .* images/s .* left")).wait_for()
     page.get_by_role("button", name="Stop", exact=True).click()
     page.get_by_text(re.compile(r"Stopped after \d+ of 42 epochs")).wait_for(timeout=15_000)
     expect(page.get_by_role("button", name="Stop", exact=True)).to_be_disabled()
 
-    # The attention of the first run.
+    # View the attention of the first run.
     page.goto(f"{server.url}/attention?run={first_run}")
     overlay = chart(page, "Attention of CLS over the patches, layer 2, mean of heads")
     overlay.wait_for()
@@ -139,7 +145,7 @@ def test_train_watch_stop_look_and_come_back(server, page, chart):
     views.append(shown_array(overlay))
     page.wait_for_url(re.compile("token=35"))
 
-    # Another picture, by a click on the sheet: the second in the second row of six.
+    # Choose another picture with a click: the second in the second row of six.
     sheet = chart(page, "30 of 1000 validation images to choose from")
     box = sheet.locator(".nsewdrag").first.bounding_box()
     page.mouse.click(box["x"] + box["width"] * 1.5 / 6, box["y"] + box["height"] * 1.5 / 5)
@@ -150,21 +156,21 @@ def test_train_watch_stop_look_and_come_back(server, page, chart):
         assert one.shape == other.shape == (8, 8)
         assert np.abs(one - other).max() > 0.01
 
-    # A picture of one's own.
+    # Upload a picture.
     page.get_by_text("Upload", exact=True).click()
     file = io.BytesIO()
     Image.new("RGB", (300, 200), "seagreen").save(file, "PNG")
     page.locator("input[type=file]").set_input_files(
         {"name": "green.png", "mimeType": "image/png", "buffer": file.getvalue()}
     )
-    chart(page, "your picture; the asking token, row 5, column 3").wait_for()
+    chart(page, "your picture. Frame: the chosen token, row 5, column 3").wait_for()
     assert np.abs(shown_array(overlay) - views[-1]).max() > 0.01
     page.locator("input[type=file]").set_input_files(
         {"name": "no.png", "mimeType": "image/png", "buffer": b"only text"}
     )
-    page.get_by_text("The file is not a picture that can be read").wait_for()
+    page.get_by_text("The file is not a PNG, JPEG or WebP picture").wait_for()
 
-    # A reload finds the run and the view again.
+    # A reload shows the same run and view.
     page.reload()
     overlay = chart(
         page, "Attention of the patch in row 5, column 3 over the patches, layer 1, head 2"
@@ -174,13 +180,13 @@ def test_train_watch_stop_look_and_come_back(server, page, chart):
     np.testing.assert_allclose(shown_array(overlay), views[-1], atol=1e-6)
 
 
-def test_charts_of_fast_epochs_never_go_back_and_end_whole(server, page, chart):
+def test_charts_of_fast_epochs_only_grow_and_end_complete(server, page, chart):
     page.goto(
         f"{server.url}/?depth=2&epochs=60&train_images=600&validation_images=100&warmup_epochs=0"
     )
     page.get_by_role("button", name="Train", exact=True).click()
     chart(page, "Accuracy by epoch: no epoch is done").wait_for()
-    # In every frame, the number of points that each chart has.
+    # Record the number of points of each chart in every frame.
     page.evaluate(
         """() => {
             const charts = [...document.querySelectorAll(".charts.small > div")];
@@ -196,16 +202,17 @@ def test_charts_of_fast_epochs_never_go_back_and_end_whole(server, page, chart):
         }"""
     )
     page.get_by_text("Finished after 60 of 60 epochs").wait_for()
-    page.get_by_text("Surest misses").wait_for()
+    page.get_by_text("Most confident errors").wait_for()
     page.wait_for_function("() => window.seen.every(points => points.at(-1) == 60)")
     for points in page.evaluate("window.seen"):
         assert len(points) > 2
         assert points == sorted(set(points))
 
 
-def test_without_cls_a_click_lets_one_patch_ask_and_another_click_all(server, page, chart):
+def test_without_cls_a_click_toggles_between_one_query_patch_and_all(server, page, chart):
     page.goto(
-        f"{server.url}/?depth=1&num_heads=1&embed_dim=16&pooling=mean&epochs=1&warmup_epochs=0&train_images=100"
+        f"{server.url}/?depth=1&num_heads=1&embed_dim=16&pooling=mean&epochs=1&warmup_epochs=0"
+        "&train_images=100"
     )
     page.get_by_role("button", name="Train", exact=True).click()
     page.get_by_text("Finished after 1 of 1 epochs").wait_for()
@@ -226,10 +233,10 @@ def test_without_cls_a_click_lets_one_patch_ask_and_another_click_all(server, pa
         assert (np.abs(shown_array(overlay) - mean).max() < 1e-6) == ("all" in begins)
 
 
-def test_a_run_goes_on_with_the_tab_closed_and_a_reload_finds_it(server, browser, page):
-    address = f"{server.url}/?depth=1&num_heads=1&embed_dim=16&epochs=50&train_images=2000"
+def test_run_continues_after_its_tab_is_closed(server, browser, page):
+    url = f"{server.url}/?depth=1&num_heads=1&embed_dim=16&epochs=50&train_images=2000"
     closed = browser.new_page()
-    closed.goto(address)
+    closed.goto(url)
     closed.get_by_role("button", name="Train", exact=True).click()
     closed.get_by_text(re.compile(r"Epoch \d+ of 50")).wait_for(timeout=60_000)
     found = closed.url
@@ -240,30 +247,33 @@ def test_a_run_goes_on_with_the_tab_closed_and_a_reload_finds_it(server, browser
     page.get_by_text("Finished after 50 of 50 epochs").wait_for(timeout=120_000)
 
 
-def test_a_kill_keeps_every_finished_epoch(tmp_path, page):
+def test_killed_run_keeps_its_complete_epochs_and_can_be_resumed(tmp_path, page):
     server = Server(tmp_path)
     server.start()
     try:
         page.goto(f"{server.url}/?depth=1&num_heads=1&embed_dim=16&epochs=100&train_images=600")
         page.get_by_role("button", name="Train", exact=True).click()
         page.get_by_text(re.compile(r"Epoch ([3-9]|\d\d) of 100")).wait_for()
-        address = page.url
+        url = page.url
         server.kill()
         server.start()
-        page.goto(address)
+        page.goto(url)
         page.get_by_text(re.compile(r"Stopped after \d+ of 100 epochs")).wait_for()
-        page.get_by_text("Surest misses").wait_for()
+        page.get_by_text("Most confident errors").wait_for()
+        page.get_by_role("button", name="Resume", exact=True).click()
+        page.get_by_text("Finished after 100 of 100 epochs").wait_for()
+        expect(page.get_by_role("button", name="Resume", exact=True)).to_have_count(0)
     finally:
         server.kill()
     assert server.failures() == []
 
 
-def test_the_first_address_of_a_new_server_has_its_frame(tmp_path, page):
+def test_first_page_of_a_new_server_has_the_navigation(tmp_path, page):
     server = Server(tmp_path)
     server.start()
     try:
         page.goto(f"{server.url}/attention?layer=3")
-        page.get_by_text("Where does it look?").wait_for()
+        page.get_by_role("heading", name="What does it attend to?").wait_for()
         page.get_by_role("link", name="Train").wait_for()
         assert page.title() == "Attention" or "annotated" in page.title().lower()
     finally:
@@ -272,12 +282,12 @@ def test_the_first_address_of_a_new_server_has_its_frame(tmp_path, page):
 
 @pytest.mark.parametrize("path", ["/", "/attention"])
 @pytest.mark.parametrize("size", [(1280, 800), (390, 844)])
-def test_nothing_is_wider_than_the_screen(server, page, path, size):
+def test_pages_fit_the_width_of_the_screen(server, page, path, size):
     page.set_viewport_size({"width": size[0], "height": size[1]})
     page.goto(server.url + path)
     charts = page.locator(".charts > [role=img]")
     charts.first.wait_for()
-    for number in range(charts.count()):  # each is drawn when it comes into sight
+    for number in range(charts.count()):  # each is drawn when it comes into view
         charts.nth(number).scroll_into_view_if_needed()
         charts.nth(number).locator(".main-svg").first.wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= size[0]

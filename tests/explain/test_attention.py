@@ -1,4 +1,4 @@
-"""Attention as the page reads it, against loops and values worked by hand."""
+"""Attention matrices and maps, against loops and values worked by hand."""
 
 import math
 
@@ -8,15 +8,9 @@ import torch
 
 from vitdemo.config import ConfigError, ModelConfig
 from vitdemo.data.cifar10 import load_cifar10, normalize
-from vitdemo.explain.attention import (
-    attention_map,
-    attention_maps,
-    attention_matrix,
-    has_cls,
-    min_max,
-    token_name,
-)
-from vitdemo.model import Trace, VisionTransformer
+from vitdemo.explain.attention import attention_map, attention_maps, attention_matrix
+from vitdemo.figures.tokens import token_name
+from vitdemo.model import VisionTransformer
 
 CONFIG = ModelConfig(patch_size=8, embed_dim=12, depth=2, num_heads=3)  # 16 patches, 17 tokens
 
@@ -24,10 +18,9 @@ CONFIG = ModelConfig(patch_size=8, embed_dim=12, depth=2, num_heads=3)  # 16 pat
 @pytest.fixture
 def model():
     vit = VisionTransformer(CONFIG, seed=0).eval()
+    generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
-        vit.pos_embed.normal_(
-            std=2.0, generator=torch.Generator().manual_seed(1)
-        )  # so that attention is uneven
+        vit.pos_embed.normal_(std=2.0, generator=generator)  # so that attention is not uniform
     return vit
 
 
@@ -37,7 +30,7 @@ def trace(model):
 
 
 def attention_by_loops(model, tokens, layer, head):
-    """softmax(q · k / sqrt(d_k)) of one head, number by number (annotation, section 1.3.3)."""
+    """softmax(q · k / sqrt(d_k)) of one head, number by number (the paper's section 1.3.3)."""
     block, d = model.blocks[layer], CONFIG.head_dim
     x = block.norm1(tokens)[0]
     weight, bias = block.attn.qkv.weight, block.attn.qkv.bias
@@ -56,110 +49,103 @@ def attention_by_loops(model, tokens, layer, head):
 
 
 @pytest.mark.parametrize(("layer", "head"), [(0, 0), (1, 2)])
-def test_the_map_shown_is_the_formula(model, trace, layer, head):
+def test_attention_matrix_equals_the_formula(model, trace, layer, head):
     with torch.no_grad():
         expected = attention_by_loops(model, trace.tokens[layer], layer, head)
-    shown = attention_matrix(trace, layer, head)
-    assert shown.shape == (17, 17)
-    assert np.ptp(shown) > 0.05
-    np.testing.assert_allclose(shown, expected, atol=1e-5)
+    found = attention_matrix(trace.attention, layer, head)
+    assert found.shape == (17, 17)
+    assert np.ptp(found) > 0.05
+    np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-def test_the_mean_of_heads_is_their_mean(trace):
-    heads = [attention_matrix(trace, -1, head) for head in range(3)]
-    np.testing.assert_allclose(attention_matrix(trace, -1, None), sum(heads) / 3, atol=1e-6)
+def test_head_none_is_the_mean_of_all_heads(trace):
+    heads = [attention_matrix(trace.attention, -1, head) for head in range(3)]
+    found = attention_matrix(trace.attention, -1, None)
+    np.testing.assert_allclose(found, sum(heads) / 3, atol=1e-6)
 
 
 @pytest.mark.parametrize("head", [None, 0, 2])
-def test_rows_sum_to_one(trace, head):
-    np.testing.assert_allclose(attention_matrix(trace, 0, head).sum(axis=1), 1, atol=1e-5)
+def test_rows_of_the_matrix_sum_to_1(trace, head):
+    matrix = attention_matrix(trace.attention, 0, head)
+    np.testing.assert_allclose(matrix.sum(axis=1), 1, atol=1e-5)
 
 
 @pytest.mark.parametrize(
-    ("layer", "head", "said"), [(2, 0, "layers 0 to 1"), (0, 3, "heads 0 to 2"), (-3, 0, "layers")]
+    ("layer", "head", "message"),
+    [
+        (2, 0, "no layer 2. Use 0 to 1."),
+        (-3, 0, "no layer -3. Use 0 to 1."),
+        (0, 3, "no head 3. Use 0 to 2."),
+        (0, -1, "no head -1. Use 0 to 2."),
+    ],
 )
-def test_a_layer_or_head_that_is_not_there(trace, layer, head, said):
-    with pytest.raises(ConfigError, match=said):
-        attention_matrix(trace, layer, head)
+def test_missing_layer_or_head_raises(trace, layer, head, message):
+    with pytest.raises(ConfigError, match=message):
+        attention_matrix(trace.attention, layer, head)
 
 
-def test_the_grid_lies_as_the_patches_do():
+def test_attends_to_reads_the_row_of_the_token():
     matrix = np.arange(25.0).reshape(5, 5)
-    np.testing.assert_array_equal(attention_map(matrix, 2), [[11, 12], [13, 14]])
+    found = attention_map(matrix, 2, has_cls=True)
+    np.testing.assert_array_equal(found, [[11, 12], [13, 14]])
 
 
-def test_the_grid_of_what_a_token_gives_is_its_column():
+def test_attended_by_reads_the_column_of_the_token():
     matrix = np.arange(25.0).reshape(5, 5)
-    np.testing.assert_array_equal(attention_map(matrix, 2, given=True), [[7, 12], [17, 22]])
+    found = attention_map(matrix, 2, has_cls=True, attended_by=True)
+    np.testing.assert_array_equal(found, [[7, 12], [17, 22]])
 
 
-def test_attention_maps_are_those_of_each_layer_and_head(trace):
-    for token, given in ((0, False), (3, True), (None, False)):
-        grids = attention_maps(trace, token, given)
-        assert grids.shape == (2, 3, 4, 4)
+def test_attention_maps_holds_the_map_of_each_layer_and_head(trace):
+    for token, attended_by in ((0, False), (3, True), (None, False)):
+        maps = attention_maps(trace.attention, token, True, attended_by)
+        assert maps.shape == (2, 3, 4, 4)
         for layer in range(2):
             for head in range(3):
-                expected = attention_map(attention_matrix(trace, layer, head), token, given)
-                np.testing.assert_array_equal(grids[layer, head], expected)
+                matrix = attention_matrix(trace.attention, layer, head)
+                expected = attention_map(matrix, token, True, attended_by)
+                np.testing.assert_array_equal(maps[layer, head], expected)
 
 
-def test_without_cls_the_grid_holds_every_token():
+def test_without_cls_the_map_holds_every_token():
     matrix = np.arange(16.0).reshape(4, 4)
-    np.testing.assert_array_equal(attention_map(matrix, 0), [[0, 1], [2, 3]])
-    np.testing.assert_array_equal(attention_map(matrix, 3), [[12, 13], [14, 15]])
+    np.testing.assert_array_equal(attention_map(matrix, 0, has_cls=False), [[0, 1], [2, 3]])
+    np.testing.assert_array_equal(attention_map(matrix, 3, has_cls=False), [[12, 13], [14, 15]])
 
 
-def test_the_grid_of_all_tokens_is_the_mean_of_theirs():
-    for tokens in (4, 5):
+@pytest.mark.parametrize("attended_by", [False, True])
+def test_token_none_is_the_mean_of_all_tokens(attended_by):
+    for tokens, has_cls in ((4, False), (5, True)):
         matrix = np.arange(float(tokens**2)).reshape(tokens, tokens)
-        grids = [attention_map(matrix, token) for token in range(tokens)]
-        np.testing.assert_allclose(attention_map(matrix, None), sum(grids) / tokens)
+        maps = [attention_map(matrix, token, has_cls, attended_by) for token in range(tokens)]
+        found = attention_map(matrix, None, has_cls, attended_by)
+        np.testing.assert_allclose(found, sum(maps) / tokens)
 
 
 @pytest.mark.parametrize("pooling", ["cls", "mean", "attention"])
 @pytest.mark.parametrize("patch_size", [8, 16, 32])
-def test_the_number_of_tokens_tells_whether_the_first_is_cls(pooling, patch_size):
+def test_the_map_has_one_number_per_patch(pooling, patch_size):
     config = ModelConfig(patch_size=patch_size, pooling=pooling)
-    assert has_cls(np.eye(config.num_tokens)) == config.has_cls
+    found = attention_map(np.eye(config.num_tokens), 0, config.has_cls)
+    assert found.shape == (config.grid_size, config.grid_size)
+    assert found.sum() == (0 if config.has_cls else 1)  # token 0 attends to itself alone
 
 
 @pytest.mark.parametrize("token", [-1, 5])
-def test_a_token_that_is_not_there(token):
-    with pytest.raises(ConfigError, match=r"tokens 0 \(CLS\) to 4"):
-        attention_map(np.eye(5), token)
+def test_missing_token_raises(token):
+    with pytest.raises(ConfigError, match=rf"no token {token}. Use 0 \(CLS\) to 4."):
+        attention_map(np.eye(5), token, has_cls=True)
 
 
 @pytest.mark.parametrize("token", [-1, 4])
-def test_a_token_that_is_not_there_without_cls(token):
-    with pytest.raises(ConfigError, match="tokens 0 to 3"):
-        attention_map(np.eye(4), token)
+def test_missing_token_raises_without_cls(token):
+    with pytest.raises(ConfigError, match=f"no token {token}. Use 0 to 3."):
+        attention_map(np.eye(4), token, has_cls=False)
 
 
-def test_a_patch_that_all_look_at_is_found_where_it_lies():
+def test_a_patch_attended_by_all_is_found_at_its_position():
     attention = torch.zeros(1, 1, 17, 17)
     attention[..., 1 + 4 * 2 + 3] = 1.0  # row 3, column 4 of a 4 x 4 grid
-    grid = attention_map(attention_matrix(Trace([], attention=[attention]), 0, None), 0)
-    assert np.argwhere(grid == 1).tolist() == [[2, 3]]
-    assert token_name(1 + int(grid.argmax()), 4) == "row 3, column 4"
-
-
-def test_min_max_spans_0_to_1_and_leaves_a_flat_grid_dark():
-    np.testing.assert_allclose(min_max(np.array([[2.0, 3.0], [4.0, 6.0]])), [[0, 0.25], [0.5, 1]])
-    np.testing.assert_array_equal(min_max(np.full((2, 2), 0.3)), np.zeros((2, 2)))
-    several = np.stack([np.eye(2), np.full((2, 2), 7.0)])
-    np.testing.assert_array_equal(min_max(several), [np.eye(2), np.zeros((2, 2))])
-
-
-@pytest.mark.parametrize(
-    ("token", "name"),
-    [(0, "CLS"), (1, "row 1, column 1"), (8, "row 1, column 8"), (9, "row 2, column 1")],
-)
-def test_token_names(token, name):
-    assert token_name(token, 8) == name
-
-
-@pytest.mark.parametrize(
-    ("token", "name"), [(0, "row 1, column 1"), (7, "row 1, column 8"), (8, "row 2, column 1")]
-)
-def test_token_names_without_cls(token, name):
-    assert token_name(token, 8, cls=False) == name
+    found = attention_map(attention_matrix([attention], 0, None), 0, has_cls=True)
+    assert np.argwhere(found == 1).tolist() == [[2, 3]]
+    assert token_name(1 + int(found.argmax()), 4, has_cls=True) == "row 3, column 4"

@@ -1,4 +1,4 @@
-"""The character of heads, against loops and attention made by hand."""
+"""Head statistics, against loops and attention made by hand."""
 
 import math
 
@@ -7,93 +7,91 @@ import pytest
 import torch
 
 from vitdemo.config import ModelConfig
-from vitdemo.explain.heads import distances, head_statistics
+from vitdemo.explain.heads import head_statistics, patch_distances
 from vitdemo.model import Trace, VisionTransformer
 
 
-def character_by_loops(attention, cls, side, patch_size):
-    """One head's (B, T, T) numpy -> distance, entropy, share on CLS and on itself."""
-    totals, asked = np.zeros(4), 0
+def statistics_by_loops(attention, has_cls, side, patch_size):
+    """One head's (B, T, T) numpy -> distance, entropy, attention to CLS and to the query."""
+    first = 1 if has_cls else 0  # of the patches
+    totals, queries = np.zeros(4), 0
     for image in attention:
         for q in range(side * side):
-            row = image[cls + q]
-            patches = row[cls:]
-            apart = [
+            row = image[first + q]
+            patches = row[first:]
+            distances = [
                 patch_size * math.hypot(q // side - k // side, q % side - k % side)
                 for k in range(side * side)
             ]
-            mean = sum(patches[k] * apart[k] for k in range(side * side)) / sum(patches)
+            mean = sum(patches[k] * distances[k] for k in range(side * side)) / sum(patches)
             entropy = -sum(p * math.log2(p) for p in row if p > 0)
-            totals += (mean, entropy, row[0] if cls else 0.0, patches[q])
-            asked += 1
-    return totals / asked
+            totals += (mean, entropy, row[0] if has_cls else 0.0, patches[q])
+            queries += 1
+    return totals / queries
 
 
 @torch.no_grad()
 def check(model, pictures):
     c = model.config
     found = head_statistics(model, pictures)
+    statistics = (found.distance, found.entropy, found.to_cls, found.to_self)
+    side = c.image_size // c.patch_size
     for layer, attention in enumerate(model.trace(pictures)[1].attention):
         for head in range(c.num_heads):
-            expected = character_by_loops(
-                attention[:, head].double().numpy(),
-                c.has_cls,
-                c.image_size // c.patch_size,
-                c.patch_size,
-            )
-            mine = [
-                what[layer, head]
-                for what in (found.distance, found.entropy, found.on_cls, found.on_itself)
-            ]
+            matrices = attention[:, head].double().numpy()
+            expected = statistics_by_loops(matrices, c.has_cls, side, c.patch_size)
+            mine = [values[layer, head] for values in statistics]
             np.testing.assert_allclose(mine, expected, atol=1e-5, rtol=1e-5)
 
 
-def test_random_weights_as_by_loops(random_model, pictures):
+def test_statistics_of_random_weights_equal_loops(random_model, pictures):
     check(random_model, pictures)
 
 
-def test_trained_weights_as_by_loops(trained_model, pictures):
+def test_statistics_of_a_trained_model_equal_loops(trained_model, pictures):
     check(trained_model, pictures[:1])
 
 
-def test_distances_worked_by_hand():
-    torch.testing.assert_close(distances(2, 16), torch.tensor([
-        [0, 16, 16, 16 * 2**0.5], [16, 0, 16 * 2**0.5, 16], [16, 16 * 2**0.5, 0, 16], [16 * 2**0.5, 16, 16, 0]
-    ]))  # fmt: skip
+def test_patch_distances_worked_by_hand():
+    diagonal = 16 * 2**0.5
+    expected = [
+        [0, 16, 16, diagonal],
+        [16, 0, diagonal, 16],
+        [16, diagonal, 0, 16],
+        [diagonal, 16, 16, 0],
+    ]
+    torch.testing.assert_close(patch_distances(2, 16), torch.tensor(expected))
 
 
 @pytest.fixture
-def made(monkeypatch):
-    """A model whose attention is made by hand: (T, T) for the one head."""
+def statistics_of(monkeypatch):
+    """A function that returns the statistics of one head with the given attention (T, T)."""
 
-    def make(attention):
-        model = VisionTransformer(
-            ModelConfig(patch_size=16, embed_dim=8, depth=1, num_heads=1), seed=0
-        ).eval()
-        monkeypatch.setattr(
-            model, "trace", lambda images: (None, Trace([], attention=[attention[None, None]]))
-        )
+    def measure(attention):
+        config = ModelConfig(patch_size=16, embed_dim=8, depth=1, num_heads=1)
+        model = VisionTransformer(config, seed=0).eval()
+        trace = Trace([], attention=[attention[None, None]])
+        monkeypatch.setattr(model, "trace", lambda images: (None, trace))
         return {name: float(value) for name, value in vars(head_statistics(model, None)).items()}
 
-    return make
+    return measure
 
 
-def test_a_head_that_looks_at_itself(made):
-    assert made(torch.eye(5)) == {"distance": 0, "entropy": 0, "on_cls": 0, "on_itself": 1}
+def test_attention_to_the_query_alone(statistics_of):
+    assert statistics_of(torch.eye(5)) == {"distance": 0, "entropy": 0, "to_cls": 0, "to_self": 1}
 
 
-def test_a_head_that_looks_everywhere(made):
-    found = made(torch.full((5, 5), 0.2))
-    assert found["distance"] == pytest.approx(
-        (0 + 16 + 16 + 16 * 2**0.5) / 4
-    )  # CLS does not make it nearer
+def test_uniform_attention(statistics_of):
+    found = statistics_of(torch.full((5, 5), 0.2))
+    mean_distance = (0 + 16 + 16 + 16 * 2**0.5) / 4  # of the patches; CLS does not count
+    assert found["distance"] == pytest.approx(mean_distance)
     assert found["entropy"] == pytest.approx(math.log2(5))
-    assert (found["on_cls"], found["on_itself"]) == (pytest.approx(0.2), pytest.approx(0.2))
+    assert (found["to_cls"], found["to_self"]) == (pytest.approx(0.2), pytest.approx(0.2))
 
 
-def test_what_goes_to_cls_does_not_make_a_head_look_near(made):
+def test_attention_to_cls_does_not_shorten_the_distance(statistics_of):
     attention = torch.zeros(5, 5)
     attention[:, 0] = 0.9
     for patch, opposite in ((1, 4), (2, 3), (3, 2), (4, 1)):
         attention[patch, opposite] = 0.1
-    assert made(attention)["distance"] == pytest.approx(16 * 2**0.5)
+    assert statistics_of(attention)["distance"] == pytest.approx(16 * 2**0.5)

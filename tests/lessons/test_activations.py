@@ -1,4 +1,4 @@
-"""What flows through the model, against the model taken apart by hand."""
+"""Activations and L2 norms, against a forward pass written out by hand."""
 
 import pytest
 import torch
@@ -6,7 +6,7 @@ import torch
 from vitdemo.lessons.activations import activations, residual_norms, without_norm1
 
 
-def test_every_step_has_its_shape(random_model):
+def test_shape_of_every_activation(random_model):
     config = random_model.config
     images = torch.randn(3, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     found = {step.name: step.shape for step in activations(random_model, images)}
@@ -29,7 +29,7 @@ def test_every_step_has_its_shape(random_model):
     }
 
 
-def test_means_and_spreads_are_those_of_the_tensors(trained_model, pictures):
+def test_mean_and_std_of_the_activations(trained_model, pictures):
     found = {step.name: step for step in activations(trained_model, pictures)}
     with torch.no_grad():
         logits, trace = trained_model.trace(pictures)
@@ -44,7 +44,7 @@ def test_means_and_spreads_are_those_of_the_tensors(trained_model, pictures):
     assert found["attention"].mean == pytest.approx(1 / 65)
 
 
-def test_the_stream_is_what_the_halves_add(trained_model, pictures):
+def test_residual_norms_equal_a_forward_pass_by_hand(trained_model, pictures):
     found = residual_norms(trained_model, pictures)
     with torch.no_grad():
         x = trained_model.embed(pictures)
@@ -61,13 +61,13 @@ def test_the_stream_is_what_the_halves_add(trained_model, pictures):
     assert len(found.tokens) == 7
 
 
-def test_no_hook_stays(trained_model, pictures):
+def test_no_forward_hooks_remain(trained_model, pictures):
     activations(trained_model, pictures)
     residual_norms(trained_model, pictures)
     assert not any(module._forward_hooks for module in trained_model.modules())
 
 
-def test_without_norm1_a_copy_is_changed(trained_model, pictures):
+def test_without_norm1_changes_a_copy_only(trained_model, pictures):
     with torch.no_grad():
         before = trained_model(pictures)
         assert (without_norm1(trained_model)(pictures) - before).abs().max() > 0.1

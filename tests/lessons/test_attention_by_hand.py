@@ -1,4 +1,4 @@
-"""Attention by hand against plain loops, torch's own, and the module of the model."""
+"""Attention by hand matches plain loops, PyTorch, and the model's attention module."""
 
 import math
 
@@ -22,7 +22,7 @@ RNG = np.random.default_rng(0)
 
 
 def by_loops(q, k, v, divisor):
-    """The formula of section 1.3.3, one number at a time."""
+    """Compute the formula of section 1.3.3, one number at a time."""
     tokens = len(q)
     output = np.zeros((tokens, v.shape[1]))
     for i in range(tokens):
@@ -36,7 +36,7 @@ def by_loops(q, k, v, divisor):
 
 
 @pytest.mark.parametrize(("tokens", "d_k", "d_v"), [(4, 3, 3), (1, 5, 2), (7, 64, 64)])
-def test_the_steps_give_what_loops_and_torch_give(tokens, d_k, d_v):
+def test_attention_steps_match_loops_and_torch(tokens, d_k, d_v):
     q, k, v = (
         RNG.normal(size=(tokens, d_k)),
         RNG.normal(size=(tokens, d_k)),
@@ -50,8 +50,8 @@ def test_the_steps_give_what_loops_and_torch_give(tokens, d_k, d_v):
     np.testing.assert_allclose(steps.scaled * d_k**0.5, steps.scores)
 
 
-def test_worked_by_hand():
-    """Two tokens, one number each: scores 0 and ln 3 give a quarter and three quarters."""
+def test_attention_steps_match_a_worked_example():
+    """Scores of 0 and ln 3 give weights of one quarter and three quarters."""
     steps = attention_steps(
         np.array([[1.0], [0.0]]), np.array([[0.0], [math.log(3)]]), np.array([[4.0], [8.0]]), 1.0
     )
@@ -63,42 +63,42 @@ def test_softmax_of_large_numbers_does_not_overflow():
     np.testing.assert_allclose(softmax(np.array([[1000.0, 0.0]])), [[1.0, 0.0]], atol=1e-12)
 
 
-def test_a_matrix_is_read_from_lines_or_semicolons():
+def test_matrix_rows_are_separated_by_lines_or_semicolons():
     expected = [[1, 0, -0.5], [2, 3, 4]]
     for text in ("1 0 -0.5\n2 3 4", "1 0 -0.5; 2 3 4", " 1, 0, -0.5 \n\n 2,3,4\n"):
         np.testing.assert_array_equal(read_matrix(text, 2, 3), expected)
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
-        ("1 2\n3 4\n5 6", "Write 2 lines of 2 numbers"),
-        ("1 2\n3", "Write 2 lines of 2 numbers"),
-        ("", "Write 2 lines of 2 numbers"),
-        ("1 2\n3 x", "must be a number"),
+        ("1 2\n3 4\n5 6", "Expected 2 lines of 2 numbers"),
+        ("1 2\n3", "Expected 2 lines of 2 numbers"),
+        ("", "Expected 2 lines of 2 numbers"),
+        ("1 2\n3 x", "'x' is not a number"),
         ("1 2\n3 nan", "from -1000 to 1000"),
         ("1 2\n3 1e9", "from -1000 to 1000"),
     ],
 )
-def test_what_is_no_matrix_is_said(text, said):
-    with pytest.raises(ConfigError, match=said):
+def test_invalid_matrix_is_rejected(text, message):
+    with pytest.raises(ConfigError, match=message):
         read_matrix(text, 2, 2)
 
 
-def test_scores_spread_by_the_root_of_d_k_and_scaling_undoes_it():
+def test_std_of_scores_is_sqrt_d_k_and_scaling_undoes_its_effect():
     dims = (4, 64, 512)
     raw, scaled = scaling(dims, scaled=False), scaling(dims, scaled=True)
-    np.testing.assert_allclose(raw.spread, np.sqrt(dims), rtol=0.1)
-    np.testing.assert_array_equal(raw.spread, scaled.spread)
+    np.testing.assert_allclose(raw.std, np.sqrt(dims), rtol=0.1)
+    np.testing.assert_array_equal(raw.std, scaled.std)
     assert np.ptp(scaled.largest) < 0.05
     assert raw.largest[-1] > 0.9
     assert raw.gradient[-1] < scaled.gradient[-1] / 100
     assert np.ptp(scaled.gradient) < 0.1
 
 
-def test_the_gradient_is_torchs():
-    """One row: the size of torch's Jacobian."""
-    found = scaling((8,), scaled=True, rows=1, seed=3).gradient[0]
+def test_gradient_matches_torch():
+    """With a single query, the gradient is the norm of PyTorch's Jacobian."""
+    found = scaling((8,), scaled=True, queries=1, seed=3).gradient[0]
     generator = np.random.default_rng(3)
     q, k = generator.normal(size=(1, 1, 8)), generator.normal(size=(1, 4, 8))
     keys = torch.from_numpy(k[0])
@@ -110,18 +110,18 @@ def test_the_gradient_is_torchs():
 
 @pytest.mark.parametrize("heads", [1, 2, 3, 6])
 @pytest.mark.parametrize("scale", ["head_dim", "embed_dim"])
-def test_heads_by_hand_are_those_of_the_module(heads, scale):
+def test_heads_by_hand_match_the_module(heads, scale):
     config = ModelConfig(embed_dim=12, num_heads=heads, attention_scale=scale)
     torch.manual_seed(0)
     module, x = Attention(config, torch.Generator()), torch.randn(5, 12)
-    weights, joined = heads_by_hand(module, x)
+    weights, output = heads_by_hand(module, x)
     with torch.no_grad():
         expected, attention = module(x[None])
-    np.testing.assert_allclose(joined, expected[0], atol=1e-5)
+    np.testing.assert_allclose(output, expected[0], atol=1e-5)
     np.testing.assert_allclose(weights, attention[0], atol=1e-6)
 
 
-def test_another_divisor_changes_a_copy_alone(trained_model, pictures):
+def test_another_divisor_changes_only_the_copy(trained_model, pictures):
     with torch.no_grad():
         before = trained_model(pictures)
         own = trained_model.config.head_dim**0.5
@@ -132,6 +132,6 @@ def test_another_divisor_changes_a_copy_alone(trained_model, pictures):
     torch.testing.assert_close(flat, torch.full_like(flat, 1 / 65), atol=1e-4, rtol=0)
 
 
-def test_entropy_in_bits():
+def test_entropy_is_in_bits():
     assert entropy(torch.full((2, 3, 8), 1 / 8)) == pytest.approx(3)
     assert entropy(torch.eye(4)) == pytest.approx(0)

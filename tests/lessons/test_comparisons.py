@@ -1,4 +1,4 @@
-"""Pairs differ in what they say, metrics are those worked out by hand, and printed shares are checked against counts."""
+"""Pairs of recipes, the paper's code, metrics worked out by hand, and the printed accuracies."""
 
 from dataclasses import asdict, replace
 from inspect import signature
@@ -9,7 +9,7 @@ import torch
 
 from vitdemo.config import PRESETS
 from vitdemo.data.cifar10 import load_cifar10
-from vitdemo.lessons.comparisons import PAIRS, listing, metrics_of, nearest_count, train_each
+from vitdemo.lessons.comparisons import PAIRS, metrics_of, nearest_count, papers_code, train_each
 from vitdemo.lessons.paper import TABLE_2
 from vitdemo.model import VisionTransformer
 from vitdemo.training.loop import EpochEnd, train
@@ -18,17 +18,17 @@ DIFFERENT = {
     "decay": {"optimizer"},
     "dropout": {"dropout"},
     "augmentation": {"augmentation", "jitter"},
-    "by heart": {"augmentation", "jitter", "cutmix", "cutout"},
+    "overfitting": {"augmentation", "jitter", "cutmix", "cutout"},
 }
 
 
 @pytest.mark.parametrize("name", PAIRS)
-def test_a_pair_differs_in_what_it_is_about_alone(name):
+def test_recipes_of_a_pair_differ_only_in_their_subject(name):
     first, second = [asdict(model) | asdict(training) for model, training in PAIRS[name].values()]
     assert {field for field in first if first[field] != second[field]} == DIFFERENT[name]
 
 
-def test_both_are_trained_one_after_the_other():
+def test_train_each_trains_recipes_in_order():
     pair = {
         name: (
             replace(model, depth=1),
@@ -37,14 +37,14 @@ def test_both_are_trained_one_after_the_other():
         for name, (model, training) in PAIRS["dropout"].items()
     }
     found = [(name, event.epoch, event.train["loss"]) for name, event in train_each(pair)]
-    assert [place[:2] for place in found] == [(name, epoch) for name in pair for epoch in (1, 2)]
+    assert [step[:2] for step in found] == [(name, epoch) for name in pair for epoch in (1, 2)]
     assert found[0][2] != found[2][2]
     ((name, event),) = islice(train_each(pair), 1)
     assert (name, event.epoch, event.train["loss"]) == found[0]
 
 
-def test_the_listing_runs_as_printed_and_does_as_the_preset_does():
-    events = list(listing())
+def test_papers_code_equals_its_preset():
+    events = list(papers_code())
     assert [event.epoch for event in events] == list(range(1, 7))
     model, recipe = PRESETS["annotation"]
     (first, *_) = (
@@ -55,14 +55,14 @@ def test_the_listing_runs_as_printed_and_does_as_the_preset_does():
     assert first.validation == events[0].validation
 
 
-def test_where_nobody_says_otherwise_torchmetrics_takes_the_mean_over_classes():
+def test_torchmetrics_averages_accuracy_over_classes_by_default():
     from torchmetrics.classification import MulticlassAccuracy
 
     assert signature(MulticlassAccuracy).parameters["average"].default == "macro"
 
 
-def test_metrics_worked_out_by_hand():
-    """Three classes; images 0, 1 and 3 are called rightly, image 2 (a 1) is called 2."""
+def test_metrics_equal_values_worked_out_by_hand():
+    """Three classes; images 0, 1 and 3 are classified correctly, image 2 (a 1) as a 2."""
     table = torch.tensor([[0.8, 0.1, 0.1], [0.2, 0.7, 0.1], [0.1, 0.3, 0.6], [0.1, 0.2, 0.7]])
     found = metrics_of(table, torch.tensor([0, 1, 1, 2]))
     assert found["accuracy"] == found["top1"] == found["recall"] == pytest.approx(3 / 4)
@@ -74,9 +74,9 @@ def test_metrics_worked_out_by_hand():
     assert metrics_of(table * 7, torch.tensor([0, 1, 1, 2])) == pytest.approx(found)
 
 
-def test_no_count_of_images_gives_the_printed_accuracies():
+def test_printed_accuracies_are_not_a_whole_number_of_images():
     train, validation = TABLE_2["accuracy"]
-    for share, images in ((train, 600), (validation, 200)):
-        assert all(abs(count / images - share) > 5e-5 for count in range(images + 1))
+    for fraction, images in ((train, 600), (validation, 200)):
+        assert all(abs(count / images - fraction) > 5e-5 for count in range(images + 1))
     assert nearest_count(train, 600) == (122, 122 / 600)
     assert nearest_count(validation, 200) == (41, 41 / 200)

@@ -38,7 +38,7 @@ def header_of(config=CONFIG, **changes):
     return {"model": json.dumps(asdict(config) | changes), "card": "{}"}
 
 
-def test_a_checkpoint_comes_back_as_it_was(path, model):
+def test_checkpoint_round_trip(path, model):
     card = {"text": "Ä × 1", "numbers": [1, 2.5, None], "nested": {"epochs": 3}}
     save_checkpoint(path, model, card)
     loaded, loaded_card = load_checkpoint(path)
@@ -51,7 +51,7 @@ def test_a_checkpoint_comes_back_as_it_was(path, model):
     )
 
 
-def test_its_logits_are_the_same_to_the_bit(path, model):
+def test_loaded_model_gives_identical_logits(path, model):
     save_checkpoint(path, model)
     loaded, card = load_checkpoint(str(path))
     images = torch.randn(5, 3, 16, 16, generator=torch.Generator().manual_seed(0))
@@ -60,14 +60,14 @@ def test_its_logits_are_the_same_to_the_bit(path, model):
     assert card == {}
 
 
-def test_a_loaded_model_can_be_trained_on(path, model):
+def test_loaded_model_can_be_trained(path, model):
     save_checkpoint(path, model)
     loaded, _ = load_checkpoint(path)
     loaded(torch.zeros(1, 3, 16, 16)).sum().backward()
     assert all(weight.requires_grad and weight.grad is not None for weight in loaded.parameters())
 
 
-def test_any_safetensors_reader_can_read_it(path, model):
+def test_checkpoint_is_a_plain_safetensors_file(path, model):
     save_checkpoint(path, model)
     tensors = safetensors.torch.load_file(path)
     assert {name: tuple(tensor.shape) for name, tensor in tensors.items()} == {
@@ -75,12 +75,12 @@ def test_any_safetensors_reader_can_read_it(path, model):
     }
 
 
-def test_the_header_is_read_without_the_weights(path, model):
+def test_read_header(path, model):
     save_checkpoint(path, model, {"threads": 2})
     assert read_header(path) == (CONFIG, {"threads": 2})
 
 
-def test_folders_on_the_way_are_made(tmp_path, model):
+def test_parent_folders_are_created(tmp_path, model):
     save_checkpoint(tmp_path / "a" / "b" / "model.safetensors", model)
     assert load_checkpoint(tmp_path / "a" / "b" / "model.safetensors")[0].config == CONFIG
 
@@ -97,11 +97,11 @@ CONV = ModelConfig(
 
 
 @pytest.mark.parametrize("half", [False, True])
-def test_what_a_conv_stem_has_seen_comes_back_too(path, half):
+def test_batch_norm_statistics_round_trip(path, half):
     model = VisionTransformer(CONV, seed=0).train()
     for _ in range(3):
         model(torch.randn(8, 3, 16, 16, generator=torch.Generator().manual_seed(0)))
-    model.patch_embed.norms[0].num_batches_tracked.fill_(70_001)  # more than 16 bits can count to
+    model.patch_embed.norms[0].num_batches_tracked.fill_(70_001)  # not representable in 16 bits
     save_checkpoint(path, model, half=half)
     loaded, _ = load_checkpoint(path)
     assert loaded.config == CONV
@@ -112,7 +112,7 @@ def test_what_a_conv_stem_has_seen_comes_back_too(path, half):
         assert loaded.state_dict()[name].dtype == tensor.dtype
 
 
-def test_half_precision_is_16_bits_a_number(path, tmp_path, model):
+def test_half_precision_uses_16_bits_per_weight(path, tmp_path, model):
     before = {name: weight.clone() for name, weight in model.state_dict().items()}
     save_checkpoint(path, model, {"number": 1}, half=True)
     save_checkpoint(tmp_path / "full.safetensors", model, {"number": 1})
@@ -127,23 +127,21 @@ def test_half_precision_is_16_bits_a_number(path, tmp_path, model):
     assert all(torch.equal(before[name], weight) for name, weight in model.state_dict().items())
 
 
-# What is no checkpoint of this project
+# Files that are refused
 
 
-def test_a_missing_file(path, tmp_path):
-    assert (
-        message_of(path)
-        == "There is no checkpoint model.safetensors: give the path of a .safetensors file."
-    )
+def test_missing_file_is_refused(path, tmp_path):
+    expected = "There is no checkpoint model.safetensors. Give the path of a .safetensors file."
+    assert message_of(path) == expected
     assert "There is no checkpoint" in message_of(tmp_path)  # a folder
 
 
 @pytest.mark.parametrize("keep", [0, 1, 7, 8, 100, 0.5, 0.99, -1])
-def test_a_file_that_is_cut_off(path, model, keep):
+def test_truncated_file_is_refused(path, model, keep):
     save_checkpoint(path, model)
     content = path.read_bytes()
     path.write_bytes(content[: int(keep * len(content)) if isinstance(keep, float) else keep])
-    assert "model.safetensors is not a whole safetensors file" in message_of(path)
+    assert "model.safetensors is not a complete safetensors file" in message_of(path)
 
 
 @pytest.mark.parametrize(
@@ -151,13 +149,13 @@ def test_a_file_that_is_cut_off(path, model, keep):
     [b"epochs,loss\n1,2.3\n", b"{}", bytes(100), b"\xff" * 100, b"x" * 5000],
     ids=["text", "JSON", "zeros", "ones", "letters"],
 )
-def test_a_file_of_another_kind(path, content):
+def test_file_of_another_kind_is_refused(path, content):
     path.write_bytes(content)
-    assert "is not a whole safetensors file" in message_of(path)
+    assert "is not a complete safetensors file" in message_of(path)
 
 
 class Trap:
-    """Makes a file where it is unpickled."""
+    """Creates a file when it is unpickled."""
 
     def __init__(self, path):
         self.path = path
@@ -183,32 +181,29 @@ PICKLES = {
 
 
 @pytest.mark.parametrize("dump", PICKLES.values(), ids=PICKLES)
-def test_a_pickle_is_refused_and_never_opened(path, tmp_path, dump):
+def test_pickle_is_refused_without_opening_it(path, tmp_path, dump):
     trap = tmp_path / "sprung"
     path.write_bytes(dump({"weights": torch.zeros(1000), "trap": Trap(trap)}))
     assert message_of(path).startswith("model.safetensors is ")
     assert not trap.exists()
     pickle.loads(pickle.dumps(Trap(trap)))
-    assert trap.exists()  # as it would have
+    assert trap.exists()  # the trap works
 
 
 @pytest.mark.parametrize(
     "kind", [name for name in PICKLES if name not in ("protocol 0", "protocol 1")]
 )
-def test_a_pickle_is_called_one(path, kind):
+def test_message_names_a_pickle(path, kind):
     path.write_bytes(PICKLES[kind]({"weights": torch.zeros(10)}))
-    assert (
-        "is a pickle, which can run any code when it is opened: use a .safetensors file"
-        in message_of(path)
-    )
+    expected = "is a pickle, which can run code when it is opened. Use a .safetensors file."
+    assert expected in message_of(path)
 
 
 @pytest.mark.parametrize("metadata", [None, {"format": "pt"}, {"model": "not JSON"}, {"model": ""}])
-def test_a_safetensors_file_of_another_project(path, model, metadata):
+def test_safetensors_file_of_another_project_is_refused(path, model, metadata):
     path.write_bytes(safetensors.torch.save(dict(model.state_dict()), metadata))
-    assert "does not say what model it holds: use a file written by save_checkpoint" in message_of(
-        path
-    )
+    expected = "does not state a model's configuration. Use a file written by save_checkpoint."
+    assert expected in message_of(path)
 
 
 @pytest.mark.parametrize(
@@ -222,26 +217,26 @@ def test_a_safetensors_file_of_another_project(path, model, metadata):
         ({"model": "null"}, "ModelConfig is read from a mapping"),
     ],
 )
-def test_a_configuration_that_cannot_be(path, model, header, message):
+def test_invalid_configuration_is_refused(path, model, header, message):
     path.write_bytes(safetensors.torch.save(dict(model.state_dict()), header))
     assert message in message_of(path)
 
 
-def test_weights_of_another_shape(path, model):
+def test_weights_of_another_shape_are_refused(path, model):
     header = header_of(ModelConfig(image_size=16, patch_size=8, embed_dim=24, depth=2, num_heads=3))
     path.write_bytes(safetensors.torch.save(dict(model.state_dict()), header))
     message = message_of(path)
-    assert "The weights in model.safetensors are not of the shape its configuration says" in message
+    assert "The weights in model.safetensors do not fit the configuration in it." in message
     assert "size mismatch for cls_token" in message
 
 
 @pytest.mark.parametrize("depth", [1, 3])
-def test_weights_of_another_depth(path, model, depth):
+def test_weights_of_another_depth_are_refused(path, model, depth):
     path.write_bytes(safetensors.torch.save(dict(model.state_dict()), header_of(depth=depth)))
-    assert "are not of the shape its configuration says" in message_of(path)
+    assert "do not fit the configuration in it" in message_of(path)
 
 
-def test_a_missing_weight(path, model):
+def test_missing_weight_is_refused(path, model):
     tensors = dict(model.state_dict())
     del tensors["head.bias"]
     path.write_bytes(safetensors.torch.save(tensors, header_of()))
@@ -251,7 +246,7 @@ def test_a_missing_weight(path, model):
 # Writing
 
 
-def test_writing_replaces_the_old_file(tmp_path):
+def test_write_replaces_the_old_file(tmp_path):
     path = tmp_path / "new" / "file"
     write_atomically(path, b"old")
     write_atomically(path, b"newer")
@@ -262,7 +257,7 @@ def test_writing_replaces_the_old_file(tmp_path):
 
 @pytest.mark.parametrize("function", ["fsync", "replace", "chmod"])
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
-def test_writing_that_fails_leaves_the_old_file_alone(tmp_path, monkeypatch, function, error):
+def test_failed_write_keeps_the_old_file(tmp_path, monkeypatch, function, error):
     path = tmp_path / "folder" / "file"
     write_atomically(path, b"old")
 
@@ -277,7 +272,7 @@ def test_writing_that_fails_leaves_the_old_file_alone(tmp_path, monkeypatch, fun
     assert [entry.name for entry in path.parent.iterdir()] == ["file"]
 
 
-def test_the_file_is_on_disk_before_it_takes_the_place_of_the_old_one(tmp_path, monkeypatch):
+def test_file_is_synced_before_it_replaces_the_old_one(tmp_path, monkeypatch):
     calls = []
     fsync, replace = os.fsync, os.replace
     monkeypatch.setattr(os, "fsync", lambda file: (calls.append("fsync"), fsync(file)))
@@ -286,7 +281,7 @@ def test_the_file_is_on_disk_before_it_takes_the_place_of_the_old_one(tmp_path, 
     assert calls == ["fsync", "replace"]
 
 
-def test_a_checkpoint_that_cannot_be_written_leaves_the_old_one(path, model, monkeypatch):
+def test_failed_save_keeps_the_old_checkpoint(path, model, monkeypatch):
     save_checkpoint(path, model, {"number": 1})
     monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError("no space")))
     with pytest.raises(OSError, match="no space"):
@@ -294,8 +289,8 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_old_one(path, model, mon
     assert load_checkpoint(path)[1] == {"number": 1}
 
 
-def test_a_card_of_any_length_can_be_loaded(tmp_path, tiny):
-    """A safetensors file begins with the length of its header, a multiple of 8: one in 32 begins with 0x80."""
+def test_card_of_any_length_can_be_loaded(tmp_path, tiny):
+    """A safetensors file begins with the length of its header, sometimes with 0x80 as a pickle."""
     path, model = tmp_path / "model.safetensors", VisionTransformer(tiny, seed=0)
     for length in range(0, 264, 8):
         save_checkpoint(path, model, {"text": "x" * length})
@@ -305,7 +300,7 @@ def test_a_card_of_any_length_can_be_loaded(tmp_path, tiny):
 @pytest.mark.parametrize(
     "model", ["[" * 200_000, '{"embed_dim": ' + "9" * 400 + "}"], ids=["nested", "long number"]
 )
-def test_a_header_made_to_break_the_reader(tmp_path, tiny, model):
+def test_malicious_header_is_refused(tmp_path, tiny, model):
     path = tmp_path / "model.safetensors"
     path.write_bytes(
         safetensors.torch.save(dict(VisionTransformer(tiny, seed=0).state_dict()), {"model": model})

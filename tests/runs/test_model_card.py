@@ -29,14 +29,14 @@ OTHER = (
 
 
 @pytest.mark.parametrize("pair", [*PRESETS.values(), OTHER], ids=[*PRESETS, "other"])
-def test_the_command_repeats_the_run(pair):
+def test_command_repeats_the_run(pair):
     words = command(new_run(*pair)).split()
     assert words[:3] == ["python", "-m", "vitdemo"]
     assert configs(parser().parse_args(words[3:])) == pair
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_the_command_begins_with_the_nearest_preset(name):
+def test_command_starts_from_the_nearest_preset(name):
     model, training = PRESETS[name]
     assert command(new_run(model, training)) == f"python -m vitdemo train --preset {name}"
     changed = command(new_run(model, replace(training, seed=3)))
@@ -44,36 +44,36 @@ def test_the_command_begins_with_the_nearest_preset(name):
 
 
 @pytest.mark.parametrize("source", ["test", "train"])
-def test_the_card_says_how_good_the_model_is(tiny, short, source, monkeypatch):
+def test_card_has_the_metrics_of_the_model(tiny, short, source, monkeypatch):
     monkeypatch.setattr("vitdemo.runs.model_card.SAMPLE", {"train": 5000, "test": 30})
     training = replace(short, validation_images=100, validation_from=source)
     run, model = replace(new_run(tiny, training), threads=2), VisionTransformer(tiny, seed=0)
-    checked = load_cifar10(training.train_images, 100, source).validation
-    written = model_card(run, model)
-    assert {name: written[name] for name in card_of(run)} == card_of(run)
-    assert written["command"] == command(run)
-    assert written["machine"].endswith(", 2 threads")
+    validation = load_cifar10(training.train_images, 100, source).validation
+    card = model_card(run, model)
+    assert {name: card[name] for name in card_of(run)} == card_of(run)
+    assert card["command"] == command(run)
+    assert card["machine"].endswith(", 2 threads")
 
-    test, sample = written["test"], written["sample"]
+    test, sample = card["test"], card["sample"]
     assert (test["images"], sample["images"]) == (100, 30)
     assert {name: test[name] for name in METRICS} == pytest.approx(
-        evaluate(model, checked), abs=1e-6
+        evaluate(model, validation), abs=1e-6
     )
     assert {name: sample[name] for name in METRICS} == pytest.approx(
-        evaluate(model, checked[:30]), abs=1e-6
+        evaluate(model, validation[:30]), abs=1e-6
     )
-    called = torch.cat(list(predict(model, checked))).argmax(dim=1)
+    predicted = torch.cat(list(predict(model, validation))).argmax(dim=1)
     for k, name in enumerate(CLASSES):
         assert test["by_class"][name] == pytest.approx(
-            (called[checked.labels == k] == k).float().mean().item()
+            (predicted[validation.labels == k] == k).float().mean().item()
         )
 
 
-def test_fewer_images_than_ship_are_all_of_them(tiny, short):
-    written = model_card(new_run(tiny, short), VisionTransformer(tiny, seed=0))
+def test_sample_of_a_small_validation_set_is_all_of_it(tiny, short):
+    card = model_card(new_run(tiny, short), VisionTransformer(tiny, seed=0))
     assert (
-        written["sample"]["images"]
-        == written["test"]["images"]
+        card["sample"]["images"]
+        == card["test"]["images"]
         == short.validation_images
         < cifar10.SAMPLE["test"]
     )

@@ -1,4 +1,4 @@
-"""Pretrained models through torchvision, without a network: random weights of the same classes."""
+"""Pretrained models, without a network: torchvision's classes with random weights."""
 
 from pathlib import Path
 
@@ -14,13 +14,13 @@ from vitdemo.config import ConfigError
 from vitdemo.data.cifar10 import normalize
 from vitdemo.runs.pretrained import (
     PRETRAINED,
-    arrived,
     config_of,
     crop,
     download_file,
-    fetch_weights,
+    download_weights,
+    downloaded_bytes,
+    fold_normalization,
     from_torchvision,
-    take_our_images,
     weights_file,
 )
 from vitdemo.runs.run import load_weights, pretrained_runs
@@ -28,7 +28,7 @@ from vitdemo.runs.run import load_weights, pretrained_runs
 
 @torch.no_grad()
 def with_random_head(theirs):
-    """Theirs with a head that is not zero, and uneven attention."""
+    """Give torchvision's model a head other than zero, and uneven attention."""
     generator = torch.Generator().manual_seed(0)
     theirs.heads.head.weight.normal_(std=0.1, generator=generator)
     for layer in theirs.encoder.layers:
@@ -39,7 +39,7 @@ def with_random_head(theirs):
 
 @pytest.fixture
 def small():
-    """torchvision's class in a small shape."""
+    """Return a small model of torchvision's class."""
     torch.manual_seed(0)
     return with_random_head(
         Theirs(32, 8, num_layers=2, num_heads=3, hidden_dim=24, mlp_dim=48, num_classes=7)
@@ -47,7 +47,7 @@ def small():
 
 
 def attention_of(theirs, images):
-    """Of each layer, from torchvision's own modules: their MultiheadAttention is asked for its weights."""
+    """Return the attention of each layer, from torchvision's own modules."""
     with torch.no_grad():
         x = theirs._process_input(images)
         x = (
@@ -75,11 +75,11 @@ def check(theirs, images):
     assert logits.std() > 0.01
 
 
-def test_a_small_one_has_the_same_logits_and_attention(small):
+def test_small_model_equals_torchvision(small):
     check(small, torch.randn(3, 3, 32, 32, generator=torch.Generator().manual_seed(1)))
 
 
-def test_vit_b_16_itself_has_the_same_logits_and_attention():
+def test_vit_b_16_equals_torchvision():
     torch.manual_seed(0)
     check(
         with_random_head(models.vit_b_16()),
@@ -88,15 +88,15 @@ def test_vit_b_16_itself_has_the_same_logits_and_attention():
 
 
 @pytest.mark.parametrize("name", PRETRAINED)
-def test_a_picture_that_we_prepare_is_classified_as_one_that_they_prepare(name, small):
+def test_our_preprocessing_gives_torchvisions_logits(name, small):
     own = get_model_weights(name).IMAGENET1K_V1.transforms()
     pixels = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)
     picture = torch.from_numpy(pixels).permute(2, 0, 1)
     cut = crop(name, picture)
     assert (cut.dtype, cut.shape) == (torch.uint8, (3, 224, 224))
-    expected = own(picture)  # theirs from a tensor, as Pillow rounds otherwise than torch
+    expected = own(picture)  # of a tensor, as Pillow and torch round differently
     ours = from_torchvision(small)
-    take_our_images(ours, own.mean, own.std)
+    fold_normalization(ours, own.mean, own.std)
     with torch.no_grad():
         theirs = small(expected[None, :, 50:82, 50:82])
         torch.testing.assert_close(
@@ -106,30 +106,30 @@ def test_a_picture_that_we_prepare_is_classified_as_one_that_they_prepare(name, 
 
 
 @pytest.mark.parametrize("name", PRETRAINED)
-def test_shapes_are_those_of_torchvision(name):
+def test_shapes_equal_torchvision(name):
     with torch.device("meta"):
         assert config_of(models.get_model(name)) == PRETRAINED[name]
 
 
 @pytest.fixture
 def served(monkeypatch, home, small):
-    """The weights of a small vit_b_16 are what the download brings."""
+    """Replace the download by the weights of a small model; return the URLs downloaded."""
     shape = {"num_layers": 2, "num_heads": 3, "hidden_dim": 24, "mlp_dim": 48, "num_classes": 7}
     monkeypatch.setattr(models, "get_model", lambda name: Theirs(32, 8, **shape))
-    begun = []
+    urls = []
 
     def download(url, path, digest, progress):
         assert (url, digest) == (get_model_weights("vit_b_16").IMAGENET1K_V1.url, "c867db91")
-        begun.append(url)
+        urls.append(url)
         torch.save(small.state_dict(), path)
 
     monkeypatch.setattr(torch.hub, "download_url_to_file", download)
-    return begun
+    return urls
 
 
-def test_fetched_weights_are_a_checkpoint_that_takes_our_images(served, small):
-    fetch_weights("vit_b_16")
-    fetch_weights("vit_b_16")
+def test_downloaded_weights_become_a_checkpoint(served, small):
+    download_weights("vit_b_16")
+    download_weights("vit_b_16")
     assert len(served) == 1
     assert [path.name for path in weights_file("vit_b_16").parent.iterdir()] == [
         "vit_b_16.safetensors"
@@ -148,32 +148,34 @@ def test_fetched_weights_are_a_checkpoint_that_takes_our_images(served, small):
     torch.testing.assert_close(model(normalize(image)), theirs, atol=1e-5, rtol=1e-5)
 
 
-def test_a_download_that_is_damaged_is_said_and_not_kept(served, monkeypatch):
+def test_damaged_download_is_reported_and_deleted(served, monkeypatch):
     monkeypatch.setattr(
         torch.hub,
         "download_url_to_file",
         lambda url, path, *_, **__: Path(path).write_bytes(b"PK12"),
     )
-    with pytest.raises(ConfigError, match=r"vit_b_16 \(330 MB\) could not be fetched"):
-        fetch_weights("vit_b_16")
+    with pytest.raises(ConfigError, match=r"The download of vit_b_16 \(330 MB\) failed"):
+        download_weights("vit_b_16")
     assert list(weights_file("vit_b_16").parent.iterdir()) == []
 
 
-def test_without_a_network_one_sentence_says_so(monkeypatch, home):
+def test_missing_network_is_reported(monkeypatch, home):
     def no_network(*_, **__):
         raise OSError("Name or service not known")
 
     monkeypatch.setattr(torch.hub, "download_url_to_file", no_network)
-    with pytest.raises(
-        ConfigError, match=r"vit_b_16 \(330 MB\) could not be fetched: check the network connection"
-    ):
-        fetch_weights("vit_b_16")
+    with pytest.raises(ConfigError) as caught:
+        download_weights("vit_b_16")
+    assert str(caught.value).startswith(
+        "The download of vit_b_16 (330 MB) failed (Name or service not known). "
+        "Check the network connection and try again."
+    )
     assert not weights_file("vit_b_16").exists()
 
 
-def test_what_has_arrived_of_a_download(home):
-    assert arrived("vit_b_16") == 0
+def test_downloaded_bytes(home):
+    assert downloaded_bytes("vit_b_16") == 0
     path = download_file("vit_b_16")
     path.parent.mkdir(parents=True)
     path.with_name(f"{path.name}.0123abc.partial").write_bytes(bytes(1000))
-    assert arrived("vit_b_16") == 1000
+    assert downloaded_bytes("vit_b_16") == 1000

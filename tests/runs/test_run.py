@@ -33,8 +33,9 @@ METRICS = {
     "f1": 0.1,
     "precision": 0.2,
     "recall": 0.125,
+    "top1": 0.125,
+    "top5": 0.625,
 }
-METRICS |= {"top1": 0.125, "top5": 0.625}
 
 
 def record_of(epoch, **changes):
@@ -51,7 +52,7 @@ def message_of(function, *arguments):
     return str(caught.value)
 
 
-def test_a_run_comes_back_as_it_was(tiny, short):
+def test_run_round_trip(tiny, short):
     run = replace(
         new_run(tiny, short), state="finished", threads=2, history=(record_of(1), record_of(2))
     )
@@ -60,13 +61,13 @@ def test_a_run_comes_back_as_it_was(tiny, short):
     assert list_runs() == [run]
 
 
-def test_a_failed_run_keeps_its_message(tiny, short):
+def test_failed_run_keeps_its_message(tiny, short):
     run = replace(new_run(tiny, short), state="failed", message="The loss … at step 4 – lower it.")
     save_run(run)
     assert load_run(run.id).message == "The loss … at step 4 – lower it."
 
 
-def test_a_run_lies_in_its_folder_at_home(home, tiny, short):
+def test_run_is_saved_in_its_folder(home, tiny, short):
     run = new_run(tiny, short)
     save_run(run, VisionTransformer(tiny, seed=0))
     assert run.folder == home / "runs" / run.id
@@ -77,7 +78,7 @@ def test_a_run_lies_in_its_folder_at_home(home, tiny, short):
     }
 
 
-def test_ids_are_all_different_and_begin_with_the_time(tiny, short):
+def test_ids_are_unique_and_start_with_the_time(tiny, short):
     before = time.strftime("%Y%m%d-%H%M%S")
     ids = {new_run(tiny, short).id for _ in range(100)}
     assert len(ids) == 100
@@ -90,7 +91,7 @@ def test_metrics_are_json_lines_without_nan(tiny, short):
     save_run(run)
 
     def refuse(constant):
-        raise AssertionError(f"{constant} is no JSON")
+        raise AssertionError(f"{constant} is not JSON")
 
     lines = [
         json.loads(line, parse_constant=refuse)
@@ -108,7 +109,7 @@ def test_metrics_are_json_lines_without_nan(tiny, short):
     assert load_run(run.id).history == tuple(lines)
 
 
-def test_weights_come_back_with_how_they_came_to_be(tiny, short):
+def test_weights_round_trip_with_their_card(tiny, short):
     model = VisionTransformer(tiny, seed=0)
     run = replace(new_run(tiny, short), threads=1, history=(record_of(1), record_of(2)))
     save_run(run, model)
@@ -124,27 +125,25 @@ def test_weights_come_back_with_how_they_came_to_be(tiny, short):
     assert TrainConfig(**card["training"]) == short
 
 
-def test_saving_without_weights_keeps_those_there_are(tiny, short):
+def test_saving_without_weights_keeps_the_old_ones(tiny, short):
     run = new_run(tiny, short)
     save_run(run, VisionTransformer(tiny, seed=0))
     save_run(replace(run, state="failed"))
     assert load_weights(load_run(run.id)).config == tiny
 
 
-def test_a_run_without_weights(tiny, short):
+def test_loading_missing_weights_is_refused(tiny, short):
     run = new_run(tiny, short)
     save_run(run)
-    assert (
-        message_of(load_weights, run)
-        == f"Run {run.id} has no weights yet. They are saved at the end of each epoch."
-    )
+    expected = f"Run {run.id} has no weights yet. They are saved at the end of each epoch."
+    assert message_of(load_weights, run) == expected
 
 
-def test_damaged_weights(tiny, short):
+def test_loading_damaged_weights_is_refused(tiny, short):
     run = new_run(tiny, short)
     save_run(run, VisionTransformer(tiny, seed=0))
     run.weights.write_bytes(run.weights.read_bytes()[:200])
-    assert "is not a whole safetensors file" in message_of(load_weights, run)
+    assert "is not a complete safetensors file" in message_of(load_weights, run)
 
 
 @pytest.mark.parametrize(
@@ -160,13 +159,13 @@ def test_damaged_weights(tiny, short):
         "20260131-120000-\x00a1b2c",
     ],
 )
-def test_what_is_no_id_is_refused(run_id):
+def test_invalid_id_is_refused(run_id):
     message = message_of(load_run, run_id)
     assert message.endswith("is not the id of a run. An id looks like 20260131-120000-0a1b2c.")
     assert len(message) < 200
 
 
-def test_an_unknown_run():
+def test_unknown_run_is_refused():
     assert "There is no run 20260131-120000-0a1b2c on this machine" in message_of(
         load_run, "20260131-120000-0a1b2c"
     )
@@ -181,7 +180,7 @@ DAMAGE = {
 @pytest.mark.parametrize(
     ("name", "content"), [(name, content) for name in DAMAGE for content in DAMAGE[name]]
 )
-def test_a_damaged_run_is_refused_and_left_out_of_the_list(tiny, short, name, content):
+def test_damaged_run_is_refused_and_not_listed(tiny, short, name, content):
     whole, damaged = (
         run_at("120000", tiny, short),
         run_at("120001", tiny, short, history=(record_of(1),)),
@@ -193,7 +192,7 @@ def test_a_damaged_run_is_refused_and_left_out_of_the_list(tiny, short, name, co
     assert list_runs() == [whole]
 
 
-def test_bytes_that_are_no_text_are_damage(tiny, short):
+def test_run_with_undecodable_bytes_is_damaged(tiny, short):
     run = new_run(tiny, short)
     save_run(run)
     (run.folder / "config.json").write_bytes(b"\xff\xfe\x80")
@@ -201,14 +200,14 @@ def test_bytes_that_are_no_text_are_damage(tiny, short):
     assert list_runs() == []
 
 
-def test_metrics_that_are_gone_are_damage(tiny, short):
+def test_run_without_metrics_file_is_damaged(tiny, short):
     run = new_run(tiny, short)
     save_run(run)
     (run.folder / "metrics.jsonl").unlink()
     assert "are damaged" in message_of(load_run, run.id)
 
 
-def test_a_configuration_that_cannot_be_is_damage(tiny, short):
+def test_run_with_an_invalid_configuration_is_damaged(tiny, short):
     run = new_run(tiny, short)
     save_run(run)
     config = json.loads((run.folder / "config.json").read_text())
@@ -217,7 +216,7 @@ def test_a_configuration_that_cannot_be_is_damage(tiny, short):
     assert "num_heads 7 does not divide embed_dim 8" in message_of(load_run, run.id)
 
 
-def test_without_runs_the_list_is_empty(home):
+def test_list_without_runs_is_empty(home):
     assert list_runs() == []
     (home / "runs").mkdir()
     (home / "runs" / "notes.txt").write_text("not a run")
@@ -225,7 +224,7 @@ def test_without_runs_the_list_is_empty(home):
     assert list_runs() == []
 
 
-def test_the_newest_run_comes_first(tiny, short):
+def test_newest_run_is_listed_first(tiny, short):
     times = ["120000", "120005", "235959", "000001"]
     for stamp in times:
         save_run(run_at(stamp, tiny, short))
@@ -233,24 +232,24 @@ def test_the_newest_run_comes_first(tiny, short):
 
 
 @pytest.mark.parametrize("state", ["waiting", "running"])
-def test_a_run_that_was_cut_off_is_listed_as_stopped(tiny, short, state):
+def test_interrupted_run_is_listed_as_stopped(tiny, short, state):
     run = run_at("120000", tiny, short, state=state, history=(record_of(1),))
     save_run(run)
     assert list_runs() == [replace(run, state="stopped")]
 
 
-# The checkpoints that ship
+# Shipped checkpoints
 
 
 @pytest.fixture
 def shipped(tmp_path, monkeypatch):
-    """A folder in the place of the one that ships."""
+    """Use an empty folder in place of the shipped checkpoints."""
     folder = tmp_path / "shipped"
     monkeypatch.setattr("vitdemo.runs.run.SHIPPED", folder)
     return folder
 
 
-def test_a_shipped_checkpoint_is_the_run_that_made_it(shipped, tiny, short):
+def test_shipped_checkpoint_is_listed_as_its_run(shipped, tiny, short):
     made = replace(
         new_run(tiny, short), state="finished", threads=2, history=(record_of(1), record_of(2))
     )
@@ -262,7 +261,7 @@ def test_a_shipped_checkpoint_is_the_run_that_made_it(shipped, tiny, short):
     assert torch.equal(load_weights(run).head.weight, model.head.weight)
 
 
-def test_shipped_checkpoints_are_in_the_order_of_their_names(shipped, tiny, short):
+def test_shipped_checkpoints_are_sorted_by_name(shipped, tiny, short):
     for name in ("recommended", "annotation"):
         save_checkpoint(
             shipped / f"{name}.safetensors",
@@ -273,7 +272,7 @@ def test_shipped_checkpoints_are_in_the_order_of_their_names(shipped, tiny, shor
     assert list_runs() == []
 
 
-def test_what_ships_with_the_project_can_be_read():
+def test_shipped_checkpoints_of_the_project_can_be_loaded():
     for run in shipped_runs():
         assert load_weights(run).config == run.model
         assert len(run.history) == run.training.epochs
@@ -285,7 +284,7 @@ LARGER = ModelConfig(patch_size=16, embed_dim=128, depth=4, num_heads=2)
 
 
 def save_for_ever(run):
-    """Save after save: epoch n has n lines of metrics and weights that are all n."""
+    """Save again and again: after n epochs, n lines of metrics, and all weights equal n."""
     model = VisionTransformer(run.model, seed=0)
     epoch = 0
     while True:
@@ -300,17 +299,17 @@ def save_for_ever(run):
 
 
 def saved_twice(run):
-    """Whether there is an older state that a new one is written over."""
+    """Return whether the run has been saved at least twice."""
     try:
         return len(load_run(run.id).history) >= 2
     except ConfigError:
         return False
 
 
-def test_a_kill_at_any_moment_leaves_whole_files(short):
+def test_kill_at_any_moment_leaves_complete_files(short):
     starting = multiprocessing.get_context("forkserver")
     starting.set_forkserver_preload(["vitdemo.runs.run"])
-    chance = random.Random(0)
+    rng = random.Random(0)
     for kill in range(8):
         run = run_at(f"12000{kill}", LARGER, short)
         process = starting.Process(target=save_for_ever, args=(run,), daemon=True)
@@ -318,7 +317,7 @@ def test_a_kill_at_any_moment_leaves_whole_files(short):
         while not saved_twice(run):
             assert process.is_alive()
             process.join(0.005)
-        process.join(chance.random() * 0.05)  # then at a moment that nobody chose
+        process.join(rng.random() * 0.05)  # wait for a random time
         process.kill()
         process.join()
 
@@ -345,7 +344,7 @@ def test_a_kill_at_any_moment_leaves_whole_files(short):
     ],
     ids=["null", "number", "empty record", "nested"],
 )
-def test_json_that_is_no_run_is_damage(tiny, short, name, content):
+def test_other_json_is_damaged(tiny, short, name, content):
     run = new_run(tiny, short)
     save_run(run)
     (run.folder / name).write_text(content)
@@ -355,14 +354,14 @@ def test_json_that_is_no_run_is_damage(tiny, short, name, content):
 
 
 @pytest.mark.parametrize("state", ["asleep", 5, None])
-def test_an_unknown_state_is_damage(tiny, short, state):
+def test_unknown_state_is_damaged(tiny, short, state):
     run = new_run(tiny, short)
     save_run(replace(run, state=state))
     with pytest.raises(ConfigError, match="are damaged"):
         load_run(run.id)
 
 
-def test_runs_of_the_same_second_are_in_order(tiny, short):
+def test_runs_of_the_same_second_are_sorted(tiny, short):
     made = [new_run(tiny, short) for _ in range(20)]
     for run in made:
         save_run(run)
@@ -370,14 +369,14 @@ def test_runs_of_the_same_second_are_in_order(tiny, short):
 
 
 @pytest.mark.parametrize("card", [{}, [], {"training": {"epochs": 0}}], ids=str)
-def test_a_shipped_checkpoint_with_another_card_is_left_out(tmp_path, monkeypatch, tiny, card):
+def test_shipped_checkpoint_with_another_card_is_left_out(tmp_path, monkeypatch, tiny, card):
     monkeypatch.setattr("vitdemo.runs.run.SHIPPED", tmp_path)
     save_checkpoint(tmp_path / "mine.safetensors", VisionTransformer(tiny, seed=0), card)
     (tmp_path / "cut.safetensors").write_bytes(b"")
     assert shipped_runs() == []
 
 
-def test_a_run_saved_under_the_old_names_of_its_settings_can_be_read(tiny, short):
+def test_run_saved_with_old_setting_names_can_be_loaded(tiny, short):
     training = replace(short, ema_decay=0.9, cutout=4, augmentation="flip_and_translate")
     run = new_run(tiny, training)
     save_run(run)

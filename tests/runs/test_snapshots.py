@@ -1,4 +1,4 @@
-"""Snapshots: when they are taken, what is in them, and that taking them changes nothing."""
+"""Snapshots: when they are taken, what they contain, and that they do not change the run."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -31,7 +31,7 @@ SIZES = [
 
 
 @pytest.mark.parametrize(("epochs", "steps_per_epoch"), SIZES)
-def test_steps_ascend_and_end_before_the_run_does(epochs, steps_per_epoch):
+def test_steps_ascend_and_end_before_the_run(epochs, steps_per_epoch):
     steps = snapshot_steps(epochs, steps_per_epoch)
     assert steps == sorted(set(steps))
     assert all(1 <= step < epochs * steps_per_epoch for step in steps)
@@ -40,7 +40,7 @@ def test_steps_ascend_and_end_before_the_run_does(epochs, steps_per_epoch):
 
 
 @pytest.mark.parametrize(("epochs", "steps_per_epoch"), SIZES)
-def test_after_the_first_epoch_steps_are_at_the_ends_of_epochs(epochs, steps_per_epoch):
+def test_steps_after_the_first_epoch_are_ends_of_epochs(epochs, steps_per_epoch):
     late = [step for step in snapshot_steps(epochs, steps_per_epoch) if step > steps_per_epoch]
     assert all(step % steps_per_epoch == 0 for step in late)
 
@@ -59,8 +59,8 @@ def snapshots_of(run):
     return [load_checkpoint(snapshot.weights)[1] for snapshot in list_snapshots(run)[:-1]]
 
 
-def test_a_run_has_its_snapshots_and_its_final_model(tiny, short):
-    run = new_run(tiny, replace(short, epochs=6))  # 3 steps an epoch
+def test_run_has_its_snapshots_and_its_final_model(tiny, short):
+    run = new_run(tiny, replace(short, epochs=6))  # with 3 steps per epoch
     list(train_run(run, load_cifar10(20, 10)))
     run = load_run(run.id)
     cards = snapshots_of(run)
@@ -74,25 +74,19 @@ def test_a_run_has_its_snapshots_and_its_final_model(tiny, short):
             assert card["validation"] == run.history[int(card["epochs"]) - 1]["validation"]
 
 
-def test_a_snapshot_is_the_model_in_half_precision_with_its_accuracy(tiny):
+def test_snapshot_is_the_model_in_half_precision_with_its_accuracy(tiny):
     config = ModelConfig(
         patch_size=4, embed_dim=16, depth=1, num_heads=2, stem="conv", pooling="mean"
     )
     recipe = TrainConfig(epochs=2, batch_size=8, train_images=160, validation_images=30)
-    model, data, run = (
-        VisionTransformer(config, seed=0),
-        load_cifar10(160, 30),
-        new_run(config, recipe),
-    )
+    model, data = VisionTransformer(config, seed=0), load_cifar10(160, 30)
+    run = new_run(config, recipe)
     before = {}
     for event in train(model, data, recipe):
         state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
         take_snapshot(run, model, event, data)
-        if (
-            isinstance(event, BatchEnd)
-            and event.epoch == 1
-            and event.batch in snapshot_steps(2, 20)
-        ):
+        in_first_epoch = isinstance(event, BatchEnd) and event.epoch == 1
+        if in_first_epoch and event.batch in snapshot_steps(2, 20):
             before[event.batch] = state, evaluate(model, data.validation)
     assert before
     for number, (step, (state, metrics)) in enumerate(before.items(), start=1):
@@ -108,12 +102,10 @@ def test_a_snapshot_is_the_model_in_half_precision_with_its_accuracy(tiny):
             )
 
 
-def test_taking_snapshots_changes_no_number_of_the_run(tiny, short):
+def test_taking_snapshots_does_not_change_the_run(tiny, short):
     data, recipe = load_cifar10(20, 10), replace(short, epochs=4)
-    run, plain, watched = (
-        new_run(tiny, recipe),
-        *(VisionTransformer(tiny, seed=0) for _ in range(2)),
-    )
+    run = new_run(tiny, recipe)
+    plain, watched = (VisionTransformer(tiny, seed=0) for _ in range(2))
     list(train(plain, data, recipe))
     for event in train(watched, data, recipe):
         take_snapshot(run, watched, event, data)
@@ -124,7 +116,7 @@ def test_taking_snapshots_changes_no_number_of_the_run(tiny, short):
     )
 
 
-def test_a_stopped_run_shows_its_last_epoch_once(tiny, short):
+def test_stopped_run_lists_its_last_epoch_once(tiny, short):
     run = new_run(tiny, replace(short, epochs=6))
     events = train_run(run, load_cifar10(20, 10))
     next(event for _, event in events if isinstance(event, EpochEnd))
@@ -137,7 +129,7 @@ def test_a_stopped_run_shows_its_last_epoch_once(tiny, short):
     ] + [1]
 
 
-def test_the_shipped_models_have_eight_snapshots():
+def test_shipped_models_have_eight_snapshots():
     for run in shipped_runs():
         found = list_snapshots(run)
         assert len(found) == 9
@@ -145,7 +137,7 @@ def test_the_shipped_models_have_eight_snapshots():
         assert found[0].accuracy < 0.3 < found[-1].accuracy
 
 
-def test_a_damaged_snapshot_is_left_out(saved_run):
+def test_damaged_snapshot_is_left_out(saved_run):
     path = saved_run.snapshots_folder / "9.safetensors"
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(b"cut off")

@@ -42,7 +42,7 @@ RANDOM_RECIPE = TrainConfig(
     seed=5,
 )
 CONV_MODEL = replace(RANDOM_MODEL, patch_size=4, stem="conv", pooling="attention")
-CHANCES = {
+RANDOMNESS = {  # source -> the settings that use it
     "order": {"batch_size": 8},
     "dropout": {"dropout": 0.2},
     "attention_dropout": {"attention_dropout": 0.2},
@@ -58,7 +58,7 @@ CHANCES = {
 
 @pytest.fixture(autouse=True)
 def narrow(monkeypatch):
-    """A conv stem that takes no time."""
+    """Give conv stems few channels, to save time."""
     monkeypatch.setattr("vitdemo.config.model_config.STEM_WIDTH", 8)
 
 
@@ -67,7 +67,7 @@ def events_of(model, data, config, kind=object):
 
 
 def trained(model_config, config, data, threads=1):
-    """Every metric of every epoch and the weights after it."""
+    """Return the metrics of every epoch and the final weights."""
     torch.set_num_threads(threads)
     model = VisionTransformer(model_config, seed=config.seed)
     epochs = events_of(model, data, config, EpochEnd)
@@ -80,12 +80,12 @@ def same(one, other):
     return metrics and all(torch.equal(one[1][name], other[1][name]) for name in one[1])
 
 
-# The same numbers again
+# Reproducibility
 
 
 @pytest.mark.parametrize("precision", ["auto", "float32", "bfloat16"])
 @pytest.mark.parametrize("threads", [1, 2])
-def test_a_training_can_be_repeated_to_the_bit(threads, precision):
+def test_training_is_bit_reproducible(threads, precision):
     data, recipe = load_cifar10(50, 20), replace(RANDOM_RECIPE, precision=precision)
     torch.manual_seed(1)
     first = trained(RANDOM_MODEL, recipe, data, threads)
@@ -95,10 +95,10 @@ def test_a_training_can_be_repeated_to_the_bit(threads, precision):
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("threads", [1, 2])
-def test_another_training_beside_it_changes_no_number(threads, precision):
+def test_parallel_training_does_not_change_the_results(threads, precision):
     data, recipe = load_cifar10(50, 20), replace(RANDOM_RECIPE, precision=precision)
     alone = trained(RANDOM_MODEL, recipe, data, threads)
-    enough, begun = threading.Event(), threading.Event()
+    enough, started = threading.Event(), threading.Event()
 
     def train_others():
         torch.set_num_threads(threads)
@@ -109,20 +109,20 @@ def test_another_training_beside_it_changes_no_number(threads, precision):
             for _ in train(
                 VisionTransformer(RANDOM_MODEL, seed=seed), data, replace(recipe, seed=seed)
             ):
-                begun.set()
+                started.set()
                 if enough.is_set():
                     break
 
     other = threading.Thread(target=train_others)
     other.start()
-    assert begun.wait(30)
-    beside = [trained(RANDOM_MODEL, recipe, data, threads) for _ in range(3)]
+    assert started.wait(30)
+    parallel = [trained(RANDOM_MODEL, recipe, data, threads) for _ in range(3)]
     enough.set()
     other.join()
-    assert all(same(alone, one) for one in beside)
+    assert all(same(alone, one) for one in parallel)
 
 
-def test_another_seed_gives_other_numbers():
+def test_another_seed_gives_other_results():
     data = load_cifar10(50, 20)
     first, second = (
         trained(RANDOM_MODEL, replace(RANDOM_RECIPE, seed=seed), data) for seed in (5, 6)
@@ -130,8 +130,8 @@ def test_another_seed_gives_other_numbers():
     assert first[0] != second[0]
 
 
-@pytest.mark.parametrize("changes", CHANCES.values(), ids=CHANCES)
-def test_the_seed_of_the_recipe_decides_each_chance(changes):
+@pytest.mark.parametrize("changes", RANDOMNESS.values(), ids=RANDOMNESS)
+def test_seed_decides_each_source_of_randomness(changes):
     data = load_cifar10(32, 10)
     fields = asdict(PLAIN_MODEL)
     model_config = replace(
@@ -144,7 +144,7 @@ def test_the_seed_of_the_recipe_decides_each_chance(changes):
     losses = []
     for seed in (1, 1, 2):
         model = VisionTransformer(model_config, seed=0)
-        model.generator.manual_seed(len(losses))  # whatever was drawn from it before
+        model.generator.manual_seed(len(losses))  # its state before must not matter
         losses.append(
             [event.loss for event in events_of(model, data, replace(recipe, seed=seed), BatchEnd)]
         )
@@ -152,11 +152,11 @@ def test_the_seed_of_the_recipe_decides_each_chance(changes):
     assert losses[0] != pytest.approx(losses[2], rel=1e-5)
 
 
-# One step
+# Optimizer steps
 
 
 def stepped_by_hand(model, data, config, steps):
-    """Adam (Kingma and Ba 2015) or AdamW on the whole set, written from the formulas."""
+    """Take full-batch steps of Adam (Kingma and Ba 2015) or AdamW by their formulas."""
     weights = dict(model.named_parameters())
     mean = {name: torch.zeros_like(weight) for name, weight in weights.items()}
     square = {name: torch.zeros_like(weight) for name, weight in weights.items()}
@@ -182,7 +182,7 @@ def stepped_by_hand(model, data, config, steps):
 
 @pytest.mark.parametrize("steps", [1, 3])
 @pytest.mark.parametrize("optimizer", ["adam", "adamw"])
-def test_steps_are_those_of_the_formulas(tiny, optimizer, steps, monkeypatch):
+def test_steps_equal_the_formulas_of_adam(tiny, optimizer, steps, monkeypatch):
     data = load_cifar10(20, 5)
     config = TrainConfig(
         epochs=steps,
@@ -192,7 +192,7 @@ def test_steps_are_those_of_the_formulas(tiny, optimizer, steps, monkeypatch):
         optimizer=optimizer,
         precision="float32",
     )
-    monkeypatch.setattr(torch.Tensor, "float", torch.Tensor.double)  # everything in 64 bits
+    monkeypatch.setattr(torch.Tensor, "float", torch.Tensor.double)  # compute in float64
     expected = stepped_by_hand(VisionTransformer(tiny, seed=0).double(), data, config, steps)
 
     model = VisionTransformer(tiny, seed=0).double()
@@ -202,7 +202,7 @@ def test_steps_are_those_of_the_formulas(tiny, optimizer, steps, monkeypatch):
     assert len(losses) == steps
 
 
-def test_each_step_is_taken_at_its_rate(tiny, monkeypatch):
+def test_each_step_uses_its_learning_rate(tiny, monkeypatch):
     used = []
 
     def recorded(model, config):
@@ -218,32 +218,30 @@ def test_each_step_is_taken_at_its_rate(tiny, monkeypatch):
     assert used == [learning_rate(config, step, 3) for step in range(1, 7)]
 
 
-# What is told on the way
+# Events
 
 
 @pytest.mark.parametrize(("images", "batch_size"), [(20, 8), (16, 8), (5, 8), (2, 1)])
-def test_the_order_of_events(tiny, images, batch_size, monkeypatch):
+def test_order_of_events(tiny, images, batch_size, monkeypatch):
     monkeypatch.setattr("vitdemo.training.loop.VALIDATION_BATCH", 4)
     config = TrainConfig(epochs=2, batch_size=batch_size)
     events = events_of(VisionTransformer(tiny, seed=0), load_cifar10(images, 10), config)
-    steps, parts = math.ceil(images / batch_size), 3
+    steps = math.ceil(images / batch_size)
     expected = []
     for epoch in (1, 2):
         expected += [(BatchEnd, epoch, batch, steps) for batch in range(1, steps + 1)]
-        expected += [(ValidationBatchEnd, epoch, batch, parts) for batch in range(1, parts + 1)]
+        expected += [(ValidationBatchEnd, epoch, batch, 3) for batch in (1, 2, 3)]
         expected += [(EpochEnd, epoch)]
-    told = [
-        (
-            type(event),
-            event.epoch,
-            *(() if isinstance(event, EpochEnd) else (event.batch, event.batches)),
-        )
-        for event in events
-    ]
-    assert told == expected
+    found = []
+    for event in events:
+        if isinstance(event, EpochEnd):
+            found.append((EpochEnd, event.epoch))
+        else:
+            found.append((type(event), event.epoch, event.batch, event.batches))
+    assert found == expected
 
 
-def test_an_epoch_tells_the_metrics_of_the_annotation(tiny, short):
+def test_epoch_end_has_all_metrics(tiny, short):
     (first, last) = events_of(
         VisionTransformer(tiny, seed=0), load_cifar10(20, 10), short, EpochEnd
     )
@@ -266,11 +264,10 @@ def test_validation_metrics_are_those_of_the_model_after_the_epoch(threads):
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_training_metrics_are_of_the_whole_epoch_not_the_mean_of_its_batches(tiny, threads):
+def test_training_metrics_are_not_the_mean_over_batches(tiny, threads):
     torch.set_num_threads(threads)
-    config = TrainConfig(
-        epochs=1, batch_size=16, learning_rate=1e-7, precision="float32"
-    )  # so low that weights stay
+    # At this learning rate, the weights hardly change.
+    config = TrainConfig(epochs=1, batch_size=16, learning_rate=1e-7, precision="float32")
     model, data = VisionTransformer(tiny, seed=0), load_cifar10(20, 5)
     events = events_of(model, data, config)
     losses = [event.loss for event in events if isinstance(event, BatchEnd)]
@@ -281,7 +278,7 @@ def test_training_metrics_are_of_the_whole_epoch_not_the_mean_of_its_batches(tin
     assert events[-1].train == pytest.approx(evaluate(model, data.train), abs=1e-4)
 
 
-def test_training_metrics_are_of_the_images_as_seen_in_training():
+def test_training_metrics_are_measured_with_dropout():
     model = VisionTransformer(replace(RANDOM_MODEL, dropout=0.8), seed=0)
     data = load_cifar10(30, 5)
     (epoch,) = events_of(
@@ -290,7 +287,7 @@ def test_training_metrics_are_of_the_images_as_seen_in_training():
     assert epoch.train["loss"] != pytest.approx(evaluate(model, data.train)["loss"], rel=1e-3)
 
 
-def test_each_epoch_sees_every_image_once_and_in_another_order(tiny, monkeypatch):
+def test_each_epoch_has_all_images_in_a_new_order(tiny, monkeypatch):
     data = load_cifar10(20, 5)
     seen = []
     monkeypatch.setattr(
@@ -305,7 +302,7 @@ def test_each_epoch_sees_every_image_once_and_in_another_order(tiny, monkeypatch
     assert order[:20] != list(range(20))
 
 
-def test_the_model_is_in_training_mode_for_steps_and_in_evaluation_mode_after(tiny):
+def test_model_is_in_training_mode_only_during_steps(tiny):
     model = VisionTransformer(tiny, seed=0)
     for event in train(model, load_cifar10(20, 10), TrainConfig(epochs=2, batch_size=8)):
         assert model.training == isinstance(event, BatchEnd)
@@ -339,11 +336,11 @@ def test_leaving_the_loop_ends_its_threads(tiny, threads):
     assert threading.active_count() == before
 
 
-# What a step learns from
+# Loss
 
 
 def mixed_by_hand(images, labels, classes, config, generator):
-    """Each image half itself and half the next."""
+    """Blend each image in equal parts with the next one."""
     targets = F.one_hot(labels, classes).float()
     return (normalize(images) + normalize(images).roll(1, 0)) / 2, (
         targets + targets.roll(1, 0)
@@ -351,7 +348,7 @@ def mixed_by_hand(images, labels, classes, config, generator):
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.9])
-def test_mixed_labels_and_label_smoothing_are_in_the_loss(tiny, smoothing, monkeypatch):
+def test_loss_uses_mixed_labels_and_label_smoothing(tiny, smoothing, monkeypatch):
     monkeypatch.setattr("vitdemo.training.replicas.augment", mixed_by_hand)
     data, model = load_cifar10(1, 5), VisionTransformer(tiny, seed=0)
     pair = Split(
@@ -360,16 +357,17 @@ def test_mixed_labels_and_label_smoothing_are_in_the_loss(tiny, smoothing, monke
     with torch.no_grad():
         mixed = normalize(pair.images).mean(dim=0, keepdim=True)
         logs = model(mixed)[0].log_softmax(dim=0).tolist()
-    expected = -sum(
-        logs[k] * ((1 - smoothing) * (k in (3, 8)) / 2 + smoothing / 10) for k in range(10)
-    )
+    targets = [smoothing / 10] * 10
+    for k in (3, 8):
+        targets[k] += (1 - smoothing) / 2
+    expected = -sum(target * log for target, log in zip(targets, logs, strict=True))
     config = TrainConfig(epochs=1, batch_size=2, label_smoothing=smoothing, precision="float32")
     assert next(train(model, replace(data, train=pair), config)).loss == pytest.approx(
         expected, rel=1e-5
     )
 
 
-def test_in_training_a_mixed_image_counts_under_its_own_label(tiny, monkeypatch):
+def test_training_metrics_count_mixed_images_under_their_own_label(tiny, monkeypatch):
     monkeypatch.setattr("vitdemo.training.replicas.augment", mixed_by_hand)
     data, model = load_cifar10(1, 5), VisionTransformer(tiny, seed=0)
     pair = Split(
@@ -386,7 +384,7 @@ def test_in_training_a_mixed_image_counts_under_its_own_label(tiny, monkeypatch)
 
 @pytest.mark.parametrize(
     "changes",
-    [changes for name, changes in CHANCES.items() if name not in ("order", *asdict(PLAIN_MODEL))]
+    [changes for name, changes in RANDOMNESS.items() if name not in ("order", *asdict(PLAIN_MODEL))]
     + [
         {"label_smoothing": 0.2},
         {"ema_decay": 0.5},
@@ -395,7 +393,7 @@ def test_in_training_a_mixed_image_counts_under_its_own_label(tiny, monkeypatch)
     ],
     ids=str,
 )
-def test_each_part_of_the_recipe_changes_what_is_learned(changes):
+def test_each_part_of_the_recipe_changes_the_weights(changes):
     recipe = TrainConfig(epochs=2, batch_size=32, precision="float32")
     data = load_cifar10(32, 10)
     plain, changed = (
@@ -404,7 +402,7 @@ def test_each_part_of_the_recipe_changes_what_is_learned(changes):
     assert not torch.allclose(plain[1]["head.weight"], changed[1]["head.weight"], rtol=0, atol=1e-5)
 
 
-def test_bfloat16_learns_about_what_float32_learns():
+def test_bfloat16_loss_is_close_to_float32_loss():
     data = load_cifar10(64, 10)
     recipe = TrainConfig(epochs=6, batch_size=32, learning_rate=2e-3)
     losses = {}
@@ -419,11 +417,11 @@ def test_bfloat16_learns_about_what_float32_learns():
     assert losses["bfloat16"] != pytest.approx(losses["float32"], rel=1e-6)
 
 
-@pytest.mark.parametrize("averaging", [0.0, 0.9])
-def test_whitened_filters_are_what_a_training_begins_with(averaging):
+@pytest.mark.parametrize("ema_decay", [0.0, 0.9])
+def test_training_starts_from_whitened_filters(ema_decay):
     data = load_cifar10(64, 10)
     recipe = TrainConfig(
-        patch_embed_init="whitened", ema_decay=averaging, learning_rate=1e-7, precision="float32"
+        patch_embed_init="whitened", ema_decay=ema_decay, learning_rate=1e-7, precision="float32"
     )
     model, expected = VisionTransformer(PLAIN_MODEL, seed=0), VisionTransformer(PLAIN_MODEL, seed=0)
     whiten(expected, data.train.images)
@@ -432,50 +430,49 @@ def test_whitened_filters_are_what_a_training_begins_with(averaging):
         torch.testing.assert_close(model.get_parameter(name), weight, rtol=1e-4, atol=1e-5)
 
 
-# The running mean of the weights
+# Moving average of the weights
 
 
-@pytest.mark.parametrize("kept", [0.2, 0.75, 0.99])
+@pytest.mark.parametrize("decay", [0.2, 0.75, 0.99])
 @pytest.mark.parametrize("config", [RANDOM_MODEL, CONV_MODEL], ids=["patch", "conv"])
-def test_the_model_is_the_running_mean_of_what_was_learned(config, kept):
+def test_model_is_the_moving_average_of_the_trained_weights(config, decay):
     data = load_cifar10(40, 10)
     plain = replace(RANDOM_RECIPE, ema_decay=0.0, learning_rate=0.01)
-    learner = VisionTransformer(config, seed=0).double()
-    mean = {name: weight.clone() for name, weight in learner.state_dict().items()}
-    learner = learner.float()
+    trained_model = VisionTransformer(config, seed=0).double()
+    mean = {name: weight.clone() for name, weight in trained_model.state_dict().items()}
+    trained_model = trained_model.float()
     step = 0
-    for event in train(learner, data, plain):
+    for event in train(trained_model, data, plain):
         if isinstance(event, BatchEnd):
             step += 1
-            share = min(kept, step / (step + 10))
-            for name, weight in learner.state_dict().items():
-                mean[name] = share * mean[name] + (1 - share) * weight.double()
+            kept = min(decay, step / (step + 10))
+            for name, weight in trained_model.state_dict().items():
+                mean[name] = kept * mean[name] + (1 - kept) * weight.double()
     assert step == 6
 
     model = VisionTransformer(config, seed=0)
-    epochs = events_of(model, data, replace(plain, ema_decay=kept), EpochEnd)
+    epochs = events_of(model, data, replace(plain, ema_decay=decay), EpochEnd)
     for name, weight in model.named_parameters():
         torch.testing.assert_close(weight, mean[name].float(), rtol=1e-4, atol=1e-6)
     for name, buffer in model.named_buffers():
-        assert torch.equal(buffer, learner.get_buffer(name)), name
+        assert torch.equal(buffer, trained_model.get_buffer(name)), name
     assert evaluate(model, data.validation) == pytest.approx(epochs[-1].validation, abs=1e-6)
-    assert evaluate(learner, data.validation)["loss"] != pytest.approx(
+    assert evaluate(trained_model, data.validation)["loss"] != pytest.approx(
         epochs[-1].validation["loss"], abs=1e-4
     )
 
 
-def test_the_mean_is_there_after_each_step(tiny):
+def test_moving_average_is_updated_after_each_step(tiny):
     model = VisionTransformer(tiny, seed=0)
     first = {name: weight.clone() for name, weight in model.named_parameters()}
     recipe = TrainConfig(batch_size=20, learning_rate=0.011, weight_decay=0.0, ema_decay=0.9)
     next(train(model, load_cifar10(20, 5), recipe))
-    moved = (model.get_parameter("head.weight") - first["head.weight"]).abs()
-    assert moved.median().item() == pytest.approx(
-        0.01, rel=0.01
-    )  # Adam's first step, of which 10/11 count
+    change = (model.get_parameter("head.weight") - first["head.weight"]).abs()
+    # Adam's first step has the size of the learning rate, and 10/11 of it count.
+    assert change.median().item() == pytest.approx(0.01, rel=0.01)
 
 
-def test_a_copy_is_in_memory_of_its_own(tiny):
+def test_copy_of_does_not_share_memory(tiny):
     model = VisionTransformer(tiny, seed=3)
     copy = copy_of(model)
     assert all(
@@ -487,10 +484,10 @@ def test_a_copy_is_in_memory_of_its_own(tiny):
     assert torch.equal(model.head.bias + 1, copy.head.bias)
 
 
-# Whether it learns, and what it refuses
+# Results and errors
 
 
-def test_a_small_model_learns_20_images_by_heart():
+def test_small_model_memorizes_20_images():
     model = VisionTransformer(ModelConfig(patch_size=8, embed_dim=32, depth=2, num_heads=4), seed=0)
     epochs = events_of(
         model,
@@ -503,35 +500,35 @@ def test_a_small_model_learns_20_images_by_heart():
     assert epochs[-1].train["loss"] < 0.05
 
 
-def test_a_training_that_diverges_names_the_step_and_the_learning_rate(tiny):
+def test_divergence_message_names_step_and_learning_rate(tiny):
     config = TrainConfig(epochs=60, batch_size=8, learning_rate=10.0, weight_decay=10.0)
-    told = []
+    events = []
     with pytest.raises(TrainingDiverged) as caught:
-        told.extend(train(VisionTransformer(tiny, seed=0), load_cifar10(20, 5), config))
-    losses = [event.loss for event in told if isinstance(event, BatchEnd)]
+        events.extend(train(VisionTransformer(tiny, seed=0), load_cifar10(20, 5), config))
+    losses = [event.loss for event in events if isinstance(event, BatchEnd)]
     assert all(math.isfinite(loss) for loss in losses)
-    step = len(losses) + (
-        not isinstance(told[-1], ValidationBatchEnd)
-    )  # in a step, or in the validation after one
+    step = len(losses)  # diverged in the validation after this step, or in the next step
+    if not isinstance(events[-1], ValidationBatchEnd):
+        step += 1
     assert f"at step {step} (epoch {math.ceil(step / 3)})" in str(caught.value)
     assert "Lower the learning rate, now 10, for example to 1" in str(caught.value)
 
 
 @pytest.mark.parametrize("empty", ["train", "validation"])
-def test_a_set_without_images_is_refused(tiny, empty):
+def test_split_without_images_is_refused(tiny, empty):
     data = load_cifar10(5, 5)
     data = replace(data, **{empty: data.train[:0]})
     with pytest.raises(ConfigError, match="at least one training and one validation image"):
         next(train(VisionTransformer(tiny, seed=0), data, TrainConfig()))
 
 
-def test_a_step_that_would_not_fit_into_memory_is_refused():
+def test_step_that_needs_too_much_memory_is_refused():
     model = VisionTransformer(ModelConfig(patch_size=1, num_heads=64), seed=0)
     with pytest.raises(ConfigError, match="GiB of memory"):
         next(train(model, load_cifar10(5, 5), TrainConfig(batch_size=1024)))
 
 
-def test_the_model_sees_pixels_from_minus_one_to_one(tiny):
+def test_model_sees_pixels_from_minus_one_to_one(tiny):
     model, data = VisionTransformer(tiny, seed=0), load_cifar10(20, 30)
     with torch.no_grad():
         logits = model(data.validation.images / 127.5 - 1)
@@ -543,7 +540,7 @@ def test_the_model_sees_pixels_from_minus_one_to_one(tiny):
     assert next(train(model, data, config)).loss == pytest.approx(loss, rel=1e-5)
 
 
-def test_evaluation_keeps_no_gradient_and_changes_no_weight(tiny):
+def test_evaluate_leaves_weights_and_gradients_unchanged(tiny):
     model, data = VisionTransformer(tiny, seed=0).train(), load_cifar10(5, 30)
     before = {name: weight.clone() for name, weight in model.state_dict().items()}
     assert list(evaluate(model, data.validation)) == KEYS
@@ -551,8 +548,8 @@ def test_evaluation_keeps_no_gradient_and_changes_no_weight(tiny):
     assert all(torch.equal(before[name], weight) for name, weight in model.state_dict().items())
 
 
-def test_the_listings_decay_is_larger_than_its_gradients():
-    """What the Train page says of it: for most weights, at the first step."""
+def test_weight_decay_of_the_papers_code_exceeds_its_gradients():
+    """The Train page says so: it holds for most weights at the first step."""
     config, training = PRESETS["annotation"]
     model, data = VisionTransformer(config, seed=0), load_cifar10(128, 1)
     F.cross_entropy(model(normalize(data.train.images)), data.train.labels).backward()

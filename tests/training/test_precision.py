@@ -9,7 +9,7 @@ FLOAT, BFLOAT = torch.float32, torch.bfloat16
 
 
 class Clock:
-    """A clock that only the work moves."""
+    """A clock that only the timed work moves."""
 
     now = 100.0
 
@@ -18,8 +18,8 @@ class Clock:
 
 
 @pytest.fixture
-def taking(monkeypatch):
-    """Call it with the seconds that each format takes in each round; gives how often each was measured."""
+def simulated(monkeypatch):
+    """Return a function that sets the seconds of each format per round and counts the rounds."""
     clock, rounds = Clock(), {FLOAT: 0, BFLOAT: 0}
     softmax = torch.Tensor.softmax
 
@@ -47,18 +47,18 @@ def taking(monkeypatch):
         ([9, 4, 4, 4, 4, 4], [0.1, 5, 5, 5, 5, 5], FLOAT),
         ([3, 3, 3, 3, 3, 3], [4, 9, 9, 2, 9, 9], BFLOAT),
     ],
-    ids=["bfloat16", "float32", "warms up slowly", "warms up quickly", "disturbed"],
+    ids=["bfloat16", "float32", "slow warm-up", "fast warm-up", "slow rounds"],
 )
-def test_the_faster_format_is_the_one_with_the_quickest_round_after_the_first(
-    taking, floats, bfloats, faster
+def test_fastest_precision_has_the_fastest_round_after_the_first(
+    simulated, floats, bfloats, faster
 ):
-    taking({FLOAT: floats, BFLOAT: bfloats})
+    simulated({FLOAT: floats, BFLOAT: bfloats})
     assert fastest_precision() == faster
     assert working_precision(TrainConfig()) == faster
 
 
-def test_it_is_measured_once(taking):
-    rounds = taking({FLOAT: [1] * 100, BFLOAT: [2] * 100})
+def test_fastest_precision_is_measured_once(simulated):
+    rounds = simulated({FLOAT: [1] * 100, BFLOAT: [2] * 100})
     fastest_precision()
     measured = dict(rounds)
     fastest_precision()
@@ -66,11 +66,11 @@ def test_it_is_measured_once(taking):
     assert min(measured.values()) >= 3
 
 
-def test_a_real_measurement_gives_one_of_the_two():
+def test_real_measurement_returns_one_of_both_formats():
     assert fastest_precision() in (FLOAT, BFLOAT)
 
 
 @pytest.mark.parametrize("name", ["float32", "bfloat16"])
-def test_a_format_that_is_asked_for_is_taken_unmeasured(taking, name):
-    taking({FLOAT: [], BFLOAT: []})
+def test_configured_precision_is_not_measured(simulated, name):
+    simulated({FLOAT: [], BFLOAT: []})
     assert working_precision(TrainConfig(precision=name)) == getattr(torch, name)

@@ -9,7 +9,6 @@ from torch.nn import functional as F
 from vitdemo.config import ModelConfig, TrainConfig
 from vitdemo.data.cifar10 import Split, load_cifar10, normalize
 from vitdemo.model import VisionTransformer
-from vitdemo.training import replicas
 from vitdemo.training.loop import predict
 from vitdemo.training.replicas import Replicas, replica_of
 
@@ -20,7 +19,7 @@ RECIPE = TrainConfig(batch_size=48, precision="float32")
 
 @pytest.fixture(autouse=True)
 def narrow(monkeypatch):
-    """A conv stem that takes no time."""
+    """Give conv stems few channels, to save time."""
     monkeypatch.setattr("vitdemo.config.model_config.STEM_WIDTH", 4)
 
 
@@ -31,7 +30,7 @@ def images():
 
 @pytest.fixture
 def threads():
-    """Call it with the number of torch threads that this test has."""
+    """Return the function that sets the torch threads of this test."""
     yield torch.set_num_threads
     torch.set_num_threads(1)
 
@@ -40,24 +39,24 @@ def gradients_of(model):
     return {name: weight.grad.clone() for name, weight in model.named_parameters()}
 
 
-def by_hand(model, part, size, smoothing=0.0):
-    """The part's share of the mean loss of `size` images, and its gradient."""
+def by_hand(model, shard, size, smoothing=0.0):
+    """Return a shard's part of the mean loss of `size` images, and its gradient."""
     torch.set_num_threads(1)
     model = copy.deepcopy(model).train()
-    logs = model(normalize(part.images)).log_softmax(dim=1)
-    right = logs[torch.arange(len(part)), part.labels]
-    loss = -((1 - smoothing) * right + smoothing * logs.mean(dim=1)).sum() / size
+    logs = model(normalize(shard.images)).log_softmax(dim=1)
+    correct = logs[torch.arange(len(shard)), shard.labels]
+    loss = -((1 - smoothing) * correct + smoothing * logs.mean(dim=1)).sum() / size
     loss.backward()
     return loss.item(), gradients_of(model)
 
 
-def in_parts(model, batch, count):
-    """Worked out part by part on one thread, and added."""
+def in_shards(model, batch, count):
+    """Compute loss and gradient shard by shard on one thread, and add them up."""
     indices = torch.arange(len(batch)).chunk(count)
     results = [by_hand(model, batch[chosen], len(batch)) for chosen in indices]
-    return sum(loss for loss, _ in results), {
-        name: sum(g[name] for _, g in results) for name in results[0][1]
-    }
+    names = results[0][1]
+    gradients = {name: sum(gradients[name] for _, gradients in results) for name in names}
+    return sum(loss for loss, _ in results), gradients
 
 
 def assert_same(one, other):
@@ -70,40 +69,40 @@ def assert_same(one, other):
 
 @pytest.mark.parametrize("size", [48, 25, 4, 1])
 @pytest.mark.parametrize("count", [1, 2, 3])
-def test_the_gradient_is_that_of_the_whole_batch(images, threads, count, size):
+def test_gradient_is_that_of_the_whole_batch(images, threads, count, size):
     threads(count)
     model = VisionTransformer(SMALL, seed=0)
-    with Replicas(model, replace(RECIPE, label_smoothing=0.3)) as workers:
-        workers.gradients(images)  # leaves a gradient behind, which must not count
-        loss, logits = workers.gradients(images[:size])
+    with Replicas(model, replace(RECIPE, label_smoothing=0.3)) as replicas:
+        replicas.gradients(images)  # must not add to the next gradient
+        loss, logits = replicas.gradients(images[:size])
     assert_same((loss, gradients_of(model)), by_hand(model, images[:size], size, 0.3))
     torch.testing.assert_close(logits, model(normalize(images.images[:size])), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
-def test_each_part_has_the_batch_norms_of_its_own(images, threads, count):
+def test_each_shard_has_its_own_batch_norm_statistics(images, threads, count):
     threads(count)
     model = VisionTransformer(CONV, seed=0)
-    with Replicas(model, RECIPE) as workers:
-        loss, _ = workers.gradients(images[:31])
-    assert_same((loss, gradients_of(model)), in_parts(model, images[:31], 2))
+    with Replicas(model, RECIPE) as replicas:
+        loss, _ = replicas.gradients(images[:31])
+    assert_same((loss, gradients_of(model)), in_shards(model, images[:31], 2))
     assert all(norm.running_mean.any() for norm in model.patch_embed.norms)
 
 
-def test_the_loss_is_of_the_images_and_targets_as_changed(images, threads, monkeypatch):
+def test_loss_is_that_of_augmented_images_and_targets(images, threads, monkeypatch):
     threads(2)
     targets = torch.rand(48, 10, generator=torch.Generator().manual_seed(0)).softmax(dim=1)
 
-    def changed(part, labels, classes, config, generator):
-        places = [
-            int((images.images == image).flatten(1).all(dim=1).nonzero()[0]) for image in part
+    def changed(shard, labels, classes, config, generator):
+        numbers = [
+            int((images.images == image).flatten(1).all(dim=1).nonzero()[0]) for image in shard
         ]
-        return normalize(part).flip(-2), targets[places]
+        return normalize(shard).flip(-2), targets[numbers]
 
-    monkeypatch.setattr(replicas, "augment", changed)
+    monkeypatch.setattr("vitdemo.training.replicas.augment", changed)
     model = VisionTransformer(SMALL, seed=0)
-    with Replicas(model, replace(RECIPE, label_smoothing=0.2)) as workers:
-        loss, _ = workers.gradients(images)
+    with Replicas(model, replace(RECIPE, label_smoothing=0.2)) as replicas:
+        loss, _ = replicas.gradients(images)
     logs = model(normalize(images.images).flip(-2)).log_softmax(dim=1)
     assert loss == pytest.approx(
         -((0.8 * targets + 0.02) * logs).sum(dim=1).mean().item(), rel=1e-5
@@ -111,165 +110,165 @@ def test_the_loss_is_of_the_images_and_targets_as_changed(images, threads, monke
 
 
 @pytest.mark.parametrize(
-    ("batch_size", "parts"),
+    ("batch_size", "shards"),
     [(1, 1), (8, 1), (15, 1), (16, 2), (31, 2), (64, 2), (128, 2), (129, 3), (256, 4), (1000, 16)],
 )
-def test_the_batch_alone_decides_into_how_many_parts_it_is_cut(threads, tiny, batch_size, parts):
+def test_number_of_shards_depends_only_on_the_batch_size(threads, tiny, batch_size, shards):
     for count in (1, 3):
         threads(count)
         with Replicas(
             VisionTransformer(tiny, seed=0), replace(RECIPE, batch_size=batch_size)
-        ) as workers:
-            assert len(workers.models) == parts
+        ) as replicas:
+            assert len(replicas.models) == shards
 
 
-def meet_all(workers, count):
-    """So many threads are at work at the same time, and twice as many tasks need no more."""
+def run_together(replicas, count):
+    """Check that `count` tasks run at the same time, and twice as many one after the other."""
     barrier = threading.Barrier(count, timeout=30)
-    for task in [workers.pool.submit(barrier.wait) for _ in range(2 * count)]:
+    for task in [replicas.pool.submit(barrier.wait) for _ in range(2 * count)]:
         task.result()
 
 
 @pytest.mark.parametrize(("count", "workers", "each"), [(1, 1, 1), (2, 2, 1), (3, 2, 1), (4, 2, 2)])
-def test_threads_are_shared_among_the_parts(threads, tiny, count, workers, each):
+def test_threads_are_shared_among_the_shards(threads, tiny, count, workers, each):
     threads(count)
     before = set(threading.enumerate())
-    with Replicas(VisionTransformer(tiny, seed=0), RECIPE) as crew:
-        meet_all(crew, workers)
+    with Replicas(VisionTransformer(tiny, seed=0), RECIPE) as replicas:
+        run_together(replicas, workers)
         assert len(set(threading.enumerate()) - before) == workers
-        assert crew.pool.submit(torch.get_num_threads).result() == each
+        assert replicas.pool.submit(torch.get_num_threads).result() == each
     assert torch.get_num_threads() == count
 
 
 @pytest.mark.parametrize("config", [SMALL, CONV], ids=["patch", "conv"])
-def test_one_thread_or_two_make_no_difference_to_the_bit(threads, images, config):
+def test_gradients_are_bit_identical_on_one_or_two_threads(threads, images, config):
     results = []
     for count in (1, 2):
         threads(count)
         model = VisionTransformer(replace(config, dropout=0.3), seed=0)
         with Replicas(
             model, replace(RECIPE, precision="bfloat16", augmentation="flip_and_translate")
-        ) as workers:
-            workers.begin_epoch(1)
-            results.append((workers.gradients(images)[0], gradients_of(model)))
+        ) as replicas:
+            replicas.begin_epoch(1)
+            results.append((replicas.gradients(images)[0], gradients_of(model)))
     assert results[0][0] == results[1][0]
     assert all(
         torch.equal(gradient, results[1][1][name]) for name, gradient in results[0][1].items()
     )
 
 
-def test_an_epoch_takes_as_many_threads_as_there_are_at_its_start(threads, tiny):
+def test_epoch_uses_the_torch_threads_at_its_start(threads, tiny):
     threads(1)
     before = set(threading.enumerate())
-    with Replicas(VisionTransformer(tiny, seed=0), RECIPE) as workers:
+    with Replicas(VisionTransformer(tiny, seed=0), RECIPE) as replicas:
         for epoch, count in enumerate((1, 2, 1), start=1):
             threads(count)
-            workers.begin_epoch(epoch)
-            meet_all(workers, count)
+            replicas.begin_epoch(epoch)
+            run_together(replicas, count)
             assert len(set(threading.enumerate()) - before) == count
 
 
-def test_threads_end_with_the_block(threads, tiny, images):
+def test_threads_end_with_the_with_block(threads, tiny, images):
     threads(3)
     before = set(threading.enumerate())
-    with Replicas(VisionTransformer(tiny, seed=0), RECIPE) as workers:
-        workers.gradients(images)
+    with Replicas(VisionTransformer(tiny, seed=0), RECIPE) as replicas:
+        replicas.gradients(images)
         assert 1 <= len(set(threading.enumerate()) - before) <= 3
     assert set(threading.enumerate()) == before
 
 
-def test_what_goes_wrong_in_a_part_is_raised(threads, tiny, images):
+def test_error_in_a_shard_is_raised(threads, tiny, images):
     threads(2)
     wrong = Split(images.images, torch.where(torch.arange(48) < 40, images.labels, 10))
     with (
-        Replicas(VisionTransformer(tiny, seed=0), RECIPE) as workers,
+        Replicas(VisionTransformer(tiny, seed=0), RECIPE) as replicas,
         pytest.raises(RuntimeError, match="num_classes"),
     ):
-        workers.gradients(wrong)
+        replicas.gradients(wrong)
 
 
-# Twins
+# Replicas
 
 
 @pytest.mark.parametrize("config", [SMALL, CONV], ids=["patch", "conv"])
-def test_twins_share_their_weights_and_nothing_else(config):
+def test_replicasshare_only_their_weights(config):
     model = VisionTransformer(config, seed=1)
-    twin = replica_of(model)
-    pairs = list(zip(model.parameters(), twin.parameters(), strict=True))
+    replica = replica_of(model)
+    pairs = list(zip(model.parameters(), replica.parameters(), strict=True))
     assert all(mine.data_ptr() == its.data_ptr() and mine is not its for mine, its in pairs)
-    twin(torch.rand(4, 3, 32, 32)).sum().backward()
+    replica(torch.rand(4, 3, 32, 32)).sum().backward()
     assert all(mine.grad is None and its.grad is not None for mine, its in pairs)
-    assert model.generator is not twin.generator
-    for mine, its in zip(model.buffers(), twin.buffers(), strict=True):
+    assert model.generator is not replica.generator
+    for mine, its in zip(model.buffers(), replica.buffers(), strict=True):
         assert mine.data_ptr() != its.data_ptr()
 
 
-def test_a_step_of_the_one_is_a_step_of_the_other():
+def test_optimizer_step_changes_all_replicas():
     model = VisionTransformer(SMALL, seed=1)
-    twin = replica_of(model)
+    replica = replica_of(model)
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.1, fused=True)
     pixels = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     before = model(pixels)
     before.square().sum().backward()
     optimizer.step()
-    assert torch.equal(model(pixels), twin(pixels))
+    assert torch.equal(model(pixels), replica(pixels))
     assert not torch.allclose(model(pixels), before, atol=1e-2)
 
 
-# Chance
+# Random numbers
 
 
-def draws(workers, epoch):
-    order = workers.begin_epoch(epoch)
+def draws(replicas, epoch):
+    order = replicas.begin_epoch(epoch)
     return [
         torch.rand(20, generator=generator)
-        for generator in (order, *(model.generator for model in workers.models))
+        for generator in (order, *(model.generator for model in replicas.models))
     ]
 
 
-def test_the_order_and_each_part_have_a_chance_of_their_own_in_each_epoch(threads, tiny):
+def test_order_and_shards_have_different_random_numbers_in_each_epoch(threads, tiny):
     threads(3)
     seen = []
     for seed in (0, 1, 2**31 - 1):
-        with Replicas(VisionTransformer(tiny, seed=0), replace(RECIPE, seed=seed)) as workers:
-            seen += [draw for epoch in (1, 2, 1000) for draw in draws(workers, epoch)]
+        with Replicas(VisionTransformer(tiny, seed=0), replace(RECIPE, seed=seed)) as replicas:
+            seen += [draw for epoch in (1, 2, 1000) for draw in draws(replicas, epoch)]
     assert len({tuple(draw.tolist()) for draw in seen}) == len(seen) == 3 * 3 * 3
 
 
-def test_the_chance_of_an_epoch_is_the_same_whatever_was_drawn_before(threads, tiny):
+def test_random_numbers_of_an_epoch_do_not_depend_on_earlier_ones(threads, tiny):
     threads(2)
-    with Replicas(VisionTransformer(tiny, seed=0), RECIPE) as workers:
-        first = draws(workers, 5)
-        draws(workers, 6)
+    with Replicas(VisionTransformer(tiny, seed=0), RECIPE) as replicas:
+        first = draws(replicas, 5)
+        draws(replicas, 6)
         assert all(
-            torch.equal(one, other) for one, other in zip(first, draws(workers, 5), strict=True)
+            torch.equal(one, other) for one, other in zip(first, draws(replicas, 5), strict=True)
         )
 
 
-def test_two_parts_drop_different_numbers(threads):
+def test_dropout_differs_between_shards(threads):
     threads(2)
     image = load_cifar10(1, 1).train
     batch = Split(image.images.expand(16, -1, -1, -1), image.labels.expand(16))
-    with Replicas(VisionTransformer(replace(SMALL, dropout=0.5), seed=0), RECIPE) as workers:
-        workers.begin_epoch(1)
-        _, logits = workers.gradients(batch)
+    with Replicas(VisionTransformer(replace(SMALL, dropout=0.5), seed=0), RECIPE) as replicas:
+        replicas.begin_epoch(1)
+        _, logits = replicas.gradients(batch)
     assert not torch.isclose(logits[:8], logits[8:], atol=1e-4).all(dim=1).any()
 
 
 # Precision
 
 
-def test_in_bfloat16_the_products_are_rounded_and_the_weights_and_results_are_not(threads, images):
+def test_bfloat16_rounds_multiplications_not_weights_or_results(threads, images):
     threads(2)
     model = VisionTransformer(SMALL, seed=0)
     formats = set()
     model.blocks[0].mlp.fc1.register_forward_hook(
         lambda module, inputs, output: formats.add(output.dtype)
     )
-    with Replicas(model, replace(RECIPE, precision="bfloat16")) as workers:
-        loss, logits = workers.gradients(images)
+    with Replicas(model, replace(RECIPE, precision="bfloat16")) as replicas:
+        loss, logits = replicas.gradients(images)
         assert formats == {torch.bfloat16}
-        (validation,) = predict(model, images, workers.pool.map)
+        (validation,) = predict(model, images, replicas.pool.map)
     assert formats == {torch.bfloat16, torch.float32}
     assert logits.dtype == validation.dtype == torch.float32
     assert {weight.dtype for weight in model.parameters()} == {torch.float32}
@@ -290,23 +289,23 @@ def test_in_bfloat16_the_products_are_rounded_and_the_weights_and_results_are_no
 @pytest.mark.parametrize(
     "config", [replace(SMALL, dropout=0.5, patch_drop=0.5), CONV], ids=["patch", "conv"]
 )
-def test_predictions_come_in_order_and_without_chance(threads, images, config, count, monkeypatch):
+def test_predictions_are_ordered_and_deterministic(threads, images, config, count, monkeypatch):
     monkeypatch.setattr("vitdemo.training.loop.VALIDATION_BATCH", 7)
     threads(count)
     model = VisionTransformer(config, seed=0).train()
-    with Replicas(model, RECIPE) as workers:
-        logits = list(predict(model, images, workers.pool.map))
-    assert [len(part) for part in logits] == [7] * 6 + [6]
+    with Replicas(model, RECIPE) as replicas:
+        logits = list(predict(model, images, replicas.pool.map))
+    assert [len(batch) for batch in logits] == [7] * 6 + [6]
     with torch.no_grad():
         expected = model.eval()(normalize(images.images))
     torch.testing.assert_close(torch.cat(logits), expected, rtol=1e-4, atol=1e-5)
-    assert not any(part.requires_grad for part in logits)
+    assert not any(batch.requires_grad for batch in logits)
 
 
-def test_predictions_are_those_of_the_model_that_is_given(threads, tiny, images):
+def test_predictions_are_those_of_the_given_model(threads, tiny, images):
     threads(1)
     other = VisionTransformer(tiny, seed=1).eval()
-    with Replicas(VisionTransformer(tiny, seed=0), RECIPE) as workers:
-        logits = torch.cat(list(predict(other, images, workers.pool.map)))
+    with Replicas(VisionTransformer(tiny, seed=0), RECIPE) as replicas:
+        logits = torch.cat(list(predict(other, images, replicas.pool.map)))
     with torch.no_grad():
         torch.testing.assert_close(logits, other(normalize(images.images)), rtol=1e-4, atol=1e-5)

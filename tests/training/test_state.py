@@ -13,8 +13,8 @@ from vitdemo.model import VisionTransformer
 from vitdemo.training.loop import EpochEnd, train
 from vitdemo.training.state import load_state, new_state, save_state
 
-CHANCE = {"dropout": 0.2, "attention_dropout": 0.1, "drop_path": 0.3, "patch_drop": 0.25}
-MODEL = ModelConfig(patch_size=8, embed_dim=16, depth=2, num_heads=2, **CHANCE)
+DROPOUT = {"dropout": 0.2, "attention_dropout": 0.1, "drop_path": 0.3, "patch_drop": 0.25}
+MODEL = ModelConfig(patch_size=8, embed_dim=16, depth=2, num_heads=2, **DROPOUT)
 RECIPE = TrainConfig(
     epochs=3,
     batch_size=16,
@@ -31,8 +31,8 @@ RECIPE = TrainConfig(
     precision="float32",
     seed=3,
 )
-TRAININGS = {
-    "all at once": (MODEL, RECIPE),
+RECIPES = {
+    "everything": (MODEL, RECIPE),
     "conv stem": (
         replace(MODEL, patch_size=4, stem="conv", pooling="attention"),
         replace(RECIPE, patch_embed_init="whitened", precision="bfloat16"),
@@ -43,7 +43,7 @@ TRAININGS = {
 
 @pytest.fixture(autouse=True)
 def narrow(monkeypatch):
-    """A conv stem that takes no time."""
+    """Give conv stems few channels, to save time."""
     monkeypatch.setattr("vitdemo.config.model_config.STEM_WIDTH", 8)
 
 
@@ -53,52 +53,46 @@ def path(tmp_path):
 
 
 def epochs_of(model, data, config, path=None, stop_after=None):
-    """The metrics of each epoch; the training is left in the middle of the epoch after `stop_after`."""
-    told = []
+    """Train, at most until the epoch after `stop_after` has begun; return each epoch's metrics."""
+    found = []
     for event in train(model, data, config, path):
         if event.epoch - 1 == stop_after:
             break
         if isinstance(event, EpochEnd):
-            told.append((event.epoch, event.train, event.validation))
-    return told
+            found.append((event.epoch, event.train, event.validation))
+    return found
 
 
 @pytest.mark.parametrize(("stop_after", "threads"), [(1, 1), (2, 2)])
-@pytest.mark.parametrize("training", TRAININGS.values(), ids=TRAININGS)
-def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(
-    path, training, stop_after, threads
-):
+@pytest.mark.parametrize("training", RECIPES.values(), ids=RECIPES)
+def test_resumed_training_is_bit_identical(path, training, stop_after, threads):
     torch.set_num_threads(threads)
     (config, recipe), data = training, load_cifar10(40, 20)
     whole = VisionTransformer(config, seed=0)
     expected = epochs_of(whole, data, recipe)
 
-    told = epochs_of(VisionTransformer(config, seed=0), data, recipe, path, stop_after)
+    found = epochs_of(VisionTransformer(config, seed=0), data, recipe, path, stop_after)
     torch.manual_seed(99)
-    model = VisionTransformer(config, seed=7)  # whatever it begins with
-    told += epochs_of(model, data, recipe, path)
-    assert told == expected
+    model = VisionTransformer(config, seed=7)  # its weights are replaced
+    found += epochs_of(model, data, recipe, path)
+    assert found == expected
     for name, tensor in whole.state_dict().items():
         assert torch.equal(tensor, model.state_dict()[name]), name
 
 
-def test_a_training_can_be_stopped_after_every_epoch(path):
+def test_training_can_be_stopped_after_every_epoch(path):
     data, config = load_cifar10(20, 10), RECIPE
     expected = epochs_of(VisionTransformer(MODEL, seed=0), data, config)
-    told = [
-        epochs_of(VisionTransformer(MODEL, seed=0), data, config, path, stop)
-        for stop in (1, 2, None)
-    ]
-    assert [len(part) for part in told] == [1, 1, 1]
-    assert [epoch for part in told for epoch in part] == expected
+    found = []
+    for stop in (1, 2, None):
+        found += epochs_of(VisionTransformer(MODEL, seed=0), data, config, path, stop)
+        assert len(found) == (stop or 3)
+    assert found == expected
 
 
-def test_a_finished_training_gives_its_model_and_no_event(path, tiny, short):
-    data, done, model = (
-        load_cifar10(20, 10),
-        VisionTransformer(tiny, seed=0),
-        VisionTransformer(tiny, seed=1),
-    )
+def test_finished_training_restores_the_model_without_events(path, tiny, short):
+    data = load_cifar10(20, 10)
+    done, model = (VisionTransformer(tiny, seed=seed) for seed in (0, 1))
     epochs_of(done, data, short, path)
     assert list(train(model, data, short, path)) == []
     assert all(
@@ -107,13 +101,13 @@ def test_a_finished_training_gives_its_model_and_no_event(path, tiny, short):
     )
 
 
-def test_without_a_state_a_training_begins(path, tiny, short):
-    told = epochs_of(VisionTransformer(tiny, seed=0), load_cifar10(20, 10), short, path)
-    assert [epoch for epoch, _, _ in told] == [1, 2]
+def test_training_without_a_state_file_starts_anew(path, tiny, short):
+    found = epochs_of(VisionTransformer(tiny, seed=0), load_cifar10(20, 10), short, path)
+    assert [epoch for epoch, _, _ in found] == [1, 2]
     assert [file.name for file in path.parent.iterdir()] == ["state.pt"]
 
 
-def test_the_state_is_that_of_the_last_whole_epoch(path, tiny, short):
+def test_state_is_that_of_the_last_complete_epoch(path, tiny, short):
     epochs = {}
     for event in train(VisionTransformer(tiny, seed=0), load_cifar10(20, 10), short, path):
         if path.exists():
@@ -127,13 +121,13 @@ def test_the_state_is_that_of_the_last_whole_epoch(path, tiny, short):
 
 @pytest.fixture
 def state(tiny, short):
-    """The state of a new run."""
+    """Return the state of a new run."""
     return new_state(VisionTransformer(tiny, seed=0), short)
 
 
 @pytest.fixture
 def saved(path, tiny, short):
-    """The bytes of a state after a training."""
+    """Return the bytes of the state after a complete training."""
     epochs_of(VisionTransformer(tiny, seed=0), load_cifar10(20, 10), short, path)
     return path.read_bytes()
 
@@ -144,44 +138,44 @@ def message_of(path, state):
     return str(caught.value)
 
 
-def test_no_state_is_the_epoch_before_the_first(path, state):
+def test_missing_state_file_leaves_a_new_state(path, state):
     load_state(path, state)
     assert (state.epoch, state.step) == (0, 0)
 
 
-def test_a_state_is_put_back(path, saved, state):
+def test_state_is_restored(path, saved, state):
     load_state(path, state)
     assert (state.epoch, state.step) == (2, 6)
     assert state.optimizer.state_dict()["state"][0]["step"] == 6
 
 
 @pytest.mark.parametrize(
-    "share", [0, 0.001, 0.01, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99, 0.9999]
+    "fraction", [0, 0.001, 0.01, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99, 0.9999]
 )
-def test_a_state_that_is_cut_off_is_refused(path, saved, state, share):
-    path.write_bytes(saved[: int(share * len(saved))])
+def test_truncated_state_is_refused(path, saved, state, fraction):
+    path.write_bytes(saved[: int(fraction * len(saved))])
     assert message_of(path, state) == "state.pt is not a complete training state. Start a new run."
 
 
-def test_a_state_cut_off_anywhere_is_refused(path, saved, state):
+def test_state_truncated_anywhere_is_refused(path, saved, state):
     for length in random.Random(0).sample(range(len(saved)), 100):
         path.write_bytes(saved[:length])
         assert "Start a new run" in message_of(path, state)
 
 
-def test_a_damaged_state_ends_in_nothing_but_a_sentence(path, saved, state):
-    chance, refused = random.Random(0), []
+def test_damaged_state_raises_nothing_but_config_error(path, saved, state):
+    rng, refused = random.Random(0), []
     for _ in range(120):
         damaged = bytearray(saved)
-        start = chance.randrange(len(damaged) - 64)
-        damaged[start : start + 64] = chance.randbytes(64)
+        start = rng.randrange(len(damaged) - 64)
+        damaged[start : start + 64] = rng.randbytes(64)
         path.write_bytes(damaged)
         try:
             load_state(path, state)
         except ConfigError as error:
             refused.append(str(error))
     assert len(refused) > 5
-    assert all(message.startswith("state.pt is ") for message in refused)
+    assert all(message.startswith(("state.pt is ", "state.pt belongs ")) for message in refused)
 
 
 def packed(value):
@@ -204,7 +198,7 @@ def packed(value):
         packed(torch.zeros(3)),
     ],
     ids=[
-        "nothing",
+        "empty",
         "text",
         "zeros",
         "pickle",
@@ -214,14 +208,14 @@ def packed(value):
         "torch tensor",
     ],
 )
-def test_a_file_of_another_kind_is_refused(path, state, content):
+def test_file_of_another_kind_is_refused(path, state, content):
     path.parent.mkdir()
     path.write_bytes(content)
     assert message_of(path, state) == "state.pt is not a complete training state. Start a new run."
 
 
 @pytest.mark.parametrize("key", ["epoch", "step", "of", "model", "ema_model", "optimizer"])
-def test_a_state_without_one_of_its_parts_is_refused(path, saved, state, key):
+def test_state_without_one_of_its_parts_is_refused(path, saved, state, key):
     content = torch.load(BytesIO(saved), weights_only=True)
     del content[key]
     path.write_bytes(packed(content))
@@ -229,7 +223,7 @@ def test_a_state_without_one_of_its_parts_is_refused(path, saved, state, key):
 
 
 class Trap:
-    """Makes a file where it is unpickled."""
+    """Creates a file when it is unpickled."""
 
     def __init__(self, path):
         self.path = path
@@ -240,13 +234,13 @@ class Trap:
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("dump", [packed, pickle.dumps])
-def test_code_in_a_state_is_never_run(path, saved, state, tmp_path, dump):
+def test_code_in_a_state_file_is_not_run(path, saved, state, tmp_path, dump):
     trap = tmp_path / "sprung"
     path.write_bytes(dump(torch.load(BytesIO(saved), weights_only=True) | {"trap": Trap(trap)}))
     assert message_of(path, state) == "state.pt is not a complete training state. Start a new run."
     assert not trap.exists()
     pickle.loads(pickle.dumps(Trap(trap)))
-    assert trap.exists()  # as it would have
+    assert trap.exists()  # the trap works
 
 
 @pytest.mark.parametrize(
@@ -260,22 +254,20 @@ def test_code_in_a_state_is_never_run(path, saved, state, tmp_path, dump):
     ],
     ids=str,
 )
-def test_the_state_of_other_settings_is_refused(path, saved, tiny, short, model_changes, changes):
-    model, config = (
-        VisionTransformer(replace(tiny, **model_changes), seed=0),
-        replace(short, **changes),
-    )
+def test_state_of_other_settings_is_refused(path, saved, tiny, short, model_changes, changes):
+    model = VisionTransformer(replace(tiny, **model_changes), seed=0)
+    config = replace(short, **changes)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     with pytest.raises(ConfigError) as caught:
         next(train(model, load_cifar10(20, 10), config, path))
     assert str(caught.value) == (
-        "state.pt is the state of a run with other settings. Use those, or start a new run."
+        "state.pt belongs to a run with other settings. Use those, or start a new run."
     )
     assert path.read_bytes() == saved
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
 
 
-def test_a_state_that_cannot_be_written_leaves_the_old_one(path, saved, state, monkeypatch):
+def test_failed_write_keeps_the_old_state(path, saved, state, monkeypatch):
     monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError("no space")))
     with pytest.raises(OSError, match="no space"):
         save_state(path, state)

@@ -13,7 +13,7 @@ from vitdemo.training.whitening import whiten
 
 PATCH = ModelConfig(patch_size=4, embed_dim=64, depth=1, num_heads=1)
 CONV = replace(PATCH, stem="conv")
-NUMBERS = {"patch": 3 * 4 * 4, "conv": 3 * 3 * 3}  # in what one filter sees
+INPUTS = {"patch": 3 * 4 * 4, "conv": 3 * 3 * 3}  # of one filter
 
 
 def first_layer(model):
@@ -26,8 +26,8 @@ def whitened(config, images, seed=0):
     return model
 
 
-def pieces_of(images, config):
-    """What a filter sees at each place of the images, as NumPy (places, numbers)."""
+def inputs_of(images, config):
+    """Return the filters' inputs at all positions of the images, (positions, inputs) in NumPy."""
     pixels = normalize(images).double().numpy()
     side, step = (3, 1) if config.stem == "conv" else (config.patch_size, config.patch_size)
     windows = np.lib.stride_tricks.sliding_window_view(pixels, (side, side), axis=(2, 3))[
@@ -39,31 +39,27 @@ def pieces_of(images, config):
 @pytest.mark.parametrize(
     "config", [PATCH, CONV, replace(PATCH, embed_dim=16)], ids=["patch", "conv", "few"]
 )
-def test_filters_see_directions_that_have_nothing_in_common_and_the_same_spread(config):
+def test_responses_of_whitened_filters_are_uncorrelated_with_equal_std(config):
     images = load_cifar10(200, 1).train.images
     layer = first_layer(whitened(config, images))
     stride = 1 if config.stem == "conv" else config.patch_size
-    count = min(NUMBERS[config.stem], len(layer.weight) // (2 if config.stem == "conv" else 1))
+    count = min(INPUTS[config.stem], len(layer.weight) // (2 if config.stem == "conv" else 1))
     with torch.no_grad():
-        seen = (
-            F.conv2d(normalize(images), layer.weight[:count], stride=stride)
-            .transpose(0, 1)
-            .flatten(1)
-        )
-    covariance = np.cov(seen.double().numpy())
+        responses = F.conv2d(normalize(images), layer.weight[:count], stride=stride)
+    covariance = np.cov(responses.transpose(0, 1).flatten(1).double().numpy())
 
-    pieces = pieces_of(images, config)
-    variances = np.linalg.svd(pieces - pieces.mean(axis=0), compute_uv=False) ** 2 / (
-        len(pieces) - 1
+    inputs = inputs_of(images, config)
+    variances = np.linalg.svd(inputs - inputs.mean(axis=0), compute_uv=False) ** 2 / (
+        len(inputs) - 1
     )
-    spread = 0.2 if config.stem == "patch" else 1.0
-    expected = spread**2 * variances / (variances + 0.01)
+    std = 0.2 if config.stem == "patch" else 1.0
+    expected = std**2 * variances / (variances + 0.01)
     np.testing.assert_allclose(np.diag(covariance), expected[:count], rtol=0.02, atol=1e-4)
-    assert np.abs(covariance - np.diag(np.diag(covariance))).max() < 0.005 * spread**2
-    assert covariance[0, 0] == pytest.approx(spread**2, rel=0.01)
+    assert np.abs(covariance - np.diag(np.diag(covariance))).max() < 0.005 * std**2
+    assert covariance[0, 0] == pytest.approx(std**2, rel=0.01)
 
 
-def test_a_conv_stem_has_each_filter_with_both_signs():
+def test_conv_stem_has_each_filter_with_both_signs():
     images = load_cifar10(50, 1).train.images
     weight = first_layer(whitened(CONV, images)).weight
     assert torch.equal(weight[:27], -weight[27:54])
@@ -71,7 +67,7 @@ def test_a_conv_stem_has_each_filter_with_both_signs():
     assert weight[:27].flatten(1).norm(dim=1).min() > 0.3
 
 
-def test_filters_that_are_left_over_stay_as_drawn():
+def test_remaining_filters_stay_random():
     images = load_cifar10(50, 1).train.images
     weight = first_layer(whitened(PATCH, images)).weight
     drawn = first_layer(VisionTransformer(PATCH, seed=0)).weight
@@ -79,18 +75,18 @@ def test_filters_that_are_left_over_stay_as_drawn():
     assert not torch.isclose(weight[:48], drawn[:48]).flatten(1).all(dim=1).any()
 
 
-def test_where_filters_are_few_they_see_what_varies_most():
+def test_few_filters_are_the_largest_components():
     images = load_cifar10(50, 1).train.images
-    few, all_of_them = (
+    few, many = (
         whitened(replace(PATCH, embed_dim=width), images).patch_embed.proj for width in (8, 64)
     )
-    assert torch.equal(few.weight, all_of_them.weight[:8])
+    assert torch.equal(few.weight, many.weight[:8])
     first = few.weight[0].flatten()
     assert (first > 0).all() or (first < 0).all()  # brightness
 
 
 @pytest.mark.parametrize("config", [PATCH, CONV], ids=["patch", "conv"])
-def test_nothing_but_the_first_layer_changes(config):
+def test_only_the_first_layer_changes(config):
     images = load_cifar10(50, 1).train.images
     model, plain = whitened(config, images), VisionTransformer(config, seed=0)
     changed = {
@@ -99,12 +95,15 @@ def test_nothing_but_the_first_layer_changes(config):
         if not torch.equal(weight, model.get_parameter(name))
     }
     layer = "patch_embed.convs.0" if config.stem == "conv" else "patch_embed.proj"
-    assert changed == {f"{layer}.weight"} | ({f"{layer}.bias"} if config.stem == "patch" else set())
-    assert config.stem == "conv" or not model.patch_embed.proj.bias.any()
+    if config.stem == "conv":
+        assert changed == {f"{layer}.weight"}
+    else:
+        assert changed == {f"{layer}.weight", f"{layer}.bias"}
+        assert not model.patch_embed.proj.bias.any()
     assert all(weight.requires_grad and weight.grad is None for weight in model.parameters())
 
 
-def test_only_the_first_images_are_looked_at(monkeypatch):
+def test_only_the_first_images_are_used(monkeypatch):
     monkeypatch.setattr(whitening, "IMAGES", 20)
     images = load_cifar10(50, 1).train.images
     full, first = (first_layer(whitened(PATCH, part)).weight for part in (images, images[:20]))
@@ -114,22 +113,22 @@ def test_only_the_first_images_are_looked_at(monkeypatch):
 
 @pytest.mark.parametrize("config", [ModelConfig(patch_size=8), CONV], ids=["patch", "conv"])
 @pytest.mark.parametrize("count", [1, 2])
-def test_images_that_hardly_vary_give_no_filter_without_measure(config, count):
+def test_images_without_variance_give_bounded_filters(config, count):
     gray = torch.full((count, 3, 32, 32), 77, dtype=torch.uint8)
     for images in (gray, load_cifar10(count, 1).train.images):
         weight = first_layer(whitened(config, images)).weight
         assert weight.isfinite().all()
-        assert weight.flatten(1).norm(dim=1).max() < 1 / 0.1 + 1e-3  # one over the root of SMALLEST
+        assert weight.flatten(1).norm(dim=1).max() < 1 / 0.1 + 1e-3  # 1 / sqrt(EPSILON)
 
 
-def test_a_single_patch_gives_finite_filters():
+def test_single_patch_gives_finite_filters():
     config = ModelConfig(image_size=8, patch_size=8, embed_dim=8, depth=1, num_heads=1)
     image = torch.randint(256, (1, 3, 8, 8), generator=torch.Generator().manual_seed(0)).byte()
     assert first_layer(whitened(config, image)).weight.isfinite().all()
 
 
 @pytest.mark.parametrize("channels", [1, 16])
-def test_images_of_any_channels(channels):
+def test_images_with_any_number_of_channels(channels):
     images = torch.randint(
         256, (20, channels, 32, 32), generator=torch.Generator().manual_seed(0)
     ).byte()

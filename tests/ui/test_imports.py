@@ -1,4 +1,4 @@
-"""Before a first training, the app holds nothing that is large and not used: it is there sooner, and smaller."""
+"""The app loads no large module before it is used: it starts faster and takes less memory."""
 
 import subprocess
 import sys
@@ -8,7 +8,7 @@ from vitdemo.ui.lessons.order import ORDER
 
 ROOT = Path(__file__).parents[2]
 UNUSED = ["pandas", "pyarrow", "torch._dynamo", "torchvision", "torchmetrics"]
-LESSONS = [place.script for place in ORDER if place.name != "training"]  # which works metrics out
+LESSONS = [page.script for page in ORDER if page.name != "training"]  # that one uses torchmetrics
 PROGRAM = """
 import sys
 from time import sleep
@@ -23,12 +23,12 @@ for page in PAGES:
 
 from vitdemo.background.training_queue import QUEUE
 while QUEUE.threads_in_use():
-    sleep(0.1)  # real training steps, to measure their speed
+    sleep(0.1)  # training steps that measure the speed
 print(*sorted(set(sys.modules) & set(sys.argv[1:])))
 """
 
 
-def test_the_pages_load_nothing_large_that_is_not_used():
+def test_pages_load_no_large_unused_modules():
     program = f"PAGES = {['pages/attention.py', *LESSONS]}\n{PROGRAM}"
     done = subprocess.run(
         [sys.executable, "-c", program, *UNUSED], cwd=ROOT, capture_output=True, text=True

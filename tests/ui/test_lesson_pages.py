@@ -1,4 +1,4 @@
-"""The pages of the annotation without a browser, under Streamlit's AppTest."""
+"""The lesson pages without a browser, under Streamlit's AppTest."""
 
 import re
 import time
@@ -8,16 +8,16 @@ import pytest
 from open_app import by_label, captions_of, open_app
 
 from vitdemo.config import ModelConfig
-from vitdemo.lessons import scaling as explain_limits
+from vitdemo.lessons import scaling
 from vitdemo.lessons.comparisons import PAIRS
 from vitdemo.model import VisionTransformer
-from vitdemo.ui.lessons import limits
+from vitdemo.ui.lessons.model_walk import MODEL
 from vitdemo.ui.lessons.order import ORDER
 from vitdemo.ui.lessons.parameters import nearest, problems
 from vitdemo.ui.lessons.source import pieces
 from vitdemo.ui.lessons.start import STEPS
 from vitdemo.ui.lessons.table_1 import ROWS
-from vitdemo.ui.lessons.walks import LOOP, MODEL
+from vitdemo.ui.lessons.training_walk import LOOP
 
 each_page = pytest.mark.parametrize("place", ORDER, ids=lambda place: place.name)
 
@@ -31,7 +31,7 @@ def controls_of(app) -> list:
 
 
 @each_page
-def test_it_opens_says_where_one_is_and_leaves_the_address_bare(place):
+def test_lesson_opens_with_its_position_and_a_clean_url(place):
     app = open_app(place.script)
     assert not app.warning
     assert not app.error
@@ -44,19 +44,19 @@ def test_it_opens_says_where_one_is_and_leaves_the_address_bare(place):
 
 
 @each_page
-def test_it_asks_before_it_tells(place):
+def test_answers_are_hidden_until_somebody_predicts(place):
     app = open_app(place.script)
     assert 2 <= len(app.radio) <= 4
     assert "Not quite" not in words_of(app)
-    assert "**Right.**" not in words_of(app)
+    assert "**Correct.**" not in words_of(app)
     for number in range(len(app.radio)):
         app.radio[number].set_value(app.radio[number].options[0]).run()
         assert not app.exception
-    assert len(re.findall(r"\*\*(Right\.|Not quite\.)\*\*", words_of(app))) == len(app.radio)
+    assert len(re.findall(r"\*\*(Correct\.|Not quite\.)\*\*", words_of(app))) == len(app.radio)
 
 
 @each_page
-def test_what_is_said_of_the_code_is_in_the_code(place):
+def test_names_in_the_text_are_in_the_source(place):
     app = open_app(place.script)
     shown = [
         expander for expander in app.expander if expander.label.startswith("The code that runs")
@@ -71,7 +71,7 @@ def test_what_is_said_of_the_code_is_in_the_code(place):
 @pytest.mark.parametrize(
     "place", [place for place in ORDER if place.name != "limits"], ids=lambda place: place.name
 )
-def test_controls_can_be_hidden_by_the_address(place):
+def test_controls_can_be_hidden_by_the_url(place):
     app = open_app(place.script)
     hidden = ",".join(control.key.removeprefix(f"{place.name}-") for control in controls_of(app))
     assert hidden
@@ -84,7 +84,7 @@ def test_controls_can_be_hidden_by_the_address(place):
 @pytest.mark.parametrize(
     ("script", "parts"), [("pages/block.py", MODEL), ("pages/training.py", LOOP)]
 )
-def test_each_part_is_shown_piece_by_piece(script, parts):
+def test_source_walk_shows_every_piece(script, parts):
     for name, (part, notes) in parts.items():
         app = open_app(script, part=name)
         assert not app.warning
@@ -92,48 +92,48 @@ def test_each_part_is_shown_piece_by_piece(script, parts):
         assert all(code in shown for _, code in pieces(part, notes))
 
 
-def test_numbers_that_one_edits_are_worked_out():
+def test_attention_by_hand_follows_edited_matrices():
     app = open_app("pages/by_hand.py")
-    assert "Row 1: 0.23, 0.13, 0.23, 0.41, together 1.00." in captions_of(app)
+    assert "Row 1: 0.23, 0.13, 0.23, 0.41, with a sum of 1.00." in captions_of(app)
     by_label(app.text_area, "K").set_value("1 1 1\n1 1 1\n1 1 1\n1 1 1").run()
-    assert "Row 1: 0.25, 0.25, 0.25, 0.25, together 1.00." in captions_of(app)
+    assert "Row 1: 0.25, 0.25, 0.25, 0.25, with a sum of 1.00." in captions_of(app)
     assert dict(app.query_params) == {"k": "1 1 1;1 1 1;1 1 1;1 1 1"}
     by_label(app.text_area, "K").set_value("1 1\n1").run()
     assert (
         app.error[0].value
-        == "Write 4 lines of 3 numbers each, with spaces between, such as 1 0 -0.5."
+        == "Expected 4 lines of 3 numbers. Separate numbers by spaces, as in 1 0 -0.5."
     )
     app = open_app("pages/by_hand.py", k="1 1 1;1 1 1;1 1 1;1 1 1", row=2, divisor="none")
-    assert "Row 2: 0.25, 0.25, 0.25, 0.25, together 1.00." in captions_of(app)
+    assert "Row 2: 0.25, 0.25, 0.25, 0.25, with a sum of 1.00." in captions_of(app)
     assert dict(app.query_params) == {"k": "1 1 1;1 1 1;1 1 1;1 1 1", "row": "2", "divisor": "none"}
 
 
-def test_an_address_that_asks_for_what_is_not_there():
+def test_url_with_unavailable_values_is_reported():
     app = open_app("pages/by_hand.py", heads=5, color="red")
-    assert "heads=5, which is not offered: use 1, 2, 3, 4, 6" in app.warning[0].value
-    assert "'color', which this page does not know" in app.warning[0].value
+    assert "heads=5, which is not available. Use 1, 2, 3, 4 or 6." in app.warning[0].value
+    assert "'color', which this page does not use" in app.warning[0].value
 
 
 @pytest.mark.parametrize("script", ["pages/train.py", "pages/attention.py", "pages/limits.py"])
-def test_each_page_can_be_shown_large(script):
+def test_each_page_has_presentation_mode(script):
     app = open_app(script)
-    assert app.query_params.get("large") is None
-    by_label(app.toggle, "Large").set_value(True).run()
-    assert app.query_params["large"] == "yes"
-    app = open_app(script, large="yes")
+    assert app.query_params.get("presentation") is None
+    by_label(app.toggle, "Presentation mode").set_value(True).run()
+    assert app.query_params["presentation"] == "yes"
+    app = open_app(script, presentation="yes")
     assert not app.warning
-    assert by_label(app.toggle, "Large").value
-    app = open_app(script, large="very")
-    assert "large=very, which is not offered: use yes" in app.warning[0].value
+    assert by_label(app.toggle, "Presentation mode").value
+    app = open_app(script, presentation="very")
+    assert "presentation=very, which is not available. Use yes." in app.warning[0].value
 
 
-def test_the_papers_configuration_is_refused_for_two_reasons():
+def test_the_papers_configuration_is_rejected_for_two_reasons():
     assert [wrong.split(" ")[0] for wrong, _ in problems()] == ["patch_size", "num_heads"]
     near = nearest()
     assert (near.patch_size, near.num_heads, near.mlp_dim, near.depth) == (4, 8, 3072, 12)
 
 
-def test_the_start_goes_through_its_steps():
+def test_start_page_shows_each_step():
     for step in STEPS:
         app = open_app("pages/start.py", step=step, picture=3)
         assert not app.warning
@@ -141,17 +141,17 @@ def test_the_start_goes_through_its_steps():
     assert "airplane" in words_of(app)
 
 
-def test_numbers_of_the_comparison_are_those_of_the_models():
+def test_numbers_on_the_parameters_page_match_the_models():
     said = words_of(open_app("pages/parameters.py", row="Scope"))
-    assert "65 × 65 pairs (layer 1, head 1), of which 4,225 are above 0" in said
-    assert "21 of 36 pairs (head 1)" in said
+    assert "65 × 65 attention weights (layer 1, head 1), 4,225 are above 0" in said
+    assert "21 of 36 attention weights (head 1)" in said
     counted = sum(parameter.numel() for parameter in VisionTransformer(ModelConfig()).parameters())
     assert f"| counted | {counted:,} | |" in said
-    assert f"| **all** | **{counted:,}** | |" in said
+    assert f"| **total** | **{counted:,}** | |" in said
 
 
 @pytest.mark.parametrize("row", ROWS)
-def test_each_row_of_table_1_has_something_to_see(row):
+def test_each_row_of_table_1_has_two_figures(row):
     app = open_app("pages/parameters.py", row=row)
     assert not app.warning
     assert [heading.value for heading in app.subheader] == [
@@ -161,18 +161,17 @@ def test_each_row_of_table_1_has_something_to_see(row):
     assert len([part for part in app.get("bidi_component") if part.key.startswith("row-")]) == 2
 
 
-def test_more_images_are_trained_on_when_asked_for(monkeypatch):
-    for module in (explain_limits, limits):  # fewer than on the page, which takes a minute
-        monkeypatch.setattr(module, "HUNGRY", (20, 40))
-    monkeypatch.setattr(explain_limits, "SEEN", 40)
-    app = press_and_wait("pages/limits.py", "Train on ever more images")
-    assert "One training a point" in captions_of(app)
+def test_data_efficiency_runs_are_started_by_a_button(monkeypatch):
+    monkeypatch.setattr(scaling, "TRAIN_IMAGES", (20, 40))  # fewer than on the page: a minute
+    monkeypatch.setattr(scaling, "IMAGES_SEEN", 40)
+    app = press_and_wait("pages/limits.py", "Train on more and more images")
+    assert "One run per point" in captions_of(app)
 
 
 @pytest.mark.parametrize(
-    ("script", "name"), [("pages/limits.py", "by heart"), ("pages/training.py", "decay")]
+    ("script", "name"), [("pages/limits.py", "overfitting"), ("pages/training.py", "decay")]
 )
-def test_two_trainings_are_compared_when_asked_for(script, name, monkeypatch):
+def test_two_runs_are_compared_by_a_button(script, name, monkeypatch):
     short = {
         which: (
             replace(model, depth=1),
@@ -196,18 +195,18 @@ def press_and_wait(script: str, label: str):
     return app
 
 
-def test_the_table_of_predictions_is_worked_out():
+def test_metrics_of_edited_predictions():
     app = open_app("pages/training.py")
     assert "| Accuracy | 0.667 |" in words_of(app)
-    by_label(app.text_area, "Right classes").set_value("0 1 1 1 2 0").run()
+    by_label(app.text_area, "True classes").set_value("0 1 1 1 2 0").run()
     assert "| Accuracy | 1.000 |" in words_of(app)
-    by_label(app.text_area, "Right classes").set_value("0 1 1 1 2 3").run()
-    assert app.error[0].value == "Every right class must be a whole number from 0 to 2."
+    by_label(app.text_area, "True classes").set_value("0 1 1 1 2 3").run()
+    assert app.error[0].value == "True classes must be whole numbers from 0 to 2."
 
 
-def test_printed_accuracies_are_no_whole_numbers_of_images():
+def test_printed_accuracies_are_not_whole_numbers_of_images():
     app = open_app("pages/training.py")
     app.radio[1].set_value("no whole number of images").run()
     said = words_of(app)
-    assert "0.2027 × 600 = 121.62. The nearest that can be is 122 of 600 = 0.2033." in said
-    assert "0.2051 × 200 = 41.02. The nearest that can be is 41 of 200 = 0.2050." in said
+    assert "0.2027 × 600 = 121.62. The nearest possible value is 122 of 600 = 0.2033." in said
+    assert "0.2051 × 200 = 41.02. The nearest possible value is 41 of 200 = 0.2050." in said

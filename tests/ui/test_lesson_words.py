@@ -1,4 +1,4 @@
-"""No number is typed into the annotation's sentences: they are computed, or they count sections, years and steps."""
+"""Numbers in the sentences of the lessons are computed, except for sections, years and steps."""
 
 import ast
 import re
@@ -12,21 +12,22 @@ from vitdemo.ui.lessons.order import ORDER
 
 LESSONS = Path(__file__).parents[2] / "vitdemo" / "ui" / "lessons"
 NUMBER = re.compile(r"(?<![\w.,])\d[\d.,]*")
-FREE = (  # what may hold numbers
+FREE = (  # where a number may be typed
     r"`[^`]*`",  # names in the code
     r"\$[^$]*\$|\\[a-z]+\{.*",  # formulas
     r"(section|Section|Figure|Table|footnote) [\d.]+",
     r"(et al\.|and Hutter|of|in|In) 20\d\d",  # years
     r"^\d\. [A-Z]",  # steps of a calculation
     r"^blocks\[0\].*",  # names of modules
-    r"top-5|CIFAR-10|chance \(10 %\)|a power of 1|layer 1, head 1|head 1|test image 1|token 0|classes 0, 1 and 2|JFT-300M",
+    r"top-5|CIFAR-10|JFT-300M|chance \(10%\)|a power of 1",
+    r"layer 1, head 1|head 1|test image 1|token 0|classes 0, 1 and 2",
     r"^\d+ times$",  # answers to choose
 )
 SMALL = {"0", "1", "2"}  # as in "sums to 1"
 
 
 def sentences(path):
-    """Every piece of text in a module that is not a docstring, a format or bare data."""
+    """Yield line and text of each string in a module that is neither a docstring nor a format."""
     tree = ast.parse(path.read_text())
     skipped = set()
     for node in ast.walk(tree):
@@ -44,11 +45,11 @@ def sentences(path):
 
 
 @pytest.mark.parametrize("path", sorted(LESSONS.glob("*.py")), ids=lambda path: path.stem)
-def test_no_number_is_typed_into_a_sentence(path):
+def test_numbers_in_sentences_are_computed(path):
     typed = []
     for line, text in sentences(path):
         if not re.search("[A-Za-z]{3}", text):
-            continue  # an answer to choose, or a matrix to begin with
+            continue  # an answer to choose, or the initial value of a matrix
         for free in FREE:
             text = re.sub(free, "", text)
         found = {number.rstrip(".,") for number in NUMBER.findall(text)} - SMALL
@@ -56,15 +57,15 @@ def test_no_number_is_typed_into_a_sentence(path):
     assert not typed
 
 
-@pytest.mark.parametrize("place", ORDER, ids=lambda place: place.name)
-def test_one_answer_is_right_and_no_other_nearly(place, monkeypatch):
+@pytest.mark.parametrize("page", ORDER, ids=lambda page: page.name)
+def test_one_answer_is_correct_and_no_other_is_close(page, monkeypatch):
     asked = []
     monkeypatch.setattr(
         Lesson,
         "predict",
         lambda self, name, question, answers, truth, why: asked.append((answers, truth())),
     )
-    open_app(place.script)
+    open_app(page.script)
     assert 2 <= len(asked) <= 3
     for answers, truth in asked:
         near, next_ = sorted(abs(value - truth) for value in answers.values())[:2]

@@ -1,11 +1,12 @@
-"""Source is cut where its notes say, loses no line, and notes on what is gone are refused."""
+"""Source is cut at its notes without losing a line; notes on missing lines are rejected."""
 
 import re
 
 import pytest
 
+from vitdemo.ui.lessons.model_walk import MODEL
 from vitdemo.ui.lessons.source import pieces, short_source
-from vitdemo.ui.lessons.walks import LOOP, MODEL
+from vitdemo.ui.lessons.training_walk import LOOP
 
 
 class Example:
@@ -19,7 +20,7 @@ class Example:
 
 
 def documented():
-    """Says much.
+    """Print a number.
 
     Args:
         none.
@@ -27,10 +28,10 @@ def documented():
     print(1)
 
     def inner():
-        """Says little."""
+        """Do nothing."""
 
 
-def test_a_source_in_pieces():
+def test_source_is_cut_into_pieces():
     assert pieces(Example.second, (("def", "x"), ("return", "y"))) == [
         ("x", "def second(self):\n    print(2)"),
         ("y", "return 2"),
@@ -45,21 +46,28 @@ def test_a_source_in_pieces():
     ]
 
 
-def test_of_a_docstring_the_first_line_stays():
-    expected = 'def documented():\n    """Says much."""\n    print(1)\n\n    def inner():\n        """Says little."""\n'
-    assert short_source(documented) == expected
+def test_docstrings_are_cut_to_their_first_line():
+    expected = [
+        "def documented():",
+        '    """Print a number."""',
+        "    print(1)",
+        "",
+        "    def inner():",
+        '        """Do nothing."""',
+    ]
+    assert short_source(documented) == "\n".join(expected) + "\n"
 
 
 @pytest.mark.parametrize(
     "notes", [(("def", ""), ("print(3)", "")), (("return 2", ""), ("print(2)", ""))]
 )
-def test_notes_on_what_is_not_there(notes):
+def test_notes_on_missing_lines_are_rejected(notes):
     with pytest.raises(ValueError, match=r"Example\.second has no line with"):
         pieces(Example.second, notes)
 
 
 @pytest.mark.parametrize(("part", "notes"), [*MODEL.values(), *LOOP.values()], ids=[*MODEL, *LOOP])
-def test_no_line_is_lost_and_what_is_named_is_there(part, notes):
+def test_pieces_keep_every_line_and_contain_the_names_in_their_notes(part, notes):
     lines = [
         line.strip()
         for _, code in pieces(part, notes)

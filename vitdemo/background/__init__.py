@@ -1,1 +1,1 @@
-"""Work that goes on while pages are shown: the queue of training runs, long tasks, downloads, measured speed."""
+"""Work in the background: training queue, long tasks, downloads, measured training speed."""

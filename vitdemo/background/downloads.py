@@ -1,23 +1,20 @@
-"""What is too large to ship, fetched in the background so that a page can show how far it is."""
+"""Downloads in the background, with their progress, of what is too large to ship."""
 
 import threading
 import traceback
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..config import ConfigError
-from ..data.cifar10 import download_full_set
-from ..files import data_folder, full_set_on_disk
-from ..runs.pretrained import PRETRAINED, arrived, fetch_weights, megabytes_of, weights_file
+from ..data import cifar10
+from ..files import full_set_on_disk
+from ..runs import pretrained
 
 FULL_SET = "cifar10"
-ARCHIVE = "cifar-10-python.tar.gz"
-ARCHIVE_BYTES = 170_498_071
 
 
 @dataclass(frozen=True)
-class Fetch:
-    """Where a download stands."""
+class Download:
+    """The state of a download."""
 
     state: str  # "absent", "running", "done" or "failed"
     fraction: float = 0.0  # of its bytes
@@ -29,49 +26,49 @@ _threads: dict[str, threading.Thread] = {}
 _errors: dict[str, str] = {}
 
 
-def start_fetch(what: str) -> None:
-    """Begin a download, unless it runs.
+def start_download(name: str) -> None:
+    """Start a download, unless it is running.
 
     Args:
-        what: FULL_SET, or a name of PRETRAINED.
+        name: FULL_SET, or a key of PRETRAINED.
     """
-    work = download_full_set if what == FULL_SET else lambda: fetch_weights(what)
     with _lock:
-        if _running(what):
+        if _running(name):
             return
-        _errors.pop(what, None)
-        _threads[what] = threading.Thread(
-            target=_work, args=(what, work), name=f"fetch-{what}", daemon=True
-        )
-        _threads[what].start()
+        _errors.pop(name, None)
+        thread = threading.Thread(target=_work, args=(name,), name=f"download-{name}", daemon=True)
+        _threads[name] = thread
+        thread.start()
 
 
-def fetch_status(what: str) -> Fetch:
-    """How far it is now."""
-    if _running(what):
-        return Fetch("running", min(1.0, _fraction(what)))
-    if what in _errors:
-        return Fetch("failed", message=_errors[what])
-    there = full_set_on_disk() if what == FULL_SET else weights_file(what).is_file()
-    return Fetch("done", 1.0) if there else Fetch("absent")
+def download_status(name: str) -> Download:
+    """Return the state of a download."""
+    if _running(name):
+        return Download("running", min(1.0, _fraction(name)))
+    if name in _errors:
+        return Download("failed", message=_errors[name])
+    on_disk = full_set_on_disk() if name == FULL_SET else pretrained.weights_file(name).is_file()
+    return Download("done", 1.0) if on_disk else Download("absent")
 
 
-def _running(what: str) -> bool:
-    return what in _threads and _threads[what].is_alive()
+def _running(name: str) -> bool:
+    return name in _threads and _threads[name].is_alive()
 
 
-def _fraction(what: str) -> float:
-    if what in PRETRAINED:
-        return arrived(what) / (megabytes_of(what) * 2**20)
-    archive = data_folder() / ARCHIVE
-    return archive.stat().st_size / ARCHIVE_BYTES if archive.exists() else 0.0
+def _fraction(name: str) -> float:
+    if name == FULL_SET:
+        return cifar10.downloaded_bytes() / cifar10.ARCHIVE_BYTES
+    return pretrained.downloaded_bytes(name) / (pretrained.megabytes_of(name) * 2**20)
 
 
-def _work(what: str, work: Callable[[], None]) -> None:
+def _work(name: str) -> None:
     try:
-        work()
+        if name == FULL_SET:
+            cifar10.download_full_set()
+        else:
+            pretrained.download_weights(name)
     except ConfigError as error:
-        _errors[what] = str(error)
+        _errors[name] = str(error)
     except Exception as error:
         traceback.print_exc()
-        _errors[what] = f"The download broke off: {error or type(error).__name__}"
+        _errors[name] = f"The download failed ({str(error) or type(error).__name__}). Try again."

@@ -1,4 +1,4 @@
-"""Where a training run stands at one moment, and how long it still takes."""
+"""Progress of a training run, and the time it has left."""
 
 import time
 from dataclasses import dataclass
@@ -7,16 +7,16 @@ from ..data.cifar10 import Data
 from ..runs.run import Run
 from ..training.loop import BatchEnd, EpochEnd, Event
 
-VALIDATION_COST = 1 / 3  # of a training image: the forward pass without the backward pass
+VALIDATION_COST = 1 / 3  # relative to a training image: forward pass only, no backward pass
 
 
 @dataclass(frozen=True)
 class Status:
-    """Where a training run stands at one moment."""
+    """The state of a training run at one moment."""
 
     run: Run
-    place: int = 0  # in the queue, from 1; 0 when it does not wait
-    epoch: int = 0  # the current one, from 1
+    place: int = 0  # in the queue, from 1; 0 if it is not waiting
+    epoch: int = 0  # current epoch, from 1
     phase: str = ""  # "training" or "validation"
     batch: int = 0
     batches: int = 0
@@ -26,11 +26,11 @@ class Status:
 
 
 class Clock:
-    """Turns the events of a run into its status, with progress and time left.
+    """Computes the status of a run, with progress and time left, from its events.
 
     Args:
-        run: at its start, or where it resumes.
-        data: of the run.
+        run: the run before its first event, new or resumed.
+        data: its images.
     """
 
     def __init__(self, run: Run, data: Data):

@@ -1,4 +1,4 @@
-"""Long tasks in the background: each on a thread of its own, to be watched and stopped. No user interface."""
+"""Long tasks in the background, each on its own thread, with their progress. No user interface."""
 
 import threading
 import time
@@ -13,18 +13,18 @@ import torch
 from ..config import ConfigError
 from .training_queue import QUEUE
 
-KEPT = 64  # tasks whose results are remembered
+KEPT = 64  # tasks whose results are kept
 
 
 @dataclass(frozen=True)
 class Task:
-    """How far a task is."""
+    """The state of a task."""
 
     total: int  # steps
-    results: tuple = ()  # of the steps that are done
+    results: tuple = ()  # one per completed step
     state: str = "running"  # or "done", "stopped", "failed"
     message: str = ""  # why it failed
-    generation: int = field(default=0, compare=False)  # tells a restarted task from the one before
+    generation: int = field(default=0, compare=False)  # differs when a task is restarted
 
 
 _changed = threading.Condition()
@@ -33,12 +33,13 @@ _tasks: OrderedDict[Hashable, Task] = OrderedDict()
 
 
 def start(key: Hashable, total: int, steps: Callable[[], Iterator]) -> None:
-    """Run the steps of `steps()` one after the other; nothing happens if this task runs or is done.
+    """Start a task, unless it is running or done.
 
     Args:
         key: everything that the results depend on.
-        total: the number of steps.
-        steps: called on the new thread, which has all cores for torch, or one while a training run is active.
+        total: number of steps.
+        steps: function that yields one result per step. It is called on a new thread, where torch
+            has all cores, or one while a training run is active.
     """
     with _changed:
         if key in _tasks and _tasks[key].state in ("running", "done"):
@@ -52,23 +53,23 @@ def start(key: Hashable, total: int, steps: Callable[[], Iterator]) -> None:
 
 
 def status(key: Hashable) -> Task | None:
-    """Return how far the task is, or None if it was never started."""
+    """Return the state of a task, or None if it was never started."""
     return _tasks.get(key)
 
 
 def results(key: Hashable) -> tuple | None:
-    """Return all results of a task, or None while some are missing."""
+    """Return all results of a task, or None if it is not done."""
     task = status(key)
     return task.results if task is not None and task.state == "done" else None
 
 
 def stop(key: Hashable) -> None:
-    """Stop the task after its current step; its results so far stay."""
+    """Stop the task after its current step. The results so far are kept."""
     _change(key, state="stopped")
 
 
 def wait(key: Hashable, seconds: float) -> None:
-    """Wait until the task has ended, but no longer than this."""
+    """Wait until the task has ended, at most this many seconds."""
     end = time.monotonic() + seconds
     with _changed:
         while (task := _tasks.get(key)) and task.state == "running" and time.monotonic() < end:
@@ -76,7 +77,7 @@ def wait(key: Hashable, seconds: float) -> None:
 
 
 def _change(key: Hashable, generation: int | None = None, **changes) -> bool:
-    """Change the task if it runs (and still is of that generation); say whether it was changed."""
+    """Change a running task, if it is of this generation. Return whether it was changed."""
     with _changed:
         task = _tasks.get(key)
         if task is None or task.state != "running" or generation not in (None, task.generation):

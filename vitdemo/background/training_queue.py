@@ -1,8 +1,8 @@
-"""The queue of training runs: in the background, for many people on one machine.
+"""The queue of training runs: in the background, for many users on one machine.
 
-A run trains on a thread of its own and publishes its status, which is frozen; whoever watches reads the latest. The
-threads that torch uses in all runs together never exceed the cores: a run that is alone takes all of them, and gives
-some up after an epoch in which others arrived.
+Each run trains on its own thread and publishes a frozen status that pages read. The torch threads
+of all runs together never exceed the cores: a single run uses all of them, and gives some up after
+an epoch in which others arrived.
 """
 
 import sys
@@ -23,8 +23,9 @@ from ..training.loop import EpochEnd, TrainingDiverged, check_trainable
 from .status import Clock, Status
 
 MAX_WAITING = 100
-# By default the interpreter lets a waiting thread in after 5 ms. A training run hands over between all its small
-# operations, so beside a busy page it would come to a halt. Measured by tests/benchmarks/beside_a_busy_page.py.
+# Seconds after which the interpreter lets a waiting thread run; the default is 5 ms. A training run
+# gives the interpreter lock away at each of its many small operations, so beside a busy page it
+# would almost stop. Measured in tests/benchmarks/beside_a_busy_page.py.
 SWITCH_INTERVAL = 0.0002
 
 
@@ -36,20 +37,21 @@ class TrainingQueue:
         self._lock = threading.Lock()
         self._statuses: OrderedDict[str, Status] = OrderedDict()
         self._waiting: list[str] = []
-        self._threads: dict[str, int] = {}  # torch threads of each run that trains
+        self._threads: dict[str, int] = {}  # torch threads of each running run or task
         self._stopping: set[str] = set()
         self._ended = threading.Condition(self._lock)
 
     def submit(self, model: ModelConfig, training: TrainConfig) -> str:
-        """Queue a new run and return its id; it starts as soon as a core is free.
+        """Queue a new run and return its id. It starts as soon as a core is free.
 
         Raises:
-            ConfigError: it could not be trained (more images than there are, too little memory), or the queue is full.
+            ConfigError: it cannot be trained (too many images, too little memory), or the queue is
+                full.
         """
         return self._enqueue(new_run(model, training))
 
     def resume(self, run_id: str) -> str:
-        """Queue a stopped or interrupted run again; it continues after its last complete epoch.
+        """Queue a stopped or interrupted run. It resumes after its last complete epoch.
 
         Raises:
             ConfigError: it cannot be resumed, or the queue is full.
@@ -64,7 +66,7 @@ class TrainingQueue:
         with self._lock:
             if len(self._waiting) >= MAX_WAITING:
                 raise ConfigError(
-                    f"{MAX_WAITING} runs are waiting already. Try again when some have ended."
+                    f"{MAX_WAITING} runs are waiting already. Try again when some have finished."
                 )
             self._waiting.append(run.id)
             self._statuses[run.id] = Status(run)
@@ -73,7 +75,7 @@ class TrainingQueue:
         return run.id
 
     def snapshot(self, run_id: str) -> Status | None:
-        """Return the latest status of a run of this queue, or None."""
+        """Return the latest status of a run, or None if it is not in this queue."""
         with self._lock:
             status = self._statuses.get(run_id)
             if status and run_id in self._waiting:
@@ -87,7 +89,10 @@ class TrainingQueue:
         return [self.snapshot(run_id) for run_id in newest_first]
 
     def stop(self, run_id: str) -> None:
-        """Stop a run within one batch; it keeps its last complete epoch. A waiting one leaves the queue."""
+        """Stop a run within one batch, or take it off the queue if it is waiting.
+
+        Its last complete epoch is kept.
+        """
         with self._lock:
             if run_id in self._waiting:
                 self._waiting.remove(run_id)
@@ -98,7 +103,7 @@ class TrainingQueue:
                 self._stopping.add(run_id)
 
     def wait(self, run_id: str, timeout: float | None = None) -> Status:
-        """Block until the run has ended (or `timeout` seconds have passed) and return its last status."""
+        """Wait until the run has ended, at most `timeout` seconds, and return its status."""
         with self._ended:
             self._ended.wait_for(
                 lambda: run_id not in self._threads and run_id not in self._waiting, timeout
@@ -106,21 +111,25 @@ class TrainingQueue:
             return self._statuses[run_id]
 
     def threads_in_use(self) -> int:
-        """Return the torch threads of everything that runs; never more than `cores`."""
+        """Return the torch threads of all runs and tasks; never more than `cores`."""
         with self._lock:
             return sum(self._threads.values())
 
     def busy(self) -> bool:
-        """Say whether a run trains or waits."""
+        """Whether a run is training or waiting."""
         with self._lock:
             return bool(self._waiting) or any(run_id in self._statuses for run_id in self._threads)
 
     def spare_cores(self) -> int:
-        """Return how many cores may answer a question to a model: all, or one while a run trains or waits."""
+        """Return the cores for other work: all, or one while a run is training or waiting."""
         return 1 if self.busy() else self.cores
 
     def when_idle(self, task: Callable[[], None]) -> bool:
-        """Run a short `task` on a thread with all cores if nothing else runs; say whether it was started."""
+        """Run a short `task` in the background with all cores, unless a run or task is active.
+
+        Returns:
+            Whether it was started.
+        """
 
         def work():
             torch.set_num_threads(self.cores)
@@ -138,7 +147,7 @@ class TrainingQueue:
         return True
 
     def _release(self, name: str) -> None:
-        """Give its threads to those that wait, and its memory back to the system."""
+        """Give the threads of a run or task to waiting runs, and its memory to the system."""
         release_memory()
         with self._ended:
             del self._threads[name]
@@ -147,7 +156,7 @@ class TrainingQueue:
             self._ended.notify_all()
 
     def _start_waiting(self) -> None:
-        """Give free cores to those that wait, first come first served. The lock is held."""
+        """Start waiting runs on free cores, first come, first served. The lock must be held."""
         while self._waiting and (free := self.cores - sum(self._threads.values())):
             threads = max(1, free // len(self._waiting))
             run_id = self._waiting.pop(0)
@@ -156,7 +165,7 @@ class TrainingQueue:
             threading.Thread(target=self._work, args=(run_id,), name=name, daemon=True).start()
 
     def _share(self, run_id: str) -> int:
-        """Return the threads of a run's next epoch: it gives up those that others wait for and takes free ones."""
+        """Return the threads of a run's next epoch: with free ones, or fewer if others wait."""
         with self._lock:
             free = self.cores - sum(self._threads.values()) + self._threads[run_id]
             fair = max(1, self.cores // (len(self._threads) + len(self._waiting)))
@@ -169,7 +178,7 @@ class TrainingQueue:
             self._statuses[status.run.id] = status
 
     def _work(self, run_id: str) -> None:
-        """Train one run to its end, on this thread."""
+        """Train one run to its end, on the calling thread."""
         torch.set_num_threads(self._threads[run_id])
         sys.setswitchinterval(SWITCH_INTERVAL)
         run = replace(self._statuses[run_id].run, state="running", threads=self._threads[run_id])
@@ -181,7 +190,7 @@ class TrainingQueue:
             run = load_run(run_id)
         except Exception as error:
             traceback.print_exc()
-            message = f"The run failed: {error or type(error).__name__}"
+            message = f"The run failed: {str(error) or type(error).__name__}"
             run = replace(self._statuses[run_id].run, state="failed", message=message)
             save_run(run)
         finally:
@@ -198,7 +207,7 @@ class TrainingQueue:
                 now = replace(trained, threads=torch.get_num_threads())
                 self._publish(clock.read(now, event))
                 if run.id in self._stopping and not isinstance(event, EpochEnd):
-                    return  # after the end of an epoch, its state is saved first
+                    return  # not at an EpochEnd, after which the state is saved
 
 
-QUEUE = TrainingQueue()  # the one of this process
+QUEUE = TrainingQueue()  # of this process

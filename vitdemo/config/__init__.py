@@ -1,6 +1,6 @@
-"""Every setting of a model and of a training run, with its limits, choices and help; and the presets.
+"""All settings of a model and of a training run, with limits, choices and help; and the presets.
 
-Nothing here imports torch: a page reads its limits from this folder and must appear at once.
+Nothing here imports torch, so that pages can show their controls at once.
 """
 
 from .model_config import ModelConfig

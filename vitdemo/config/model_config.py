@@ -19,122 +19,124 @@ class ModelConfig:
     image_size: int = setting(32, "Height and width of the images in pixels.", (4, 256))
     patch_size: int = setting(
         4,
-        "Side length of a patch in pixels; it must divide the image size. Half the patch size gives four times as "
-        "many tokens and sixteen times as many attention weights.",
+        "Side length of a patch in pixels; it must divide the image size. Halving it gives four "
+        "times as many tokens and sixteen times as many attention weights.",
         (1, 256),
     )
     in_channels: int = setting(3, "Channels of an image: 3 for red, green and blue.", (1, 16))
     num_classes: int = setting(10, "Number of classes.", (2, 1000))
     embed_dim: int = setting(
         64,
-        "Numbers in one token (embedding dimension, D). The parameters of each block grow with its square, and so "
-        "does most of the compute.",
+        "Numbers per token (embedding dimension, D). The parameters of a block, and most of its "
+        "compute, grow with its square.",
         (8, 1024),
     )
     depth: int = setting(
         7,
-        "Number of encoder blocks. In each block every token attends to all tokens once more. Parameters, compute "
-        "and memory grow linearly with depth.",
+        "Number of encoder blocks. In each block, every token attends to all tokens once. "
+        "Parameters, compute and memory grow linearly with depth.",
         (1, 24),
     )
     num_heads: int = setting(
         8,
-        "Attention heads in each block; must divide the embedding dimension. Each head makes its own short queries, "
-        "keys and values, of embed_dim / num_heads numbers, from the whole token, so each can learn to attend to "
-        "something else. The number of parameters stays the same.",
+        "Attention heads per block; their number must divide the embedding dimension D. Each head "
+        "computes its own queries, keys and values, with D / heads numbers each, so heads can "
+        "learn to attend to different things. The number of parameters stays the same.",
         (1, 64),
     )
     mlp_ratio: float = setting(
         4.0,
-        "Size of the hidden layer in each block's MLP, as a multiple of the embedding dimension.",
+        "Width of the hidden layer in each block's MLP, as a multiple of the embedding dimension.",
         (0.25, 16.0),
     )
     stem: str = setting(
         "patch",
-        "How tokens are made. Patches: each patch is flattened and projected by one matrix. Convolutions: stages of "
-        "3 × 3 convolutions look beyond the patch and find edges and textures first, so the model learns more from "
-        "few images.",
+        "How the image becomes tokens. Patches: each patch is flattened and projected by one "
+        "matrix. Convolutions: 3×3 convolutions look beyond the patch and find edges and textures "
+        "first, so the model learns more from few images.",
         choices=("patch", "conv"),
     )
     pooling: str = setting(
         "cls",
-        "What the class is read from after the last block. CLS: an extra token that gathers what it needs from the "
-        "patches. Mean or attention: the mean of all patch tokens, plain or with learned weights.",
+        "What the class is read from after the last block. CLS: an extra token, which collects "
+        "what it needs from the patches. Mean: the mean of all patch tokens. Attention: a weighted "
+        "mean of them, with learned weights.",
         choices=("cls", "mean", "attention"),
     )
     dropout: float = setting(
         0.0,
-        "During training, this fraction of what attention and MLP add to the tokens is set to 0, so that nothing "
-        "relies on a single number.",
+        "In training, sets this fraction of the numbers that attention and MLP add to the tokens "
+        "to 0, so that the model cannot rely on single numbers.",
         (0.0, 0.9),
     )
     attention_dropout: float = setting(
         0.0,
-        "During training, this fraction of the attention weights is set to 0. The paper's code has 0.1 by default.",
+        "In training, sets this fraction of the attention weights to 0. The paper's code uses 0.1.",
         (0.0, 0.9),
     )
     drop_path: float = setting(
         0.0,
-        "Stochastic depth. During training, the attention and the MLP of the last block are each skipped for this "
-        "fraction of the images, those of earlier blocks for fewer, down to none in the first. No block can rely on "
-        "all others being there.",
+        "Stochastic depth. In training, skips the attention and the MLP of the last block, each "
+        "for this fraction of the images. Earlier blocks are skipped less often, the first never. "
+        "No block can rely on all others being there.",
         (0.0, 0.9),
     )
     patch_drop: float = setting(
         0.0,
-        "PatchDropout. During training, this fraction of the patches is hidden, a different set for each image; the "
-        "model must recognize the image from those that are left. Steps are faster, too.",
+        "PatchDropout. In training, hides this fraction of the patches, different ones in each "
+        "image, so that the model must recognize the image from the rest. Steps are faster, too.",
         (0.0, 0.9),
     )
     attention_scale: str = setting(
         "head_dim",
-        "Attention scores are divided by a square root before the softmax. The formula takes the head dimension d_k; "
-        "the paper's code takes the whole embedding dimension, which makes attention more uniform.",
+        "Attention scores are divided by a square root before the softmax: in the formula, that of "
+        "the head dimension d_k; in the paper's code, that of the embedding dimension D, which "
+        "makes attention more uniform.",
         choices=("head_dim", "embed_dim"),
     )
     token_init_std: float = setting(
         0.02,
-        "Standard deviation of the initial position embeddings and of the initial CLS token. At 1, as in the paper's "
-        "code, they outweigh the patches at first; 0.02 is the usual value.",
+        "Standard deviation of the initial position embeddings and of the initial CLS token. 0.02 "
+        "is the usual value. At 1, as in the paper's code, they outweigh the patches at first.",
         (0.0, 2.0),
     )
 
     def __post_init__(self):
-        """Check every field, then how they fit together."""
+        """Check each field, then how the fields fit together."""
         check_each(self)
-        problems = [problem for problem in (_stem(self), _patches(self), _heads(self)) if problem]
-        if problems:
-            raise ConfigError(" ".join(problems))
+        problems = (_stem_problem(self), _patch_problem(self), _head_problem(self))
+        if any(problems):
+            raise ConfigError(" ".join(problem for problem in problems if problem))
 
     @property
     def grid_size(self) -> int:
-        """Patches per side of the image: H / P."""
+        """Patches per side of the image, H / P."""
         return self.image_size // self.patch_size
 
     @property
     def num_patches(self) -> int:
-        """N = HW / P² (the paper, section 1.4.1)."""
+        """Number of patches N = HW / P² (the paper, section 1.4.1)."""
         return self.grid_size**2
 
     @property
     def has_cls(self) -> bool:
-        """Whether a CLS token comes before the patches: only where the class is read from it."""
+        """Whether there is a CLS token: only if the class is read from it."""
         return self.pooling == "cls"
 
     @property
     def num_tokens(self) -> int:
-        """T: the patches, and CLS where there is one."""
+        """Number of tokens T: the patches, and CLS if there is one."""
         return self.num_patches + 1 if self.has_cls else self.num_patches
 
     @property
     def stem_widths(self) -> list[int]:
-        """Channels after each stage of a conv stem: every stage halves the side and doubles the channels."""
+        """Channels after each stage of a conv stem. Each stage halves the side of the image."""
         stages = self.patch_size.bit_length() - 1  # log2, as patch_size is a power of 2
         return [STEM_WIDTH * 2**stage for stage in range(stages)]
 
     @property
     def head_dim(self) -> int:
-        """d_k = D / h (the paper, section 1.3.3)."""
+        """Numbers per head d_k = D / h (the paper, section 1.3.3)."""
         return self.embed_dim // self.num_heads
 
     @property
@@ -148,8 +150,8 @@ class ModelConfig:
         return [heads for heads in divisors(self.embed_dim) if heads <= most]
 
 
-def _stem(config: ModelConfig) -> str:
-    """Say why a conv stem does not fit; empty where it does."""
+def _stem_problem(config: ModelConfig) -> str:
+    """Return why the patch size does not fit a conv stem, or an empty string if it does."""
     fitting = [size for size in STEM_PATCH_SIZES if size < config.image_size]
     if config.stem != "conv" or config.patch_size in fitting:
         return ""
@@ -159,19 +161,19 @@ def _stem(config: ModelConfig) -> str:
     )
 
 
-def _patches(config: ModelConfig) -> str:
-    """Say why the patch size does not fit; empty where it does."""
+def _patch_problem(config: ModelConfig) -> str:
+    """Return why the patch size does not fit the image, or an empty string if it does."""
     if config.image_size % config.patch_size == 0:
         return ""
     wrong = "is larger than" if config.patch_size > config.image_size else "does not divide"
     return (
-        f"patch_size {config.patch_size} {wrong} the image of {config.image_size} × {config.image_size} pixels. "
+        f"patch_size {config.patch_size} {wrong} image_size {config.image_size}. "
         f"Use {one_of(divisors(config.image_size))}."
     )
 
 
-def _heads(config: ModelConfig) -> str:
-    """Say why the number of heads does not fit; empty where it does."""
+def _head_problem(config: ModelConfig) -> str:
+    """Return why the heads do not fit the embedding dimension, or an empty string if they do."""
     if config.embed_dim % config.num_heads == 0:
         return ""
     below = config.embed_dim // config.num_heads * config.num_heads

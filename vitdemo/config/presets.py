@@ -1,16 +1,18 @@
-"""Presets: pairs of model and recipe that are known to work, and the paper's own."""
+"""Presets: pairs of a model and a recipe, ours and those of the paper."""
 
 from .model_config import ModelConfig
 from .train_config import TrainConfig
 
 PRESETS: dict[str, tuple[ModelConfig, TrainConfig]] = {
-    # The paper's code as printed (sections 1.3.1, 1.4.1, 1.5): torch.randn for CLS and positions, the default dropout of
-    # 0.1 on the attention weights, division by sqrt(embed_dim), Adam with a weight decay of 0.1 as L2.
+    # The paper's code as printed (sections 1.3.1, 1.4.1, 1.5): torch.randn for CLS and positions, a
+    # default dropout of 0.1 on the attention weights, division by sqrt(embed_dim), and Adam with a
+    # weight decay of 0.1 as L2.
     "annotation": (
         ModelConfig(attention_dropout=0.1, attention_scale="embed_dim", token_init_std=1.0),
         TrainConfig(optimizer="adam", weight_decay=0.1),
     ),
-    # The same plain ViT with a recipe that learns: augmented images, and half of the patches are enough for a step.
+    # The same ViT with a recipe that works on few images: augmentation, and half of the patches per
+    # step.
     "recommended": (
         ModelConfig(patch_drop=0.5),
         TrainConfig(
@@ -27,7 +29,7 @@ PRESETS: dict[str, tuple[ModelConfig, TrainConfig]] = {
             patch_embed_init="whitened",
         ),
     ),
-    # Convolutions make 16 tokens, which go through two wide encoder blocks.
+    # A conv stem makes 16 tokens for two wide encoder blocks.
     "hybrid": (
         ModelConfig(
             patch_size=8,

@@ -1,26 +1,26 @@
-"""What a setting is, and how its value is checked. A setting is declared once, as a field of a configuration."""
+"""Declaring and checking settings. A setting is declared once, as a field of a configuration."""
 
 from dataclasses import dataclass, field, fields
 
 
 class ConfigError(ValueError):
-    """Input that cannot be used. The message says what is wrong and what would be right."""
+    """Input that cannot be used. The message says what is wrong and what to do."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One field of a configuration, as the shell, the pages and the checks read it."""
+    """One field of a configuration, as the command line, the pages and the checks read it."""
 
     name: str
     type: type
     default: int | float | str
-    help: str  # what it does to the model or to the run
-    limits: tuple | None  # the smallest and the largest value of a number
-    choices: tuple[str, ...]  # the values of a text
+    help: str  # what it does to the model or the run
+    limits: tuple | None  # smallest and largest value of a number
+    choices: tuple[str, ...]  # possible values of a string
 
 
 def setting(default, help: str, limits: tuple | None = None, choices: tuple[str, ...] = ()):
-    """Declare a field of a configuration: its default, its help, and which values it can have."""
+    """Declare a field of a configuration: its default, its help and its possible values."""
     return field(default=default, metadata={"help": help, "limits": limits, "choices": choices})
 
 
@@ -30,10 +30,10 @@ def settings_of(kind: type) -> dict[str, Setting]:
 
 
 def check_each(config) -> None:
-    """Check that every field has the right type and a value that is allowed.
+    """Check that every field has the right type and an allowed value.
 
     Raises:
-        ConfigError: a value is out of its limits or none of the choices.
+        ConfigError: a value is out of its limits or not among its choices.
     """
     for name, wanted in settings_of(type(config)).items():
         value = getattr(config, name)
@@ -51,18 +51,18 @@ def check_each(config) -> None:
 
 
 def config_from_dict(kind: type, values: dict):
-    """Make a configuration from the fields in a file or a URL.
+    """Return a configuration from its fields in a file or a URL.
 
     Args:
         kind: `ModelConfig` or `TrainConfig`.
-        values: field -> value; a missing field gets its default.
+        values: field -> value; missing fields take their defaults.
 
     Raises:
         ConfigError: a field is unknown, or its value cannot be used.
     """
     if not isinstance(values, dict):
         raise ConfigError(
-            f"{kind.__name__} is read from a mapping of fields to values, not from {shown(values)}."
+            f"{kind.__name__} is read from a mapping of fields to values, not {shown(values)}."
         )
     names = [f.name for f in fields(kind)]
     unknown = sorted(set(values) - set(names), key=str)
@@ -72,17 +72,17 @@ def config_from_dict(kind: type, values: dict):
 
 
 def divisors(number: int) -> list[int]:
-    """Return every whole number that divides `number`, in ascending order."""
+    """Return all divisors of `number` in ascending order."""
     return [d for d in range(1, number + 1) if number % d == 0]
 
 
 def one_of(values) -> str:
-    """Write values as `4, 8 or 16`."""
+    """Format values as `4, 8 or 16`."""
     *first, last = [str(value) for value in values]
     return f"{', '.join(first)} or {last}" if first else last
 
 
 def shown(value) -> str:
-    """Write a value as it goes into a message: short, whatever was given."""
+    """Format a value for a message, cut to 40 characters."""
     text = repr(value)
     return text if len(text) <= 40 else text[:37] + "..."

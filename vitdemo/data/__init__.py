@@ -1,1 +1,1 @@
-"""Images: CIFAR-10, and the pictures that people bring."""
+"""Images: CIFAR-10, and pictures that users upload."""

@@ -1,4 +1,4 @@
-"""CIFAR-10 in memory: the bundled sample or the full set, as uint8; normalization on the way out."""
+"""CIFAR-10 in memory, as uint8: the sample that ships, or the full set after its download."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,15 +15,17 @@ from ..config import SETTINGS, ConfigError
 from ..files import data_folder, full_set_on_disk
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-SAMPLE = {"train": 5_000, "test": 1_000}  # the images that ship
+SAMPLE = {"train": 5_000, "test": 1_000}  # images that ship
 FULL = {"train": 50_000, "test": 10_000}
 SHEETS = Path(__file__).parent / "sheets"
-MEAN, STD = 0.5, 0.5  # of every channel, as in the annotation's loader (section 1.5.1)
+ARCHIVE = "cifar-10-python.tar.gz"  # what torchvision downloads
+ARCHIVE_BYTES = 170_498_071
+MEAN, STD = 0.5, 0.5  # for every channel, as in the paper's code (section 1.5.1)
 
 
 @dataclass(frozen=True)
 class Split:
-    """Images and what they show."""
+    """Images and their labels."""
 
     images: Tensor  # (N, 3, 32, 32) uint8
     labels: Tensor  # (N,) int64, an index into CLASSES
@@ -37,7 +39,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Data:
-    """What a training learns from and what it is checked on."""
+    """The training and validation images of a run."""
 
     train: Split
     validation: Split
@@ -46,73 +48,71 @@ class Data:
 def load_cifar10(
     train_images: int = 600, validation_images: int = 200, validation_from: str = "test"
 ) -> Data:
-    """The first images of CIFAR-10 (Krizhevsky 2009), from the bundled sample where it is enough, else the full set.
+    """Return the first images of CIFAR-10 (Krizhevsky 2009).
+
+    They come from the sample that ships if it has enough, otherwise from the full set.
 
     Args:
-        train_images: how many of the 5,000 that ship, or of the 50,000 of the full set.
-        validation_images: how many of the 1,000 (10,000) test images.
-        validation_from: "test" as in the annotation, or "train": the training images after the first `train_images`,
-            for choosing recipes without looking at test images.
+        train_images: number of training images; 5,000 ship, the full set has 50,000.
+        validation_images: number of validation images; 1,000 test images ship, the full set has
+            10,000.
+        validation_from: "test", as in the paper, or "train": the training images after the first
+            `train_images`, for choosing recipes without looking at test images.
 
     Raises:
-        ConfigError: more images than there are, or the full set is needed and not on this machine.
+        ConfigError: CIFAR-10 has fewer images, or the full set is needed and not on this machine.
     """
     for name, count in (("train_images", train_images), ("validation_images", validation_images)):
         if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-            raise ConfigError(
-                f"{name} must be a whole number from 1 to {SETTINGS[name].limits[1]:,}, not {count!r}."
-            )
+            most = SETTINGS[name].limits[1]
+            raise ConfigError(f"{name} must be a whole number from 1 to {most:,}, not {count!r}.")
     if validation_from not in ("test", "train"):
         raise ConfigError(f"validation_from must be test or train, not {validation_from!r}.")
-    held_out = validation_from == "train"
-    needed = {
-        "train": train_images + held_out * validation_images,
-        "test": 0 if held_out else validation_images,
-    }
-    for part, count in needed.items():
-        if count > FULL[part]:
-            raise ConfigError(
-                f"CIFAR-10 has {FULL[part]:,} {part} images, not the {count:,} asked for: use fewer."
-            )
-        if count > SAMPLE[part] and not full_set_on_disk():
-            raise ConfigError(
-                f"{count:,} {part} images are asked for and {SAMPLE[part]:,} ship with the project: use fewer, or "
-                "fetch the full CIFAR-10 first (the button on the Train page, or `--full` in the shell)."
-            )
-    split = {
-        part: _full(part) if count > SAMPLE[part] else _sample(part)
-        for part, count in needed.items()
-    }
-    train = split["train"][:train_images]
-    validation = (
-        split["train"][train_images : needed["train"]]
-        if held_out
-        else split["test"][:validation_images]
-    )
-    return Data(train, validation)
+    if validation_from == "train":
+        images = _first("train", train_images + validation_images)
+        return Data(images[:train_images], images[train_images:])
+    return Data(_first("train", train_images), _first("test", validation_images))
+
+
+def _first(part: str, count: int) -> Split:
+    """Return the first images of "train" or "test"."""
+    name = {"train": "training", "test": "test"}[part]
+    if count > FULL[part]:
+        raise ConfigError(
+            f"CIFAR-10 has {FULL[part]:,} {name} images, and {count:,} are needed. Use fewer."
+        )
+    if count <= SAMPLE[part]:
+        return _sample(part)[:count]
+    if not full_set_on_disk():
+        raise ConfigError(
+            f"{count:,} {name} images are needed, and {SAMPLE[part]:,} ship with the project. "
+            "Use fewer, or download the full CIFAR-10 first: with the button on the Train page, "
+            "or with `--full` in the shell."
+        )
+    return _full(part)[:count]
 
 
 @lru_cache
 def _sample(part: str) -> Split:
-    """The bundled sheet of 100 images a row, cut into images."""
+    """Return the images of a PNG sheet, which has 100 of them in each row."""
     with Image.open(SHEETS / f"{part}.png") as sheet:
         pixels = np.asarray(sheet)  # (rows * 32, columns * 32, 3)
     rows, columns = pixels.shape[0] // 32, pixels.shape[1] // 32
-    images = (
-        pixels.reshape(rows, 32, columns, 32, 3).transpose(0, 2, 4, 1, 3).reshape(-1, 3, 32, 32)
-    )
+    tiles = pixels.reshape(rows, 32, columns, 32, 3).transpose(0, 2, 4, 1, 3)
+    images = np.ascontiguousarray(tiles.reshape(-1, 3, 32, 32))
     labels = [int(digit) for digit in (SHEETS / f"{part}.txt").read_text().strip()]
-    return Split(torch.from_numpy(np.ascontiguousarray(images)), torch.tensor(labels))
+    return Split(torch.from_numpy(images), torch.tensor(labels))
 
 
 def download_full_set() -> None:
-    """Fetch the full CIFAR-10 (170 MB) through torchvision, which checks its digests; nothing is done if it is there.
+    """Download the full CIFAR-10 (170 MB) with torchvision, which checks its digests.
 
-    Where its host cannot be reached, `train.npz` and `test.npz` in the same folder do as well: x (N, 32, 32, 3) uint8
-    and y (N,), in the original order.
+    Does nothing if it is on this machine already. Where its host cannot be reached, `train.npz` and
+    `test.npz` in the same folder do as well: x (N, 32, 32, 3) uint8 and y (N,), in the original
+    order.
 
     Raises:
-        ConfigError: it could not be fetched; the sample that ships still works.
+        ConfigError: the download failed; the sample that ships still works.
     """
     if full_set_on_disk():
         return
@@ -122,15 +122,22 @@ def download_full_set() -> None:
         CIFAR10(data_folder(), download=True)
     except (OSError, RuntimeError, EOFError, HTTPException) as error:
         raise ConfigError(
-            "The full CIFAR-10 could not be fetched: check the network connection and try again. "
-            f"The {SAMPLE['train']:,} training images that ship with the project work without it. "
-            f"(The reason given: {getattr(error, 'reason', error)})"
+            f"The download of CIFAR-10 failed ({getattr(error, 'reason', error)}). Check the "
+            f"network connection and try again. The {SAMPLE['train']:,} training images that ship "
+            "with the project work without it."
         ) from error
     _full.cache_clear()
 
 
+def downloaded_bytes() -> int:
+    """Return how much of the archive of ARCHIVE_BYTES is on disk."""
+    archive = data_folder() / ARCHIVE
+    return archive.stat().st_size if archive.exists() else 0
+
+
 @lru_cache
 def _full(part: str) -> Split:
+    """Return all images of "train" or "test" from the full set on disk."""
     folder = data_folder()
     arrays = folder / f"{part}.npz"
     try:
@@ -142,17 +149,19 @@ def _full(part: str) -> Split:
 
             dataset = CIFAR10(folder, train=part == "train")
             images, labels = dataset.data, dataset.targets
-        split = Split(
-            torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2))),
-            torch.tensor(labels).long(),
-        )
+        images = np.ascontiguousarray(images.transpose(0, 3, 1, 2))  # (N, 3, 32, 32)
+        return Split(torch.from_numpy(images), torch.tensor(labels).long())
     except (RuntimeError, OSError, EOFError, KeyError, ValueError, BadZipFile) as error:
         raise ConfigError(
-            f"The full CIFAR-10 in {folder} is damaged: delete that folder and fetch it again."
+            f"The full CIFAR-10 in {folder} is damaged. Delete that folder and download it again."
         ) from error
-    return split
 
 
 def normalize(images: Tensor) -> Tensor:
-    """uint8 0 to 255 -> float -1 to 1: (x / 255 - 0.5) / 0.5, as in the annotation's loader (section 1.5.1)."""
+    """Map uint8 0 to 255 to floats -1 to 1: (x / 255 - 0.5) / 0.5 (the paper, section 1.5.1)."""
     return (images.float() / 255 - MEAN) / STD
+
+
+def pixels_of(images: Tensor) -> np.ndarray:
+    """Return an image (C, H, W), or a batch of images, as (H, W, C) for Pillow and Plotly."""
+    return images.movedim(-3, -1).numpy()

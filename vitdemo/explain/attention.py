@@ -1,82 +1,73 @@
-"""Where does the model look? The attention of one layer and head, read from a Trace."""
+"""Where does the model attend? The attention of one layer and head, as a matrix and as a map."""
 
 import math
 
 import numpy as np
+from torch import Tensor
 
 from ..config import ConfigError
-from ..model import Trace
 
 
-def attention_matrix(trace: Trace, layer: int, head: int | None) -> np.ndarray:
-    """Attention of one image from every token to every token.
+def attention_matrix(attention: list[Tensor], layer: int, head: int | None) -> np.ndarray:
+    """Return the attention of one image from every token to every token.
 
     Args:
-        trace: of one image.
-        layer: 0 is the first block, -1 the last.
-        head: 0 is the first; None is the mean of all heads, as in the annotation's Figure 3.
+        attention: attention of one image, as in `Trace.attention`.
+        layer: index of the block; -1 is the last.
+        head: index of the head, or None for the mean of all, as in the paper's Figure 3.
 
     Returns:
-        (T, T) float32; row = asking token, column = the token it takes from; each row sums to 1.
+        (T, T) float32; row = query token, column = key token; each row sums to 1.
 
     Raises:
         ConfigError: there is no such layer or head.
     """
-    depth, heads = len(trace.attention), trace.attention[0].shape[1]
+    depth, heads = len(attention), attention[0].shape[1]
     if not -depth <= layer < depth:
-        raise ConfigError(f"The model has layers 0 to {depth - 1}, not {layer}.")
+        raise ConfigError(f"The model has no layer {layer}. Use 0 to {depth - 1}.")
     if head is not None and not 0 <= head < heads:
-        raise ConfigError(f"The model has heads 0 to {heads - 1}, not {head}.")
-    maps = trace.attention[layer][0]  # (H, T, T)
-    return (maps.mean(dim=0) if head is None else maps[head]).numpy(force=True)
+        raise ConfigError(f"The model has no head {head}. Use 0 to {heads - 1}.")
+    weights = attention[layer][0]  # (H, T, T)
+    return (weights.mean(dim=0) if head is None else weights[head]).numpy(force=True)
 
 
-def has_cls(matrix: np.ndarray) -> bool:
-    """Whether the first of the matrix's tokens is CLS: then the others, and not all, lie in a square."""
-    return math.isqrt(len(matrix)) ** 2 != len(matrix)
-
-
-def attention_map(matrix: np.ndarray, token: int | None, given: bool = False) -> np.ndarray:
-    """What one token takes from each patch, or gives to each, laid out as the patches lie in the picture.
+def attention_map(
+    matrix: np.ndarray, token: int | None, has_cls: bool, attended_by: bool = False
+) -> np.ndarray:
+    """Return one token's attention to each patch, or each patch's to it, laid out like the image.
 
     Args:
-        matrix: (T, T), as from `attention_matrix`.
-        token: 0 is CLS where there is one, then come the patches row by row. None is the mean over all.
-        given: False for the token's row of the matrix: what it takes from each patch. True for its column: what each
-            patch takes from it.
+        matrix: attention (T, T), as from `attention_matrix`.
+        token: index of the token (CLS, if there is one, then the patches row by row), or None for
+            the mean of all.
+        has_cls: whether token 0 is CLS, which has no position in the image and is left out.
+        attended_by: False reads the token's row: how much it attends to each patch. True reads its
+            column: how much each patch attends to it.
 
     Returns:
-        (n, n), one number for each patch. CLS is left out, so with CLS what a token takes sums to less than 1.
+        (n, n), one number for each patch. With CLS, the attention of a token sums to less than 1
+        here: the rest goes to CLS.
 
     Raises:
         ConfigError: there is no such token.
     """
-    tokens, cls = len(matrix), has_cls(matrix)
+    tokens = len(matrix)
     if token is not None and not 0 <= token < tokens:
-        raise ConfigError(f"The model has tokens 0{' (CLS)' * cls} to {tokens - 1}, not {token}.")
-    matrix = matrix.T if given else matrix
-    line = matrix.mean(axis=0) if token is None else matrix[token]
-    side = math.isqrt(tokens)
-    return line[cls:].reshape(side, side)
+        first = "0 (CLS)" if has_cls else "0"
+        raise ConfigError(f"The model has no token {token}. Use {first} to {tokens - 1}.")
+    rows = matrix.T if attended_by else matrix
+    line = rows.mean(axis=0) if token is None else rows[token]
+    patches = line[1:] if has_cls else line
+    side = math.isqrt(len(patches))
+    return patches.reshape(side, side)
 
 
-def attention_maps(trace: Trace, token: int | None, given: bool = False) -> np.ndarray:
-    """`attention_map` of every layer and head of one image: (depth, num_heads, n, n)."""
-    return np.stack(
-        [
-            [attention_map(matrix, token, given) for matrix in layer[0].numpy(force=True)]
-            for layer in trace.attention
-        ]
-    )
-
-
-def min_max(grids: np.ndarray) -> np.ndarray:
-    """Each grid (..., n, n) stretched to 0 … 1, as the annotation draws it (section 1.5.3); all 0 where it is flat."""
-    low, high = (edge(grids, axis=(-2, -1), keepdims=True) for edge in (np.min, np.max))
-    return (grids - low) / np.where(high > low, high - low, 1)
-
-
-def token_name(token: int, side: int, cls: bool = True) -> str:
-    """`CLS` (the first token, if `cls`), or where the patch lies, counted from 1 at the top left."""
-    row, column = divmod(token - cls, side)
-    return "CLS" if row < 0 else f"row {row + 1}, column {column + 1}"
+def attention_maps(
+    attention: list[Tensor], token: int | None, has_cls: bool, attended_by: bool = False
+) -> np.ndarray:
+    """Return the `attention_map` of every layer and head of one image: (depth, num_heads, n, n)."""
+    maps = []
+    for layer in attention:
+        heads = layer[0].numpy(force=True)  # (H, T, T)
+        maps.append([attention_map(head, token, has_cls, attended_by) for head in heads])
+    return np.array(maps)

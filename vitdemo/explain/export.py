@@ -1,4 +1,4 @@
-"""Every map of one picture in one file, to go on with elsewhere."""
+"""All attention and attribution maps of one picture in one file, to be analyzed elsewhere."""
 
 import io
 import json
@@ -12,13 +12,14 @@ from ..model import VisionTransformer
 from .relevance import relevance
 from .rollout import rollout
 
-WHAT = {  # each array of the file: its shape and meaning
-    "picture": "(H, W, 3) uint8: what the model was shown",
-    "probabilities": "(K,): of each class",
-    "attention": "(depth, num_heads, T, T): row = asking token, column = attended token; rows sum to 1",
-    "rollout": "(T, T): attention rollout, heads averaged (Abnar and Zuidema 2020)",
+ARRAYS = {  # each array of the file: its shape and meaning
+    "picture": "(H, W, 3) uint8: the picture as the model sees it",
+    "probabilities": "(K,): probability of each class",
+    "attention": "(depth, num_heads, T, T): row = query token, column = key token; rows sum to 1",
+    "rollout": "(T, T): attention rollout, mean of heads (Abnar and Zuidema 2020)",
     "relevance": "(T, T): gradient-weighted relevance for the class (Chefer, Gur and Wolf 2021)",
-    "occlusion": "(n, n): fall of the class's probability when a patch is covered (Zeiler and Fergus 2014)",
+    "occlusion": "(n, n): drop of the class's probability when a patch is occluded "
+    "(Zeiler and Fergus 2014)",
 }
 
 
@@ -27,18 +28,18 @@ def maps_file(
     picture: np.ndarray,
     image: Tensor,
     class_: int,
-    occluded: np.ndarray | None,
+    occlusion: np.ndarray | None,
     about: dict,
 ) -> bytes:
-    """A .npz file of the arrays of WHAT, with `about.json` in it: what they are, of which model and picture.
+    """Return an .npz file with ARRAYS, and `about.json` in it, which explains them.
 
     Args:
-        model: in evaluation.
-        picture: (H, W, 3) uint8.
-        image: the same as the model takes it, (C, H, W), normalized.
-        class_: that relevance and occlusion are for.
-        occluded: the map of occlusion (n, n), left out for None: of a large model it takes minutes.
-        about: anything JSON can hold, put beside the meaning of the arrays.
+        model: model in evaluation mode.
+        picture: image to show, (H, W, 3) uint8.
+        image: the same image, (C, H, W), normalized.
+        class_: the class that relevance and occlusion are about.
+        occlusion: the occlusion map (n, n); None leaves it out, as it takes a large model minutes.
+        about: anything JSON can hold; goes into about.json.
     """
     with torch.no_grad():
         logits, trace = model.trace(image[None])
@@ -49,13 +50,13 @@ def maps_file(
         "rollout": rollout(trace.attention)[0].numpy(force=True),
         "relevance": relevance(model, image[None], torch.tensor([class_]))[0].numpy(force=True),
     }
-    if occluded is not None:
-        arrays["occlusion"] = occluded
+    if occlusion is not None:
+        arrays["occlusion"] = occlusion
     tokens = "CLS, then the patches" if model.config.has_cls else "the patches"
     about = about | {
         "class": class_,
-        "tokens": f"{tokens} row by row from the top left",
-        "arrays": {name: WHAT[name] for name in arrays},
+        "tokens": f"{tokens}, row by row from the top left",
+        "arrays": {name: ARRAYS[name] for name in arrays},
     }
     file = io.BytesIO()
     np.savez_compressed(file, **arrays)

@@ -1,6 +1,7 @@
-"""Does a map tell the truth? Cover the patches that it ranks first, and see whether the answer falls faster than by chance.
+"""Is an attribution map faithful? Deletion and insertion, compared with random orders of patches.
 
-Deletion and insertion (Petsiuk, Das and Saenko 2018, RISE, section 3.2), beside random orders as a baseline.
+As in RISE (Petsiuk, Das and Saenko 2018, section 3.2), but patch by patch, and a deleted patch has
+the mean color of the image.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -13,43 +14,48 @@ from torch import Tensor
 from ..model import VisionTransformer
 from .occlusion import probabilities_occluded
 
-Explain = Callable[
-    [VisionTransformer, Tensor, Tensor], Tensor
-]  # model, pictures, classes -> (B, n, n)
-CHANCE = "chance"
-CERTAIN = 1.96  # standard errors on each side: 95 % of a normal distribution
+# An attribution method, such as `Method`: model, images, classes -> scores of patches (B, n, n).
+Explain = Callable[[VisionTransformer, Tensor, Tensor], Tensor]
+RANDOM = "random"
+Z_95 = 1.96  # standard errors on each side: 95% of a normal distribution
 
 
 @dataclass(frozen=True)
 class Curves:
-    """A class's probability while patches are covered, or uncovered, in a certain order."""
+    """A class's probability while patches are deleted, or inserted, in a certain order."""
 
-    shares: np.ndarray  # (P,) of the patches, from 0 to 1
-    deletion: (
-        np.ndarray
-    )  # (P,) covered from the first of the order on; falls early if the order is faithful
-    insertion: (
-        np.ndarray
-    )  # (P,) uncovered from the first of the order on; rises early if the order is faithful
+    fractions: np.ndarray  # (P,) of the patches, from 0 to 1
+    deletion: np.ndarray  # (P,) the first patches of the order occluded; low is faithful
+    insertion: np.ndarray  # (P,) only the first patches of the order shown; high is faithful
 
     @property
-    def gap(self) -> float:
-        """Area under insertion minus area under deletion, -1 to 1: the larger, the more faithful the order."""
-        return area(self.shares, self.insertion) - area(self.shares, self.deletion)
+    def deletion_auc(self) -> float:
+        """Area under the deletion curve."""
+        return area_under(self.fractions, self.deletion)
+
+    @property
+    def insertion_auc(self) -> float:
+        """Area under the insertion curve."""
+        return area_under(self.fractions, self.insertion)
+
+    @property
+    def score(self) -> float:
+        """Insertion AUC minus deletion AUC, -1 to 1: the higher, the more faithful the order."""
+        return self.insertion_auc - self.deletion_auc
 
 
-def area(shares: np.ndarray, values: np.ndarray) -> float:
-    """Area under a curve by the trapezoidal rule."""
-    return float(np.trapezoid(values, shares))
+def area_under(fractions: np.ndarray, values: np.ndarray) -> float:
+    """Return the area under a curve by the trapezoidal rule."""
+    return float(np.trapezoid(values, fractions))
 
 
 def order_of(scores: np.ndarray) -> np.ndarray:
-    """Patches (counted row by row) from the highest score to the lowest; equal ones as they lie."""
+    """Return the patches (counted row by row) by descending score; ties keep their order."""
     return np.argsort(-scores.ravel(), kind="stable")
 
 
 def random_orders(patches: int, count: int, seed: int = 0) -> list[np.ndarray]:
-    """Orders that know nothing of the picture: the baseline."""
+    """Return random permutations of the patches: the baseline, independent of the image."""
     generator = np.random.default_rng(seed)
     return [generator.permutation(patches) for _ in range(count)]
 
@@ -57,95 +63,91 @@ def random_orders(patches: int, count: int, seed: int = 0) -> list[np.ndarray]:
 def curves(
     model: VisionTransformer, image: Tensor, class_: int, orders: list[np.ndarray], points: int
 ) -> list[Curves]:
-    """Cover and uncover one picture in several orders.
+    """Delete and insert the patches of one image in several orders.
 
     Args:
-        model: in evaluation.
+        model: model in evaluation mode.
         image: (C, H, W), normalized.
-        class_: whose probability is read.
-        orders: permutations of the N patches.
-        points: of each curve, at most N + 1; evenly spread, first and last included.
+        class_: the class whose probability is read.
+        orders: M permutations of the N patches.
+        points: number of points on each curve, at most N + 1: evenly spaced, both ends included.
 
     Returns:
-        one for each order. A covered patch has the mean color of the picture.
+        The curves of each order. An occluded patch has the mean color of the image.
     """
     side = model.config.grid_size
-    counts = np.unique(
-        np.linspace(0, side * side, points).round().astype(int)
-    )  # covered patches at each point
-    ranks = np.argsort(np.stack(orders), axis=1)  # (M, N): the place of each patch in each order
-    covered = torch.from_numpy(ranks[:, None] < counts[:, None])  # (M, P, N)
-    covered = torch.cat([covered, ~covered], dim=1).reshape(-1, side, side)
-    different, place = covered.unique(dim=0, return_inverse=True)  # all orders begin and end alike
-    values = (
-        probabilities_occluded(model, image, different)[place, class_]
-        .numpy()
-        .reshape(len(orders), 2, len(counts))
-    )
-    return [Curves(counts / side**2, deletion, insertion) for deletion, insertion in values]
+    counts = np.unique(np.linspace(0, side * side, points).round().astype(int))  # (P,) patches
+    ranks = np.argsort(np.stack(orders), axis=1)  # (M, N): position of each patch in each order
+    deleted = ranks[:, None] < counts[:, None]  # (M, P, N): the first patches are occluded
+    inserted = ~deleted  # (M, P, N): all but the first are occluded
+    masks = torch.from_numpy(np.concatenate([deleted, inserted], axis=1))  # (M, 2P, N)
+    # All orders share the whole image and the fully occluded one: ask for each mask once.
+    distinct, index = masks.reshape(-1, side, side).unique(dim=0, return_inverse=True)
+    probabilities = probabilities_occluded(model, image, distinct)[index, class_].numpy()
+    by_order = probabilities.reshape(len(orders), 2, len(counts))
+    return [Curves(counts / side**2, deletion, insertion) for deletion, insertion in by_order]
 
 
-def gaps_over(
+def scores_over(
     model: VisionTransformer,
     images: Tensor,
-    explain: dict[str, Explain],
+    methods: dict[str, Explain],
     points: int,
     seed: int = 0,
 ) -> Iterator[dict[str, float]]:
-    """The gap of each method's order on each of some pictures, for the class that the model names.
+    """Score each method on each of several images, for the class that the model predicts.
 
     Args:
-        model: in evaluation.
+        model: model in evaluation mode.
         images: (B, C, H, W), normalized.
-        explain: the methods by name.
-        points: of each curve.
-        seed: of the random order that each picture is compared with.
+        methods: attribution methods by name.
+        points: number of points on each curve.
+        seed: random seed for the order that the first image's maps are compared with; each
+            further image has a seed one higher.
 
     Yields:
-        for each picture the gap of each method, and of a random order as CHANCE.
+        For each image, the score of each method, and that of a random order as RANDOM.
     """
     for number, image in enumerate(images):
         with torch.no_grad():
             class_ = model(image[None]).argmax(dim=1)
-        maps = [
-            method(model, image[None], class_)[0].numpy(force=True) for method in explain.values()
-        ]
-        orders = [*map(order_of, maps), *random_orders(maps[0].size, 1, seed + number)]
+        maps = [method(model, image[None], class_)[0] for method in methods.values()]
+        orders = [order_of(scores.numpy(force=True)) for scores in maps]
+        orders += random_orders(maps[0].numel(), 1, seed + number)
         found = curves(model, image, int(class_), orders, points)
-        yield dict(zip([*explain, CHANCE], [each.gap for each in found], strict=True))
+        yield dict(zip([*methods, RANDOM], [each.score for each in found], strict=True))
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether maps rank patches better than random orders do, over some pictures."""
+    """Whether maps rank patches better than random orders do, over some images."""
 
-    pictures: int
-    gap: float  # mean over pictures
-    chance: float  # the same of the random orders
-    margin: float  # half the width of the 95 % interval of the mean difference; NaN for one picture
+    images: int
+    score: float  # mean over the images
+    random_score: float  # the same of the random orders
+    margin: float  # half the 95% confidence interval of the difference; NaN for one image
 
     @property
-    def lead(self) -> float:
-        """How far the maps are ahead of random orders."""
-        return self.gap - self.chance
+    def difference(self) -> float:
+        """Mean score of the maps minus that of random orders."""
+        return self.score - self.random_score
 
     @property
     def word(self) -> str:
-        """`more`, `less` or `no more` faithful than chance, as far as so many pictures can tell."""
-        if abs(self.lead) > self.margin:  # False for NaN
-            return "more" if self.lead > 0 else "less"
+        """`more`, `less` or `no more` faithful than chance, as far as the images can tell."""
+        if abs(self.difference) > self.margin:  # a comparison with NaN is False
+            return "more" if self.difference > 0 else "less"
         return "no more"
 
 
-def verdict(gaps: Iterable[tuple[float, float]]) -> Verdict:
-    """Compare maps with chance.
+def verdict(scores: Iterable[tuple[float, float]]) -> Verdict:
+    """Compare the scores of maps with those of random orders.
 
     Args:
-        gaps: of each picture the gap of its map, and the (mean) gap of random orders on the same picture.
+        scores: for each image the score of its map, and that of a random order.
     """
-    of_map, of_chance = np.array(list(gaps)).T
-    difference = of_map - of_chance
-    error = difference.std(ddof=1) / len(difference) ** 0.5 if len(difference) > 1 else float("nan")
-    return Verdict(
-        len(difference), float(of_map.mean()), float(of_chance.mean()), float(CERTAIN * error)
-    )
+    of_map, of_random = np.array(list(scores)).T
+    difference = of_map - of_random
+    count = len(difference)
+    error = difference.std(ddof=1) / count**0.5 if count > 1 else float("nan")
+    return Verdict(count, float(of_map.mean()), float(of_random.mean()), float(Z_95 * error))

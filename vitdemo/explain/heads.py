@@ -1,4 +1,4 @@
-"""What is each head like? How far it looks, how widely, and how much at CLS and at the asking patch itself."""
+"""How do heads differ? Attention distance, entropy, attention to CLS and to the query itself."""
 
 from dataclasses import dataclass
 
@@ -10,45 +10,45 @@ from ..model import VisionTransformer
 
 @dataclass(frozen=True)
 class HeadStatistics:
-    """Of each head (depth, num_heads), as means over images and asking patches. CLS does not ask here."""
+    """Statistics of each head (depth, num_heads): means over images and over all query patches."""
 
-    distance: Tensor  # pixels from the asking patch to those it takes from, middle to middle
-    entropy: Tensor  # bits: 0 all from one token, log2(T) evenly from all T
-    on_cls: Tensor  # share of the attention that goes to CLS; 0 in a model without
-    on_itself: Tensor  # share that stays at the asking patch
+    distance: Tensor  # pixels from the query patch to the key patches, center to center
+    entropy: Tensor  # bits: 0 if all attention goes to one token, log2(T) if it is uniform
+    to_cls: Tensor  # attention to CLS; 0 in a model without one
+    to_self: Tensor  # attention to the query patch itself
 
 
-def distances(side: int, patch_size: int) -> Tensor:
-    """From the middle of each patch to that of each other, in pixels: (N, N)."""
-    places = torch.stack(
-        torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij"), dim=-1
-    )
-    places = places.reshape(-1, 2).float() * patch_size
-    return torch.cdist(places, places)
+def patch_distances(grid_size: int, patch_size: int) -> Tensor:
+    """Return the distance between the centers of every two patches in pixels: (N, N)."""
+    positions = torch.arange(grid_size)
+    rows, columns = torch.meshgrid(positions, positions, indexing="ij")
+    centers = torch.stack([rows, columns], dim=-1).reshape(-1, 2).float() * patch_size
+    return torch.cdist(centers, centers)
 
 
 @torch.no_grad()
 def head_statistics(model: VisionTransformer, images: Tensor) -> HeadStatistics:
     """Measure every head on some images.
 
-    Attention distance is that of Dosovitskiy et al. (2021, Figure 7): the mean distance from the asking patch, weighted with
-    attention. CLS lies nowhere, so it does not ask, and what goes to it is left out: the rest is divided by its sum.
+    The mean attention distance is that of Dosovitskiy et al. (2021, Figure 7): the mean of the
+    distances from the query patch to all patches, weighted by attention. CLS has no position, so
+    it is not among the queries, and as a key it does not count: the weights of the patches are
+    divided by their sum.
 
     Args:
-        model: in evaluation.
+        model: model in evaluation mode.
         images: (B, C, H, W), normalized.
     """
     c = model.config
-    apart = distances(c.grid_size, c.patch_size)
+    distances = patch_distances(c.grid_size, c.patch_size)
     found = []
     for attention in model.trace(images)[1].attention:
-        asking = attention[:, :, c.has_cls :]  # (B, H, N, T)
-        on_patches = asking[..., c.has_cls :]  # (B, H, N, N)
-        distance = (on_patches * apart).sum(dim=-1) / on_patches.sum(dim=-1)
-        entropy = -torch.xlogy(asking, asking).sum(dim=-1) / torch.log(torch.tensor(2.0))
-        on_cls = asking[..., 0] if c.has_cls else torch.zeros_like(entropy)
-        on_itself = on_patches.diagonal(dim1=-2, dim2=-1)
-        found.append(
-            torch.stack([what.mean(dim=(0, 2)) for what in (distance, entropy, on_cls, on_itself)])
-        )
+        queries = attention[:, :, 1:] if c.has_cls else attention  # (B, H, N, T)
+        to_patches = queries[..., 1:] if c.has_cls else queries  # (B, H, N, N)
+        distance = (to_patches * distances).sum(dim=-1) / to_patches.sum(dim=-1)
+        entropy = -torch.xlogy(queries, queries).sum(dim=-1) / torch.log(torch.tensor(2.0))
+        to_cls = queries[..., 0] if c.has_cls else torch.zeros_like(entropy)
+        to_self = to_patches.diagonal(dim1=-2, dim2=-1)
+        statistics = (distance, entropy, to_cls, to_self)  # each (B, H, N)
+        found.append(torch.stack([values.mean(dim=(0, 2)) for values in statistics]))
     return HeadStatistics(*torch.stack(found, dim=1))  # each (depth, H)

@@ -1,6 +1,7 @@
-"""Which heads matter? What removing each one costs, and what the gradient says it would."""
+"""Which heads matter? Ablate each one, or take the gradient of the loss with respect to it."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -15,54 +16,59 @@ from .occlusion import BATCH
 def accuracy_and_loss(
     model: VisionTransformer, images: Tensor, labels: Tensor, edit: Edit | None = None
 ) -> tuple[float, float]:
-    """Over some normalized images, with the attention edited if asked for."""
-    logits = torch.cat([model.trace(some, edit)[0] for some in images.split(BATCH)])
-    return float((logits.argmax(dim=1) == labels).float().mean()), float(
-        F.cross_entropy(logits, labels)
-    )
+    """Return accuracy and mean loss on normalized images, with the attention changed by `edit`."""
+    logits = torch.cat([model.trace(batch, edit)[0] for batch in images.split(BATCH)])
+    accuracy = (logits.argmax(dim=1) == labels).float().mean()
+    return float(accuracy), float(F.cross_entropy(logits, labels))
 
 
-def removals(
+def ablate_each_head(
     model: VisionTransformer, images: Tensor, labels: Tensor
 ) -> Iterator[tuple[int, int, float, float]]:
-    """Switch off each head alone.
+    """Ablate every head on its own.
 
     Args:
-        model: in evaluation.
+        model: model in evaluation mode.
         images: (B, C, H, W), normalized.
         labels: (B,).
 
     Yields:
-        layer, head (from 0), and how much accuracy and loss changed: -0.02 and +0.1 say that the head was of use.
+        Layer, head (from 0), and the change of accuracy and of loss: -0.02 and +0.1 mean that the
+        head was useful.
     """
     accuracy, loss = accuracy_and_loss(model, images, labels)
     for layer in range(model.config.depth):
         for head in range(model.config.num_heads):
-            without = accuracy_and_loss(model, images, labels, ablate_heads([(layer, head)]))
+            edit = ablate_heads([(layer, head)])
+            without = accuracy_and_loss(model, images, labels, edit)
             yield layer, head, without[0] - accuracy, without[1] - loss
 
 
 @torch.enable_grad()
-def gradient_importance(model: VisionTransformer, images: Tensor, labels: Tensor) -> Tensor:
-    """How much each image's loss would move if a head were made a little weaker (Michel, Levy and Neubig 2019, equation 2).
+def head_importance(model: VisionTransformer, images: Tensor, labels: Tensor) -> Tensor:
+    """Measure how sensitive the loss is to each head (Michel, Levy and Neubig 2019, equation 2).
 
-    A gate of 1 is put on each head of each image; its importance is the mean size of the loss's gradient at the gates.
+    Each head of each image is multiplied by a gate of 1; its importance is the mean magnitude of
+    the gradient of the loss with respect to the gate.
 
     Args:
-        model: in evaluation.
+        model: model in evaluation mode.
         images: (B, C, H, W), normalized.
         labels: (B,).
 
     Returns:
-        (depth, num_heads), none negative.
+        (depth, num_heads), no entry negative.
     """
     c = model.config
     total = torch.zeros(c.depth, c.num_heads)
-    for some, their in zip(images.split(BATCH), labels.split(BATCH), strict=True):
-        gates = torch.ones(c.depth, len(some), c.num_heads, 1, 1, requires_grad=True)
-        logits, _ = model.trace(
-            some, lambda layer, attention, gates=gates: attention * gates[layer]
-        )
-        (gradient,) = torch.autograd.grad(F.cross_entropy(logits, their, reduction="sum"), gates)
+    for batch, targets in zip(images.split(BATCH), labels.split(BATCH), strict=True):
+        gates = torch.ones(c.depth, len(batch), c.num_heads, 1, 1, requires_grad=True)
+        logits, _ = model.trace(batch, partial(_scale, gates))
+        loss = F.cross_entropy(logits, targets, reduction="sum")
+        (gradient,) = torch.autograd.grad(loss, gates)  # (depth, B, num_heads, 1, 1)
         total += gradient.abs().sum(dim=1)[..., 0, 0]
     return total / len(images)
+
+
+def _scale(gates: Tensor, layer: int, attention: Tensor) -> Tensor:
+    return attention * gates[layer]

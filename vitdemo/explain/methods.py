@@ -1,4 +1,6 @@
-"""Every way to say which patches an answer came from, behind one question: model, pictures, classes -> scores of patches."""
+"""Every attribution method behind one interface: model, images, classes -> scores of patches."""
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -9,8 +11,11 @@ from .relevance import relevance
 from .rollout import rollout
 
 
-def reading_weights(model: VisionTransformer, trace: Trace) -> Tensor:
-    """How much the class is read from each token after the last block: (B, T), rows sum to 1."""
+def pooling_weights(model: VisionTransformer, trace: Trace) -> Tensor:
+    """Return the weight of each token after the last block in the pooled token: (B, T).
+
+    Rows sum to 1. With CLS pooling, CLS has all the weight.
+    """
     tokens = trace.tokens[-1]
     if model.config.pooling == "attention":
         return model.pool(model.norm(tokens))[..., 0].softmax(dim=1)
@@ -23,9 +28,20 @@ def reading_weights(model: VisionTransformer, trace: Trace) -> Tensor:
 
 
 def on_patches(model: VisionTransformer, weights: Tensor, matrices: Tensor) -> Tensor:
-    """What the class takes from each patch: (B, T) reading weights and (B, T, T) -> (B, n, n), CLS left out."""
+    """Return how much of the pooled token comes from each patch.
+
+    Args:
+        model: model, for its patch grid and its CLS token, which is left out.
+        weights: (B, T), as from `pooling_weights`.
+        matrices: (B, T, T), row = token after the last block, column = token that it comes from.
+
+    Returns:
+        (B, n, n).
+    """
     side = model.config.grid_size
-    return (weights[:, None] @ matrices)[:, 0, model.config.has_cls :].reshape(-1, side, side)
+    pooled = (weights[:, None] @ matrices)[:, 0]  # (B, T)
+    patches = pooled[:, 1:] if model.config.has_cls else pooled
+    return patches.reshape(-1, side, side)
 
 
 @torch.no_grad()
@@ -35,12 +51,15 @@ def by_attention(
     classes: Tensor,
     layer: int = -1,
     head: int | None = None,
-):
-    """Attention of one layer, of one head or (None) the mean of all. Knows nothing of the class."""
-    trace = model.trace(images)[1]
-    maps = trace.attention[layer]
-    matrices = maps.mean(dim=1) if head is None else maps[:, head]
-    return on_patches(model, reading_weights(model, trace), matrices)
+) -> Tensor:
+    """Attribute by the attention of one layer: of one head, or the mean of all (None).
+
+    The map does not depend on the class.
+    """
+    _, trace = model.trace(images)
+    attention = trace.attention[layer]  # (B, H, T, T)
+    matrices = attention.mean(dim=1) if head is None else attention[:, head]
+    return on_patches(model, pooling_weights(model, trace), matrices)
 
 
 @torch.no_grad()
@@ -50,25 +69,26 @@ def by_rollout(
     classes: Tensor,
     fusion: str = "mean",
     discard: float = 0.0,
-):
-    """Attention rolled out through all layers. Knows nothing of the class."""
-    trace = model.trace(images)[1]
-    return on_patches(
-        model, reading_weights(model, trace), rollout(trace.attention, fusion, discard)
-    )
+) -> Tensor:
+    """Attribute by attention rollout through all layers. The map does not depend on the class."""
+    _, trace = model.trace(images)
+    matrices = rollout(trace.attention, fusion, discard)
+    return on_patches(model, pooling_weights(model, trace), matrices)
 
 
-def by_relevance(model: VisionTransformer, images: Tensor, classes: Tensor):
-    """Gradient-weighted relevance for the class."""
+def by_relevance(model: VisionTransformer, images: Tensor, classes: Tensor) -> Tensor:
+    """Attribute by gradient-weighted attention: the relevance of each patch for the class."""
     with torch.no_grad():
-        weights = reading_weights(model, model.trace(images)[1])
+        weights = pooling_weights(model, model.trace(images)[1])
     return on_patches(model, weights, relevance(model, images, classes))
 
 
-def by_occlusion(model: VisionTransformer, images: Tensor, classes: Tensor, window: int = 1):
-    """How much the class's probability falls when each patch is covered."""
-    each = zip(images, classes.tolist(), strict=True)
-    return torch.stack([occlusion(model, image, class_, window) for image, class_ in each])
+def by_occlusion(
+    model: VisionTransformer, images: Tensor, classes: Tensor, window: int = 1
+) -> Tensor:
+    """Attribute by how far the class's probability drops when each patch is occluded."""
+    pairs = zip(images, classes.tolist(), strict=True)
+    return torch.stack([occlusion(model, image, class_, window) for image, class_ in pairs])
 
 
 METHODS = {
@@ -77,3 +97,15 @@ METHODS = {
     "relevance": by_relevance,
     "occlusion": by_occlusion,
 }
+
+
+@dataclass(frozen=True)
+class Method:
+    """An attribution method with its options. Hashable, so that results can be cached by it."""
+
+    name: str  # a key of METHODS
+    options: tuple[tuple[str, int | float | str | None], ...] = ()  # pairs of name and value
+
+    def __call__(self, model: VisionTransformer, images: Tensor, classes: Tensor) -> Tensor:
+        """(B, C, H, W) normalized images and (B,) classes -> (B, n, n) scores of patches."""
+        return METHODS[self.name](model, images, classes, **dict(self.options))

@@ -1,4 +1,4 @@
-"""What does the model say, and where is it right or wrong?"""
+"""What does the model predict, and where is it correct?"""
 
 import numpy as np
 import torch
@@ -9,28 +9,31 @@ from ..training.loop import predict
 
 
 def class_probabilities(model: VisionTransformer, split: Split) -> np.ndarray:
-    """Softmax of the logits for each image: (N, K) float32, rows sum to 1."""
+    """Return the softmax of the logits for each image: (N, K) float32, rows sum to 1."""
     return torch.cat(list(predict(model, split))).softmax(dim=1).numpy()
 
 
 def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
-    """Images by their class (row) and the class they were given (column): (K, K) int."""
-    return np.bincount(labels * classes + predicted, minlength=classes**2).reshape(classes, classes)
+    """Count images by true class (row) and predicted class (column): (K, K) int."""
+    counts = np.bincount(labels * classes + predicted, minlength=classes**2)
+    return counts.reshape(classes, classes)
 
 
-def surest(probabilities: np.ndarray, labels: np.ndarray, right: bool, count: int) -> np.ndarray:
-    """Which images the model is surest of among those it gets right (or wrong), the surest first.
+def most_confident(
+    probabilities: np.ndarray, labels: np.ndarray, correct: bool, count: int
+) -> np.ndarray:
+    """Find the most confident correct predictions, or the most confident errors.
 
     Args:
         probabilities: (N, K).
         labels: (N,).
-        right: of the hits, or of the misses.
-        count: at most so many.
+        correct: whether to find correct predictions, or errors.
+        count: largest number of images to find.
 
     Returns:
-        Indices into the N images.
+        Indices of the images, the most confident first.
     """
-    hits = probabilities.argmax(axis=1) == labels
-    chosen = np.flatnonzero(hits == right)
+    is_correct = probabilities.argmax(axis=1) == labels
+    chosen = np.flatnonzero(is_correct == correct)
     order = np.argsort(-probabilities[chosen].max(axis=1), kind="stable")
     return chosen[order[:count]]

@@ -1,4 +1,4 @@
-"""Which tokens speak for a class? Gradient-weighted attention through all layers (Chefer, Gur and Wolf 2021)."""
+"""Which tokens are evidence for a class? Gradient-weighted attention through all layers."""
 
 import torch
 from torch import Tensor
@@ -8,24 +8,25 @@ from ..model import VisionTransformer
 
 @torch.enable_grad()
 def relevance(model: VisionTransformer, images: Tensor, classes: Tensor) -> Tensor:
-    """How much each token after the last layer owes to each token of the embedding, as far as it speaks for a class.
+    """Return how relevant each input token is to each output token, as evidence for a class.
 
-    Rule 5 of *Generic Attention-model Explainability*: a layer's attention times the gradient of the class's logit with
-    respect to it, negative products left out, the mean over heads. Rule 6: R grows by that matrix times R; it begins as the
-    identity.
+    *Generic Attention-model Explainability* (Chefer, Gur and Wolf 2021). Rule 5: a layer's
+    attention times the gradient of the class's logit with respect to it, without negative
+    products, averaged over heads. Rule 6: starting from the identity, that matrix times R is added
+    to R, layer by layer.
 
     Args:
-        model: in evaluation.
+        model: model in evaluation mode.
         images: (B, C, H, W), normalized.
-        classes: (B,) int64; the class to speak for, of each image.
+        classes: (B,) int64, the class for each image.
 
     Returns:
-        (B, T, T): row = token after the last layer, column = token of the embedding. No entry is negative.
+        (B, T, T): row = token after the last layer, column = token after the embedding. No entry
+        is negative.
     """
     logits, trace = model.trace(images)
-    wanted = logits.gather(
-        1, classes[:, None]
-    ).sum()  # images do not touch each other, so one backward serves all
+    # Images do not influence each other, so one backward pass serves all of them.
+    wanted = logits.gather(1, classes[:, None]).sum()
     gradients = torch.autograd.grad(wanted, trace.attention)
     relevant = torch.eye(model.config.num_tokens).to(logits).expand(len(images), -1, -1)
     for attention, gradient in zip(trace.attention, gradients, strict=True):

@@ -1,4 +1,4 @@
-"""Where did a token's information come from, through all layers? Attention rollout (Abnar and Zuidema 2020)."""
+"""How does attention compose through all layers? Attention rollout (Abnar and Zuidema 2020)."""
 
 import torch
 from torch import Tensor
@@ -9,27 +9,29 @@ FUSIONS = ("mean", "max", "min")  # how the heads of a layer become one matrix
 
 
 def rollout(attention: list[Tensor], fusion: str = "mean", discard: float = 0.0) -> Tensor:
-    """Attention multiplied through the layers, with the residual stream as attention to oneself.
+    """Multiply the attention of all layers, with an identity for each residual connection.
 
-    Each layer's heads are fused, the identity is added (the residual connection takes a token's own content along),
-    rows are divided by their sum, and the matrices are multiplied: the last layer's from the left (the paper's section 3).
+    Each layer's heads are fused, the identity is added (the residual connection keeps a token's own
+    content), rows are divided by their sums, and the matrices are multiplied, the last layer's on
+    the left (section 3 of that paper).
 
     Args:
-        attention: of each layer (B, H, T, T), the first layer first, as in `Trace.attention`.
-        fusion: one of FUSIONS; the paper has the mean.
-        discard: share (0 to below 1) of each fused matrix, its smallest entries, that is set to 0 first: not in the paper,
-            but often used to make the map clearer.
+        attention: attention (B, H, T, T) of each layer, first to last, as in `Trace.attention`.
+        fusion: one of FUSIONS; Abnar and Zuidema use the mean.
+        discard: fraction (0 to below 1) of each fused matrix, its smallest entries, that is set to
+            0 first. Not theirs, but often used to make the map clearer.
 
     Returns:
-        (B, T, T): row = token after the last layer, column = token of the embedding; rows sum to 1.
+        (B, T, T): row = token after the last layer, column = token after the embedding; rows sum
+        to 1.
 
     Raises:
-        ConfigError: no such fusion, or a share out of its range.
+        ConfigError: there is no such fusion, or `discard` is out of range.
     """
     if fusion not in FUSIONS:
-        raise ConfigError(f"fusion must be one of {', '.join(FUSIONS)}, not {fusion!r}.")
+        raise ConfigError(f"Fusion {fusion!r} is unknown. Use one of {', '.join(FUSIONS)}.")
     if not 0 <= discard < 1:
-        raise ConfigError(f"discard must be from 0 to below 1, not {discard!r}.")
+        raise ConfigError(f"Discard {discard!r} is out of range. Use a fraction from 0 to below 1.")
     tokens = attention[0].shape[-1]
     identity = torch.eye(tokens)
     rolled = identity.expand(len(attention[0]), -1, -1)
@@ -41,10 +43,14 @@ def rollout(attention: list[Tensor], fusion: str = "mean", discard: float = 0.0)
 
 def _fuse(layer: Tensor, fusion: str) -> Tensor:
     """(B, H, T, T) -> (B, T, T)."""
-    return layer.mean(dim=1) if fusion == "mean" else getattr(layer, f"a{fusion}")(dim=1)
+    if fusion == "max":
+        return layer.amax(dim=1)
+    if fusion == "min":
+        return layer.amin(dim=1)
+    return layer.mean(dim=1)
 
 
-def _without_smallest(matrices: Tensor, share: float) -> Tensor:
+def _without_smallest(matrices: Tensor, fraction: float) -> Tensor:
     flat = matrices.flatten(1)  # (B, T * T)
-    smallest = flat.topk(int(share * flat.shape[1]), largest=False).indices
+    smallest = flat.topk(int(fraction * flat.shape[1]), largest=False).indices
     return flat.scatter(1, smallest, 0.0).reshape(matrices.shape)

@@ -1,1 +1,1 @@
-"""Plotly figures: numbers in, go.Figure out. Colors and type that all of them share are in style.py."""
+"""Plotly figures: numbers in, `go.Figure` out. What all of them share is in style.py."""

@@ -1,24 +1,37 @@
-"""Attention on the picture, and bare as a matrix of tokens by tokens."""
+"""Maps of patches over an image, and attention as a matrix of tokens by tokens."""
+
+from dataclasses import dataclass
 
 import numpy as np
 import plotly.graph_objects as go
 
-from ..explain.attention import has_cls, min_max, token_name
 from .pictures import clickable, picture
 from .style import MARK, SEQUENTIAL, SIGNED, axis, blank
+from .tokens import patch_names
+
+
+@dataclass(frozen=True)
+class MapStyle:
+    """Style of a map of patches over an image."""
+
+    opacity: float = 1.0  # 0 shows the image alone, 1 the map alone
+    limits: tuple[float, float] | None = None  # of the color scale; None: the map's own (min-max)
+    smooth: bool = False  # interpolate colors between the centers of patches
+    unit: str = "attention"  # what the numbers are
+    signed: bool = False  # a diverging color scale, symmetric about 0
 
 
 def picture_with_patch(
     image: np.ndarray, patch_size: int, patch: int | None, height: int = 300
 ) -> go.Figure:
-    """The picture (H, W, 3) uint8 alone, with a frame around the asking patch (around all of it for None)."""
+    """Draw an image (H, W, 3) uint8 with a frame around one patch, or (None) around all of it."""
     figure = picture(image, height, top=4)
     side = image.shape[0] // patch_size
     clickable(
         figure,
         np.zeros((side, side)),
         patch_size,
-        customdata=_names(side),
+        customdata=patch_names(side),
         hovertemplate="%{customdata}<extra></extra>",
     )
     return _frame(figure, image.shape[0], patch_size, patch)
@@ -31,12 +44,13 @@ def picture_with_crosses(
     crossed: tuple[int, ...],
     height: int = 300,
 ) -> go.Figure:
-    """`picture_with_patch`, with a cross on some patches."""
+    """Draw `picture_with_patch` with a cross on some patches."""
     figure = picture_with_patch(image, patch_size, patch, height)
-    for one in crossed:
-        row, column = divmod(one, image.shape[1] // patch_size)
-        cross = {"text": "✕", "font": {"color": MARK, "size": 20}, "showarrow": False}
-        figure.add_annotation(x=(column + 0.5) * patch_size, y=(row + 0.5) * patch_size, **cross)
+    for number in crossed:
+        row, column = divmod(number, image.shape[1] // patch_size)
+        x, y = (column + 0.5) * patch_size, (row + 0.5) * patch_size
+        font = {"color": MARK, "size": 20}
+        figure.add_annotation(x=x, y=y, text="✕", font=font, showarrow=False)
     return figure
 
 
@@ -44,34 +58,27 @@ def overlay(
     image: np.ndarray,
     grid: np.ndarray,
     patch_size: int,
-    patch: int | None,
-    strength: float,
-    scale: tuple[float, float] | None = None,
-    smooth: bool = False,
-    unit: str = "attention",
-    signed: bool = False,
+    style: MapStyle = MapStyle(),
+    frame: int | None = None,
     height: int = 300,
 ) -> go.Figure:
-    """A map of patches over the picture; the bar says what the colors stand for.
+    """Draw a map of patches over an image, with a color bar.
 
-    The picture is drawn in gray, so that all color is of the map.
+    The image is drawn in gray, so that all color is the map's.
 
     Args:
         image: (H, W, 3) uint8.
-        grid: (n, n), one number for each patch.
-        patch_size: pixels.
-        patch: to be framed, counted from 0 row by row; None for none.
-        strength: 0 shows the picture alone, 1 the map alone.
-        scale: the values of the darkest and the brightest color; without, the map's least and most (min-max).
-        smooth: blend the colors between the middles of patches.
-        unit: what the numbers are.
-        signed: the colors part at 0, which is in the middle of them; else they run from dark to bright.
-        height: pixels on the screen.
+        grid: map (n, n), one number for each patch.
+        patch_size: side of a patch in pixels.
+        style: opacity, color scale and unit.
+        frame: patch to frame, counted from 0 row by row; None for none.
+        height: height of the figure in pixels.
     """
-    low, high = scale or (float(grid.min()), float(grid.max()))
-    if signed:
+    low, high = style.limits or (float(grid.min()), float(grid.max()))
+    if style.signed:
         high = max(abs(low), abs(high))
         low = -high
+    high = max(high, low + 1e-9)  # a uniform map is dark everywhere
     gray = image.mean(axis=2, keepdims=True).astype(np.uint8).repeat(3, axis=2)
     figure = picture(gray, height, top=4)
     figure.add_heatmap(
@@ -81,105 +88,41 @@ def overlay(
         dx=patch_size,
         dy=patch_size,
         zmin=low,
-        zmax=max(high, low + 1e-9),  # a flat map is dark all over
-        zsmooth="best" if smooth else False,
-        opacity=strength,
-        colorscale=SIGNED if signed else SEQUENTIAL,
-        customdata=_names(len(grid)),
-        hovertemplate=f"%{{customdata}}<br>{unit} %{{z:.4f}}<extra></extra>",
+        zmax=high,
+        zsmooth="best" if style.smooth else False,
+        opacity=style.opacity,
+        colorscale=SIGNED if style.signed else SEQUENTIAL,
+        customdata=patch_names(len(grid)),
+        hovertemplate=f"%{{customdata}}<br>{style.unit} %{{z:.4f}}<extra></extra>",
         colorbar={
-            "tickvals": [low, max(high, low + 1e-9)],
+            "tickvals": [low, high],
             "ticktext": [f"{low:.3f}", f"{high:.3f}"],
             "thickness": 10,
             "len": 0.9,
-            "title": {"text": unit, "side": "right"},
+            "title": {"text": style.unit, "side": "right"},
         },
     )
-    return figure if patch is None else _frame(figure, image.shape[0], patch_size, patch)
+    return figure if frame is None else _frame(figure, image.shape[0], patch_size, frame)
 
 
-def thumbnails(
-    grids: np.ndarray,
-    layer: int | None,
-    head: int | None,
-    scale: tuple[float, float] | None,
-    height: int,
-) -> go.Figure:
-    """The maps of every layer (row) and head (column); `thumbnail_cell` apart, so that a click tells which.
+def matrix(attention: np.ndarray, token: int | None, has_cls: bool, height: int = 330) -> go.Figure:
+    """Draw the attention of every token to every token (T, T).
 
     Args:
-        grids: (depth, num_heads, n, n).
-        layer: of the marked map, from 0; None marks none.
-        head: of the marked map; None marks all of the layer.
-        scale: the values of the darkest and the brightest color of all; without, each map has its own.
-        height: pixels on the screen.
+        attention: attention matrix; row = query token, column = key token.
+        token: query token whose row is marked at its right end; None for none.
+        has_cls: whether token 0 is CLS.
+        height: height of the figure in pixels.
     """
-    depth, heads, side, _ = grids.shape
-    cell = thumbnail_cell(side)
-    shown = min_max(grids) if scale is None else grids
-    canvas = np.full((depth, cell, heads, cell), np.nan)
-    canvas[:, :side, :, :side] = shown.transpose(0, 2, 1, 3)
-    low, high = scale or (0.0, 1.0)
-    edge = (cell - side) / 2
-    across, down = (
-        axis(
-            title,
-            range=ends,
-            tickvals=[place * cell + side / 2 for place in range(count)],
-            ticktext=[str(place + 1) for place in range(count)],
-            showgrid=False,
-            fixedrange=True,
-            constrain="domain",
-        )
-        for title, count, ends in (
-            ("Head", heads, [-edge, heads * cell - edge]),
-            ("Layer", depth, [depth * cell - edge, -edge]),
-        )
-    )
-    figure = blank(height, top=4, x=across, y=down | {"scaleanchor": "x"})
-    figure.add_heatmap(
-        z=canvas.reshape(depth * cell, heads * cell),
-        x0=0.5,
-        y0=0.5,
-        zmin=low,
-        zmax=high,
-        colorscale=SEQUENTIAL,
-        showscale=False,
-        hoverinfo="none",
-    )
-    if layer is None:
-        return figure
-    first, last = (0, heads) if head is None else (head, head + 1)
-    return figure.add_shape(
-        type="rect",
-        x0=first * cell - edge,
-        x1=last * cell - edge,
-        y0=layer * cell - edge,
-        y1=(layer + 1) * cell - edge,
-        line={"color": MARK, "width": 3},
-    )
-
-
-def thumbnail_cell(side: int) -> int:
-    """From one thumbnail of so many patches a side to the next."""
-    return side + max(1, side // 5)
-
-
-def matrix(attention: np.ndarray, token: int | None, height: int = 330) -> go.Figure:
-    """Every token's attention to every token (T, T), the asking token's row marked at its right end (none for None)."""
-    first = "CLS" if has_cls(attention) else "first patch"
+    first = "CLS" if has_cls else "first patch"
     square = {"showgrid": False, "constrain": "domain"}
-    figure = blank(
-        height,
-        top=4,
-        x=axis(f"Attended token (0 = {first})", **square),
-        y=axis(autorange="reversed", scaleanchor="x", **square)
-        | {"title": {"text": f"Asking token (0 = {first})", "standoff": 18}},
-    )
+    down = axis(autorange="reversed", scaleanchor="x", **square)
+    down["title"] = {"text": f"Query token (0 = {first})", "standoff": 18}
+    figure = blank(height, top=4, x=axis(f"Key token (0 = {first})", **square), y=down)
     figure.add_heatmap(
         z=attention,
         colorscale=SEQUENTIAL,
-        hovertemplate="token %{y} takes %{z:.4f} from token %{x}<extra></extra>",
+        hovertemplate="query %{y}, key %{x}: attention %{z:.4f}<extra></extra>",
         colorbar={"thickness": 10, "title": {"text": "attention", "side": "right"}},
     )
     if token is not None:  # beside the row, as a frame around it would hide it
@@ -188,18 +131,11 @@ def matrix(attention: np.ndarray, token: int | None, height: int = 330) -> go.Fi
     return figure
 
 
-def _names(side: int) -> list[list[str]]:
-    """What each patch is called, as they lie."""
-    return [
-        [token_name(row * side + column, side, cls=False) for column in range(side)]
-        for row in range(side)
-    ]
-
-
 def _frame(figure: go.Figure, size: int, patch_size: int, patch: int | None) -> go.Figure:
-    row, column = (0, 0) if patch is None else divmod(patch, size // patch_size)
-    extent = size if patch is None else patch_size
-    x, y = column * patch_size, row * patch_size
-    return figure.add_shape(
-        type="rect", x0=x, x1=x + extent, y0=y, y1=y + extent, line={"color": MARK, "width": 3}
-    )
+    if patch is None:
+        x, y, extent = 0, 0, size
+    else:
+        row, column = divmod(patch, size // patch_size)
+        x, y, extent = column * patch_size, row * patch_size, patch_size
+    line = {"color": MARK, "width": 3}
+    return figure.add_shape(type="rect", x0=x, x1=x + extent, y0=y, y1=y + extent, line=line)

@@ -1,11 +1,13 @@
 """A metric by epoch, training and validation in one chart."""
 
 import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
 from ..training.metrics import METRICS
 from .style import TRAIN, VALIDATION, axis, blank
 
 PARTS = (("train", "Training", TRAIN), ("validation", "Validation", VALIDATION))
+PERCENT = ("accuracy", "top1", "top5")  # metrics that are shown in percent
 
 
 def metric_curve(
@@ -15,38 +17,41 @@ def metric_curve(
     height: int = 190,
     printed: tuple[float, float] | None = None,
 ) -> go.Figure:
-    """One point an epoch for each part.
+    """Draw one point per epoch for training and for validation.
 
     Args:
         history: records as from `epoch_record`; may be empty.
-        key: of METRICS.
-        epochs: how many the whole run has; the axis spans them from the start, so that it does not jump.
-        height: pixels.
-        printed: of another run, training and validation after the last epoch, shown as open marks.
+        key: key of METRICS.
+        epochs: number of epochs of the whole run, which the axis spans from the start.
+        height: height in pixels.
+        printed: values that the paper prints for training and validation after the last epoch,
+            drawn as open markers.
     """
-    share = (
-        {"title": "nats", "rangemode": "tozero"}
-        if key == "loss"
-        else {"title": "share", "range": [0, 1.02]}
-    )
     figure = blank(
         height,
         x=axis(
             "Epoch", range=[0.5, epochs + 0.5], tickformat="d", dtick=1 if epochs <= 8 else None
         ),
-        y=axis(**share),
+        y=_value_axis(key),
         showlegend=False,
         title={"text": METRICS[key][0], "x": 0, "xref": "paper", "y": 0.97},
     )
+    shown = "%{y:.2%}" if key in PERCENT else "%{y:.4f}"
     for (_, name, style), values in zip(PARTS, curve_values(history, key, epochs), strict=True):
         figure.add_scatter(
             **values,
             name=name,
             line={"color": style["color"], "dash": style["dash"], "width": 2},
             marker={"symbol": style["symbol"], "size": 6},
-            hovertemplate=f"{name}, epoch %{{x}}: %{{y:.4f}}<extra></extra>",
+            hovertemplate=f"{name}, epoch %{{x}}: {shown}<extra></extra>",
         )
-    for (_, name, style), value in zip(PARTS, printed or (), strict=False):
+    if printed:
+        _mark_printed(figure, printed, epochs, shown)
+    return figure
+
+
+def _mark_printed(figure: go.Figure, printed: tuple[float, float], epochs: int, shown: str) -> None:
+    for (_, name, style), value in zip(PARTS, printed, strict=True):
         figure.add_scatter(
             x=[epochs],
             y=[value],
@@ -57,16 +62,22 @@ def metric_curve(
                 "color": style["color"],
                 "line": {"width": 2},
             },
-            hovertemplate=f"{name}, printed: %{{y:.4f}}<extra></extra>",
+            hovertemplate=f"{name}, in the paper: {shown}<extra></extra>",
         )
-    return figure
+
+
+def _value_axis(key: str) -> dict:
+    if key == "loss":
+        return axis("nats", rangemode="tozero")
+    if key in PERCENT:
+        return axis("accuracy", range=[0, 1.02], tickformat=".0%")
+    return axis("score", range=[0, 1.02])
 
 
 def curve_values(history: tuple[dict, ...], key: str, epochs: int) -> list[dict]:
-    """What changes in a `metric_curve` as a training goes on: for each trace its x and y, and how they are drawn."""
-    mode = (
-        "lines+markers" if epochs <= 12 or len(history) < 2 else "lines"
-    )  # many markers would hide the dashes
+    """Return what changes in a `metric_curve` as a run goes on: x, y and mode of each trace."""
+    many = epochs > 12 and len(history) > 1
+    mode = "lines" if many else "lines+markers"  # many markers would hide the dashes
     x = [record["epoch"] for record in history]
     return [
         {"x": x, "y": [record[part][key] for record in history], "mode": mode} for part, *_ in PARTS
@@ -74,20 +85,29 @@ def curve_values(history: tuple[dict, ...], key: str, epochs: int) -> list[dict]
 
 
 def all_curves(history: tuple[dict, ...], epochs: int, title: str) -> go.Figure:
-    """Every metric in one figure, to keep as a file; the title says of which run."""
-    from plotly.subplots import make_subplots
+    """Draw every metric in one figure, for a file.
 
+    Args:
+        history: records as from `epoch_record`.
+        epochs: number of epochs of the whole run.
+        title: name of the run.
+    """
     columns = 2
     rows = -(-len(METRICS) // columns)
-    figure = make_subplots(
-        rows=rows, cols=columns, subplot_titles=[name for name, _ in METRICS.values()]
-    )
-    for place, key in enumerate(METRICS):
-        at = {"row": place // columns + 1, "col": place % columns + 1}
+    names = [name for name, _ in METRICS.values()]
+    figure = make_subplots(rows=rows, cols=columns, subplot_titles=names)
+    for number, key in enumerate(METRICS):
+        cell = {"row": number // columns + 1, "col": number % columns + 1}
         single = metric_curve(history, key, epochs)
         for trace in single.data:
-            figure.add_trace(trace.update(showlegend=place == 0, legendgroup=trace.name), **at)
+            figure.add_trace(trace.update(showlegend=number == 0, legendgroup=trace.name), **cell)
         x, y = single.layout.xaxis, single.layout.yaxis
-        figure.update_xaxes(title="Epoch", range=x.range, dtick=x.dtick, tickformat="d", **at)
-        figure.update_yaxes(title=y.title.text, range=y.range, rangemode=y.rangemode, **at)
+        figure.update_xaxes(title="Epoch", range=x.range, dtick=x.dtick, tickformat="d", **cell)
+        figure.update_yaxes(
+            title=y.title.text,
+            range=y.range,
+            rangemode=y.rangemode,
+            tickformat=y.tickformat,
+            **cell,
+        )
     return figure.update_layout(height=300 * rows, template="plotly_white", title=title)

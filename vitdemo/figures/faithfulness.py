@@ -3,7 +3,6 @@
 import numpy as np
 import plotly.graph_objects as go
 
-from ..explain.faithfulness import Curves
 from .style import METHODS, NEUTRAL, axis, blank
 
 BELOW = {
@@ -16,63 +15,57 @@ BELOW = {
 }
 
 
-def removal(curves: dict[str, Curves], chance: list[Curves], part: str, height: int) -> go.Figure:
-    """A class's probability while patches are covered (`deletion`) or uncovered (`insertion`) in each method's order.
+def removal_curves(
+    fractions: np.ndarray, curves: dict[str, np.ndarray], random: np.ndarray, what: str, height: int
+) -> go.Figure:
+    """Draw a class's probability while patches are deleted or inserted in each method's order.
 
     Args:
-        curves: by method.
-        chance: of random orders; drawn as the band between the least and the most of them, and their mean.
-        part: `deletion` or `insertion`.
-        height: pixels on the screen.
+        fractions: fractions (P,) of the patches.
+        curves: probabilities (P,) by method.
+        random: probabilities (R, P) in R random orders; drawn as a band from the lowest to the
+            highest of them, and their mean.
+        what: state of these patches, `occluded` or `shown`.
+        height: height of the figure in pixels.
     """
-    shares = chance[0].shares
-    random = np.stack([getattr(found, part) for found in chance])
     figure = blank(
         height,
         top=8,
-        x=axis(
-            f"Patches {'covered' if part == 'deletion' else 'shown'}",
-            tickformat=".0%",
-            range=[0, 1.02],
-        ),
+        x=axis(f"Patches {what}", tickformat=".0%", range=[0, 1.02]),
         y=axis("Probability of the class", tickformat=".0%", range=[-0.02, 1.02]),
         showlegend=True,
         legend=BELOW,
     )
-    figure.add_scatter(
-        x=shares,
-        y=random.min(axis=0),
-        mode="lines",
-        line={"width": 0},
-        hoverinfo="skip",
-        showlegend=False,
-    )
-    figure.add_scatter(
-        x=shares,
-        y=random.max(axis=0),
-        mode="lines",
-        line={"width": 0},
-        fill="tonexty",
-        fillcolor="rgba(138,148,163,0.25)",
-        hoverinfo="skip",
-        showlegend=False,
-    )
+    edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False}
+    figure.add_scatter(x=fractions, y=random.min(axis=0), **edge)
+    band = {"fill": "tonexty", "fillcolor": "rgba(138,148,163,0.25)"}
+    figure.add_scatter(x=fractions, y=random.max(axis=0), **edge, **band)
     hover = "%{y:.1%} at %{x:.0%}<extra></extra>"
-    gray = {"color": NEUTRAL, "dash": "dot", "width": 2}
     figure.add_scatter(
-        x=shares, y=random.mean(axis=0), mode="lines", line=gray, name="random", hovertemplate=hover
+        x=fractions,
+        y=random.mean(axis=0),
+        mode="lines",
+        line={"color": NEUTRAL, "dash": "dot", "width": 2},
+        name="random",
+        hovertemplate=hover,
     )
-    for method, found in curves.items():
-        _line(figure, found.shares, getattr(found, part), method, hover)
+    for method, values in curves.items():
+        _line(figure, fractions, values, method, hover)
     return figure
 
 
-def similarity(found: dict[str, list[float]], stages: list[str], height: int) -> go.Figure:
-    """How like its own map each method's map is while ever more weights are shuffled, `stages` from the top down."""
+def similarity_by_stage(found: dict[str, list[float]], stages: list[str], height: int) -> go.Figure:
+    """Draw the similarity of each method's map to its own while more and more weights are shuffled.
+
+    Args:
+        found: rank correlations by method, one for each stage.
+        stages: parts of the model in the order of shuffling, from the top down.
+        height: height of the figure in pixels.
+    """
     figure = blank(
         height,
         top=8,
-        x=axis("Shuffled, from the top down to"),
+        x=axis("Weights shuffled from the top down to"),
         y=axis("Rank correlation with the map", range=[-1.05, 1.05]),
         showlegend=True,
         legend=BELOW,
@@ -85,10 +78,12 @@ def similarity(found: dict[str, list[float]], stages: list[str], height: int) ->
 
 def _line(figure: go.Figure, x, y, method: str, hover: str) -> None:
     color, dash, symbol = METHODS[method]
-    style = {
-        "line": {"color": color, "dash": dash, "width": 2},
-        "marker": {"symbol": symbol, "size": 6},
-    }
     figure.add_scatter(
-        x=x, y=y, mode="lines+markers", name=method, hovertemplate=f"{method}: {hover}", **style
+        x=x,
+        y=y,
+        mode="lines+markers",
+        name=method,
+        line={"color": color, "dash": dash, "width": 2},
+        marker={"symbol": symbol, "size": 6},
+        hovertemplate=f"{method}: {hover}",
     )

@@ -1,11 +1,11 @@
-"""Matrices small enough to read every number, and lines over a changing size."""
+"""Small matrices with their numbers, larger ones in colors, and one or two lines."""
 
 import numpy as np
 import plotly.graph_objects as go
 
 from .style import MARK, NEUTRAL, SEQUENTIAL, SIGNED, TRAIN, VALIDATION, axis, blank
 
-CELL = 40  # pixels a row
+CELL = 40  # pixels per row
 
 
 def numbers(
@@ -15,27 +15,29 @@ def numbers(
     decimals: int = 2,
     most: float | None = None,
 ) -> go.Figure:
-    """A matrix with its numbers in it (minus infinity as such, without color); one row may be framed.
+    """Draw a matrix with its numbers in it; minus infinity is shown without a color.
 
     Args:
         matrix: (R, C).
-        row: to be framed.
-        signed: the colors part at 0; else they run from 0 to the largest.
-        decimals: of the numbers.
-        most: where the colors end; without, at the largest.
+        row: index of the row to frame.
+        signed: whether the color scale diverges from 0 in the middle; if not, it runs from 0 up.
+        decimals: number of decimals.
+        most: upper end of the color scale; without it, the largest absolute value.
     """
     matrix = np.where(np.isneginf(matrix), np.nan, matrix)
     most = most or float(np.nanmax(np.abs(matrix))) or 1.0
-    share = np.abs(matrix) / most
-    dark_ink = share < 0.6 if signed else share > 0.6
+    strength = np.abs(matrix) / most
+    dark_text = strength < 0.6 if signed else strength > 0.6
     text = [
-        [_ink(value, dark, decimals) for value, dark in zip(*both, strict=True)]
-        for both in zip(matrix, dark_ink, strict=True)
+        [_text(value, dark, decimals) for value, dark in zip(values, darks, strict=True)]
+        for values, darks in zip(matrix, dark_text, strict=True)
     ]
-    plain = {"showgrid": False, "fixedrange": True, "side": "top"}
-    labels = [np.arange(1, count + 1) for count in matrix.shape]
-    down = axis(showgrid=False, fixedrange=True, autorange="reversed", tickvals=labels[0])
-    figure = blank(CELL * (len(matrix) + 1), top=24, x=axis(tickvals=labels[1], **plain), y=down)
+    rows, columns = matrix.shape
+    across = axis(tickvals=np.arange(1, columns + 1), showgrid=False, fixedrange=True, side="top")
+    down = axis(
+        tickvals=np.arange(1, rows + 1), showgrid=False, fixedrange=True, autorange="reversed"
+    )
+    figure = blank(CELL * (rows + 1), top=24, x=across, y=down)
     figure.add_heatmap(
         z=matrix,
         x0=1,
@@ -52,38 +54,43 @@ def numbers(
         hovertemplate="row %{y}, column %{x}: %{z:.4f}<extra></extra>",
     )
     if row is not None:
-        right = matrix.shape[1] + 0.5
-        figure.add_shape(
-            type="rect",
-            x0=0.5,
-            x1=right,
-            y0=row + 0.5,
-            y1=row + 1.5,
-            line={"color": MARK, "width": 3},
-        )
+        box = {"x0": 0.5, "x1": columns + 0.5, "y0": row + 0.5, "y1": row + 1.5}
+        figure.add_shape(type="rect", **box, line={"color": MARK, "width": 3})
     return figure
 
 
-def _ink(value: float, dark: bool, decimals: int) -> str:
+def _text(value: float, dark: bool, decimals: int) -> str:
+    """Write a number in a color that can be read on its cell."""
     if np.isnan(value):
         return '<span style="color:gray">−∞</span>'
-    return f'<span style="color:{"black" if dark else "white"}">{round(value, decimals) + 0.0:.{decimals}f}</span>'
+    shown = round(value, decimals) + 0.0  # no "-0.00"
+    return f'<span style="color:{"black" if dark else "white"}">{shown:.{decimals}f}</span>'
 
 
 def shades(matrix: np.ndarray, height: int, cuts: int = 1) -> go.Figure:
-    """A matrix too large to read, as signed colors; lines between its columns cut it into so many equal parts."""
+    """Draw a matrix too large to read in diverging colors.
+
+    Args:
+        matrix: (R, C).
+        height: height of the figure in pixels.
+        cuts: number of equal parts that lines divide its columns into.
+    """
+    rows, columns = matrix.shape
     most = float(np.abs(matrix).max()) or 1.0
     plain = {"showgrid": False, "fixedrange": True}
-    down = axis(
-        autorange="reversed", tickvals=[0, len(matrix) - 1], ticktext=[1, len(matrix)], **plain
-    )
-    across = axis(tickvals=[0, matrix.shape[1] - 1], ticktext=[1, matrix.shape[1]], **plain)
-    hover = "row %{y}, column %{x}: %{z:.3f}<extra></extra>"
-    figure = blank(height, top=8, x=across, y=down).add_heatmap(
-        z=matrix, zmin=-most, zmax=most, colorscale=SIGNED, showscale=False, hovertemplate=hover
+    down = axis(autorange="reversed", tickvals=[0, rows - 1], ticktext=[1, rows], **plain)
+    across = axis(tickvals=[0, columns - 1], ticktext=[1, columns], **plain)
+    figure = blank(height, top=8, x=across, y=down)
+    figure.add_heatmap(
+        z=matrix,
+        zmin=-most,
+        zmax=most,
+        colorscale=SIGNED,
+        showscale=False,
+        hovertemplate="row %{y}, column %{x}: %{z:.3f}<extra></extra>",
     )
     for part in range(1, cuts):
-        figure.add_vline(part * matrix.shape[1] / cuts - 0.5, line={"color": NEUTRAL, "width": 4})
+        figure.add_vline(part * columns / cuts - 0.5, line={"color": NEUTRAL, "width": 4})
     return figure
 
 
@@ -93,15 +100,29 @@ def two_lines(
     x_title: str,
     y_title: str,
     height: int,
-    logarithmic: str = "",
+    log_axes: str = "",
     most: float | None = None,
 ) -> go.Figure:
-    """Two lines by name; axes in `logarithmic` ("x" or "xy") are so; the upright one ends at `most`, to compare figures."""
-    up = axis(y_title, rangemode="tozero") if most is None else axis(y_title, range=[0, most])
-    if "y" in logarithmic:
+    """Draw one or two lines by name.
+
+    Args:
+        x: positions of the points.
+        lines: values at these positions, by name.
+        x_title: title of the x axis, with its unit.
+        y_title: title of the y axis, with its unit.
+        height: height of the figure in pixels.
+        log_axes: letters of the logarithmic axes: "", "x", "y" or "xy".
+        most: upper end of the y axis, to compare figures; without it, the largest value.
+    """
+    if "y" in log_axes:
         up = axis(y_title, type="log", dtick=1)
-    ticks = {"tickvals": x, "ticktext": [f"{value:,}" for value in x]} if len(x) <= 12 else {}
-    across = axis(x_title, type="log" if "x" in logarithmic else "linear", **ticks, showgrid=False)
+    elif most is not None:
+        up = axis(y_title, range=[0, most])
+    else:
+        up = axis(y_title, rangemode="tozero")
+    across = axis(x_title, type="log" if "x" in log_axes else "linear", showgrid=False)
+    if len(x) <= 12:
+        across |= {"tickvals": x, "ticktext": [f"{value:,}" for value in x]}
     legend = {"orientation": "h", "y": 1.2, "x": 0}
     figure = blank(height, top=8, x=across, y=up, showlegend=True, legend=legend)
     for (name, values), style in zip(lines.items(), (TRAIN, VALIDATION), strict=False):

@@ -1,33 +1,37 @@
-"""What the model says: the most probable classes of one picture, and who is taken for whom over many."""
+"""Predictions: the most probable classes of one image, and the confusion matrix over many."""
 
 import numpy as np
 import plotly.graph_objects as go
 
-from .style import NEUTRAL, RIGHT, SEQUENTIAL, WRONG, axis, blank
+from .style import CORRECT, NEUTRAL, SEQUENTIAL, WRONG, axis, blank
 
 
 def top_classes(
     probabilities: np.ndarray, classes: tuple[str, ...], label: int | None, count: int = 5
 ) -> go.Figure:
-    """Bars of the most probable classes, the first on top.
+    """Draw the most probable classes as bars, the first on top.
+
+    The true class is green and has a check mark; a wrong prediction is red.
 
     Args:
         probabilities: (K,).
-        classes: their K names.
-        label: the right class, or None where nobody knows it.
-        count: how many bars.
+        classes: names of the K classes.
+        label: true class, or None if it is unknown.
+        count: number of bars.
     """
-    order = np.argsort(-probabilities, kind="stable")[:count][::-1]
-    wrong = NEUTRAL if label is None else WRONG
-    colors = [RIGHT if k == label else wrong if k == order[-1] else NEUTRAL for k in order]
-    share = axis("Probability", range=[0, 1.12], tickvals=[0, 0.5, 1], tickformat=".0%")
-    figure = blank(300, x=share, y=axis(showgrid=False), bargap=0.35)
+    shown = np.argsort(-probabilities, kind="stable")[:count][::-1]  # Plotly draws from below
+    colors = [NEUTRAL] * len(shown)
+    if label is not None:
+        colors[-1] = WRONG
+        colors = [CORRECT if k == label else color for k, color in zip(shown, colors, strict=True)]
+    x = axis("Probability", range=[0, 1.12], tickvals=[0, 0.5, 1], tickformat=".0%")
+    figure = blank(300, x=x, y=axis(showgrid=False), bargap=0.35)
     return figure.add_bar(
-        x=probabilities[order],
-        y=[classes[k] + (" ✓" if k == label else "") for k in order],
+        x=probabilities[shown],
+        y=_names(shown, classes, label),
         orientation="h",
         marker_color=colors,
-        text=[f"{p:.1%}" for p in probabilities[order]],
+        text=[f"{p:.1%}" for p in probabilities[shown]],
         textposition="outside",
         cliponaxis=False,
         hovertemplate="%{y}: %{x:.2%}<extra></extra>",
@@ -41,34 +45,31 @@ def before_and_after(
     label: int | None,
     count: int = 5,
 ) -> go.Figure:
-    """Two bars for each of the classes that are most probable before or after, pale before and full after.
+    """Draw two bars for each class that is most probable before or after, pale and full.
 
     Args:
         before: (K,).
         after: (K,).
-        classes: their K names.
-        label: the right class, or None where nobody knows it.
-        count: how many classes.
+        classes: names of the K classes.
+        label: true class, or None if it is unknown.
+        count: number of classes.
     """
-    order = np.argsort(-np.maximum(before, after), kind="stable")[:count][::-1]
-    names = [classes[k] + (" ✓" if k == label else "") for k in order]
-    colors = [RIGHT if k == label else NEUTRAL for k in order]
-    share = axis("Probability", range=[0, 1.15], tickvals=[0, 0.5, 1], tickformat=".0%")
+    shown = np.argsort(-np.maximum(before, after), kind="stable")[:count][::-1]
+    colors = [CORRECT if k == label else NEUTRAL for k in shown]
+    x = axis("Probability", range=[0, 1.15], tickvals=[0, 0.5, 1], tickformat=".0%")
     figure = blank(
-        300, x=share, y=axis(showgrid=False), bargap=0.25, bargroupgap=0.05, showlegend=False
+        300, x=x, y=axis(showgrid=False), bargap=0.25, bargroupgap=0.05, showlegend=False
     )
-    for values, name, opacity in (
-        (after, "after", 1.0),
-        (before, "before", 0.4),
-    ):  # drawn from below
+    # Plotly draws from below, so "after" comes first.
+    for values, name, opacity in ((after, "after", 1.0), (before, "before", 0.4)):
         figure.add_bar(
-            x=values[order],
-            y=names,
+            x=values[shown],
+            y=_names(shown, classes, label),
             orientation="h",
             name=name,
             marker_color=colors,
             opacity=opacity,
-            text=[f"{p:.1%}" for p in values[order]],
+            text=[f"{p:.1%}" for p in values[shown]],
             textposition="outside",
             cliponaxis=False,
             hovertemplate=f"%{{y}} {name}: %{{x:.2%}}<extra></extra>",
@@ -76,18 +77,21 @@ def before_and_after(
     return figure
 
 
+def _names(shown: np.ndarray, classes: tuple[str, ...], label: int | None) -> list[str]:
+    """Return the names of classes, with a check mark on the true one."""
+    return [f"{classes[k]} ✓" if k == label else classes[k] for k in shown]
+
+
 def confusion(matrix: np.ndarray, classes: tuple[str, ...]) -> go.Figure:
-    """The confusion matrix (K, K) with its counts; row = the image's class, column = what it was called."""
+    """Draw a confusion matrix (K, K) and its counts; row: true class, column: predicted class."""
     readable = np.where(matrix > 0.6 * matrix.max(), "black", "white")
     text = [
         [f'<span style="color:{color}">{count}</span>' for count, color in zip(*row, strict=True)]
         for row in zip(matrix, readable, strict=True)
     ]
-    called, is_ = (
-        axis("Called", tickangle=-45, showgrid=False),
-        axis("Is", autorange="reversed", showgrid=False),
-    )
-    return blank(420, x=called, y=is_).add_heatmap(
+    x = axis("Predicted class", tickangle=-45, showgrid=False)
+    y = axis("True class", autorange="reversed", showgrid=False)
+    return blank(420, x=x, y=y).add_heatmap(
         z=matrix,
         x=list(classes),
         y=list(classes),
@@ -95,6 +99,6 @@ def confusion(matrix: np.ndarray, classes: tuple[str, ...]) -> go.Figure:
         text=text,
         texttemplate="%{text}",
         textfont={"size": 11},
-        hovertemplate="%{y} called %{x}: %{z} images<extra></extra>",
+        hovertemplate="true %{y}, predicted %{x}: %{z} images<extra></extra>",
         showscale=False,
     )

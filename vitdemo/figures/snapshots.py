@@ -1,51 +1,51 @@
-"""How a model's answer to one picture, and its accuracy, grew over its training."""
+"""A model's prediction for one image, and its accuracy, over the snapshots of a run."""
 
 import numpy as np
 import plotly.graph_objects as go
 
-from .style import MARK, NEUTRAL, RIGHT, VALIDATION, axis, blank
+from .style import CORRECT, MARK, NEUTRAL, VALIDATION, axis, blank
 
 
-def growth(
+def over_training(
     epochs: list[float],
     probabilities: dict[str, np.ndarray],
     accuracy: list[float],
     chosen: int,
     height: int,
 ) -> go.Figure:
-    """Lines over the moments of a training, as far apart as they come, the chosen moment marked.
+    """Draw probabilities and accuracy at each snapshot of a run, with the chosen one marked.
 
     Args:
-        epochs: done at each moment; the axis is logarithmic.
-        probabilities: of a few classes by name, at each moment; the first is drawn strongest.
-        accuracy: on the validation images, at each moment.
-        chosen: which moment.
-        height: pixels on the screen.
+        epochs: epochs trained until each snapshot; the axis is logarithmic.
+        probabilities: probabilities of one or two classes by name, at each snapshot.
+        accuracy: validation accuracy at each snapshot.
+        chosen: index of the marked snapshot.
+        height: height of the figure in pixels.
     """
     names = [f"{epoch:.2g}" if epoch < 10 else f"{epoch:.0f}" for epoch in epochs]
+    ticks = {"tickvals": epochs, "ticktext": names, "showgrid": False}
     figure = blank(
         height,
         top=8,
-        x=axis("Epochs (logarithmic)", type="log", tickvals=epochs, ticktext=names, showgrid=False),
-        y=axis(tickformat=".0%", range=[-0.02, 1.02]),
+        x=axis("Epochs (log scale)", type="log", **ticks),
+        y=axis("Probability, accuracy", tickformat=".0%", range=[-0.02, 1.02]),
         legend={"orientation": "h", "y": 1.15, "x": 0},
     )
-    for (name, values), color in zip(probabilities.items(), (RIGHT, NEUTRAL), strict=False):
+    for (name, values), color in zip(probabilities.items(), (CORRECT, NEUTRAL), strict=False):
         figure.add_scatter(
             x=epochs,
             y=values,
-            name=f"says {name}",
+            name=f"probability of {name}",
             mode="lines+markers",
             line={"color": color, "width": 2},
             hovertemplate=f"{name} %{{y:.1%}} after %{{x:.3g}} epochs<extra></extra>",
         )
-    style = {"color": VALIDATION["color"], "dash": VALIDATION["dash"], "width": 2}
     figure.add_scatter(
         x=epochs,
         y=accuracy,
-        name="accuracy, all images",
+        name="validation accuracy",
         mode="lines+markers",
-        line=style,
+        line={"color": VALIDATION["color"], "dash": VALIDATION["dash"], "width": 2},
         marker={"symbol": VALIDATION["symbol"]},
         hovertemplate="accuracy %{y:.1%} after %{x:.3g} epochs<extra></extra>",
     )

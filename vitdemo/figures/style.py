@@ -1,23 +1,28 @@
-"""What all figures share: one color for each role, told apart without color too, readable on light and on dark."""
+"""Colors, axes and layout that all figures share.
 
+Each role has one color everywhere, and differs without color too (dash, symbol). All of them can be
+read on a light and on a dark background.
+"""
+
+import numpy as np
 import plotly.graph_objects as go
 
 TRAIN = {"color": "#2a8fd8", "dash": "solid", "symbol": "circle"}
 VALIDATION = {"color": "#e0762a", "dash": "dash", "symbol": "diamond"}
-RIGHT, WRONG, NEUTRAL = "#2a9d78", "#d1495b", "#8a94a3"
-METHODS = {  # of explaining: color, dash, symbol
+CORRECT, WRONG, NEUTRAL = "#2a9d78", "#d1495b", "#8a94a3"
+METHODS = {  # attribution method: color, dash, symbol
     "attention": ("#8e6bbf", "solid", "circle"),
     "rollout": ("#c08a1e", "dash", "square"),
     "relevance": ("#128c9c", "dashdot", "diamond"),
     "occlusion": ("#b5477f", "longdash", "cross"),
 }
-MARK = "#ff3d9a"  # the chosen token; in no other use
-SEQUENTIAL = "viridis"  # dark = little, bright = much; readable for color-blind people
-SIGNED = "PuOr_r"  # purple = against, orange = for; readable for color-blind people
+MARK = "#ff3d9a"  # the chosen token, layer or head; used for nothing else
+SEQUENTIAL = "viridis"  # dark = low, bright = high; readable for color-blind people
+SIGNED = "PuOr_r"  # purple = negative, orange = positive; readable for color-blind people
 
 
 def axis(title: str = "", **more) -> dict:
-    """An axis of a `blank` figure."""
+    """Return an axis for a `blank` figure."""
     plain = {"automargin": True, "gridcolor": "rgba(128,128,128,0.25)", "zeroline": False}
     return plain | {"title": {"text": title, "standoff": 6}} | more
 
@@ -25,14 +30,16 @@ def axis(title: str = "", **more) -> dict:
 def blank(
     height: int, top: int = 30, x: dict | None = None, y: dict | None = None, **more
 ) -> go.Figure:
-    """A figure to add traces to, all of its layout given at once: each update afterwards takes Plotly milliseconds.
+    """Return a figure to add traces to, with all of its layout.
+
+    Each later update of the layout would take Plotly milliseconds.
 
     Args:
-        height: pixels.
-        top: margin, in pixels.
-        x: as from `axis`.
-        y: likewise.
-        more: of Plotly's layout.
+        height: height of the figure in pixels.
+        top: top margin in pixels.
+        x: x axis, as from `axis`.
+        y: y axis, as from `axis`.
+        more: other keys of Plotly's layout.
     """
     layout = {
         "height": height,
@@ -40,9 +47,19 @@ def blank(
         "template": "none",
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
-        "uirevision": "keep",  # zoom stays over updates
+        "uirevision": "keep",  # zoom survives updates
         "dragmode": "zoom",
         "xaxis": x or axis(),
         "yaxis": y or axis(),
     }
     return go.Figure(layout=layout | more)
+
+
+def min_max(grids: np.ndarray) -> np.ndarray:
+    """Scale each grid (..., n, n) to 0 … 1, as the paper draws it (section 1.5.3).
+
+    A uniform grid becomes 0 everywhere.
+    """
+    low = np.min(grids, axis=(-2, -1), keepdims=True)
+    high = np.max(grids, axis=(-2, -1), keepdims=True)
+    return (grids - low) / np.where(high > low, high - low, 1)

@@ -1,1 +1,1 @@
-"""What the lesson pages compute. None of it knows Streamlit."""
+"""Computations for the lesson pages, without Streamlit."""

@@ -1,4 +1,4 @@
-"""A real tensor on its way through the model: shapes, standard deviations, and what each half of a block adds."""
+"""Activations of a model: their shapes and statistics, and the L2 norms on the residual stream."""
 
 from dataclasses import dataclass
 
@@ -10,9 +10,9 @@ from ..model import VisionTransformer, copy_of
 
 @dataclass(frozen=True)
 class Activation:
-    """The output of one part of the model."""
+    """Shape and statistics of the output of one module."""
 
-    name: str  # of the part, as in the code
+    name: str  # as in the code
     shape: tuple[int, ...]
     mean: float
     std: float
@@ -20,10 +20,10 @@ class Activation:
 
 @torch.no_grad()
 def activations(model: VisionTransformer, images: Tensor) -> list[Activation]:
-    """Return every output from the images to the logits, with the first block in full.
+    """Return the activations from images to logits, with every step of the first block.
 
     Args:
-        model: in evaluation mode.
+        model: the model in evaluation mode.
         images: (B, C, H, W), normalized.
     """
     logits, trace = model.trace(images)
@@ -57,7 +57,7 @@ def activations(model: VisionTransformer, images: Tensor) -> list[Activation]:
 
 @dataclass(frozen=True)
 class ResidualNorms:
-    """L2 norms on the residual stream, means over images and tokens."""
+    """Mean L2 norms on the residual stream, over images and tokens."""
 
     tokens: list[float]  # depth + 1: after the embedding, then after each block
     attention: list[float]  # depth: what attention adds in each block
@@ -66,10 +66,10 @@ class ResidualNorms:
 
 @torch.no_grad()
 def residual_norms(model: VisionTransformer, images: Tensor) -> ResidualNorms:
-    """Return how large the tokens become, and how large the updates are.
+    """Return the L2 norms of the tokens, and of what each block adds to them.
 
     Args:
-        model: in evaluation mode.
+        model: the model in evaluation mode.
         images: (B, C, H, W), normalized.
     """
     _, trace = model.trace(images)
@@ -83,7 +83,7 @@ def residual_norms(model: VisionTransformer, images: Tensor) -> ResidualNorms:
 
 
 def without_norm1(model: VisionTransformer) -> VisionTransformer:
-    """Return a copy whose attention gets its tokens as they are, not normalized."""
+    """Return a copy of the model without the LayerNorm before attention."""
     copy = copy_of(model).eval()
     for block in copy.blocks:
         block.norm1 = nn.Identity()

@@ -1,4 +1,4 @@
-"""Attention with nothing hidden: every step of softmax(QK^T / divisor) V, and what the divisor and the heads do."""
+"""Every step of softmax(QK^T / divisor) V, and what the divisor and the heads change."""
 
 from dataclasses import dataclass
 
@@ -8,27 +8,27 @@ import torch
 from ..config import ConfigError
 from ..model import Attention, VisionTransformer, copy_of
 
-LARGEST = 1000.0  # number that a matrix may hold
-QUERIES = 500  # random ones, for what scaling does
+LARGEST = 1000.0  # magnitude of a number that somebody enters
+QUERIES = 500  # random queries that show the effect of scaling
 
 
 @dataclass(frozen=True)
 class Steps:
-    """What attention computes on its way (annotation, section 1.3.3), for T tokens."""
+    """The intermediate results of attention over T tokens (section 1.3.3 of the paper)."""
 
-    scores: np.ndarray  # QK^T (T, T): row = asking token
-    scaled: np.ndarray  # (T, T): divided
-    weights: np.ndarray  # (T, T): softmax of each row, which then sums to 1
-    output: np.ndarray  # (T, d_v): the rows of V, weighted and added
+    scores: np.ndarray  # QK^T (T, T): row = query token, column = key token
+    scaled: np.ndarray  # (T, T): scores / divisor
+    weights: np.ndarray  # (T, T): softmax of each row; rows sum to 1
+    output: np.ndarray  # (T, d_v): weighted sums of the rows of V
 
 
 def attention_steps(q: np.ndarray, k: np.ndarray, v: np.ndarray, divisor: float) -> Steps:
-    """Step by step.
+    """Compute attention step by step.
 
     Args:
-        q: (T, d_k).
-        k: (T, d_k).
-        v: (T, d_v).
+        q: (T, d_k) queries.
+        k: (T, d_k) keys.
+        v: (T, d_v) values.
         divisor: sqrt(d_k) in the formula.
     """
     scores = q @ k.T
@@ -38,117 +38,117 @@ def attention_steps(q: np.ndarray, k: np.ndarray, v: np.ndarray, divisor: float)
 
 
 def softmax(rows: np.ndarray) -> np.ndarray:
-    """e^x of each number, divided by the sum of its row."""
-    powers = np.exp(
-        rows - rows.max(axis=-1, keepdims=True)
-    )  # less the largest, so that none overflows
+    """Return e^x for every entry x, divided by the sum of its row."""
+    # Subtracting the largest entry leaves the result unchanged and avoids overflow.
+    powers = np.exp(rows - rows.max(axis=-1, keepdims=True))
     return powers / powers.sum(axis=-1, keepdims=True)
 
 
 def read_matrix(text: str, rows: int, columns: int) -> np.ndarray:
-    """Numbers that somebody typed, a line (or a part between semicolons) for each row: (rows, columns).
+    """Parse a matrix (rows, columns); its rows are separated by line breaks or semicolons.
 
     Raises:
-        ConfigError: too few or too many, or not numbers.
+        ConfigError: The text has another shape, or an entry is not a number within range.
     """
-    lines = [
-        line.replace(",", " ").split()
-        for line in text.replace(";", "\n").splitlines()
-        if line.strip()
-    ]
+    lines = [line.replace(",", " ").split() for line in text.replace(";", "\n").splitlines()]
+    lines = [line for line in lines if line]
     if len(lines) != rows or any(len(line) != columns for line in lines):
-        raise ConfigError(
-            f"Write {rows} lines of {columns} numbers each, with spaces between, such as 1 0 -0.5."
-        )
-    try:
-        matrix = np.array([[float(word) for word in line] for line in lines])
-    except ValueError as error:
-        raise ConfigError(f"Every entry must be a number such as 1 or -0.5 ({error}).") from error
+        shape = f"{columns} numbers" if rows == 1 else f"{rows} lines of {columns} numbers"
+        raise ConfigError(f"Expected {shape}. Separate numbers by spaces, as in 1 0 -0.5.")
+    matrix = np.array([[_number(word) for word in line] for line in lines])
     if not (np.abs(matrix) <= LARGEST).all():  # False for NaN
-        raise ConfigError(f"Every number must be from -{LARGEST:g} to {LARGEST:g}.")
+        raise ConfigError(
+            f"A number is out of range. Use numbers from -{LARGEST:g} to {LARGEST:g}."
+        )
     return matrix
+
+
+def _number(word: str) -> float:
+    try:
+        return float(word)
+    except ValueError:
+        message = f"{word!r} is not a number. Use numbers such as 1 or -0.5."
+        raise ConfigError(message) from None
 
 
 @dataclass(frozen=True)
 class Scaling:
-    """What softmax makes of scores of random queries and keys, over several d_k."""
+    """Scores and softmax of random queries and keys, for several d_k."""
 
-    dims: tuple[int, ...]
-    spread: np.ndarray  # standard deviation of the scores; sqrt(d_k) is expected
-    largest: (
-        np.ndarray
-    )  # mean over rows of the largest weight; 1 / T would be even, 1 is all on one token
-    gradient: (
-        np.ndarray
-    )  # median over rows of the size (Frobenius norm) of the weights' derivative by the query
+    dims: tuple[int, ...]  # the d_k
+    std: np.ndarray  # standard deviation of the scores; sqrt(d_k) is expected
+    largest: np.ndarray  # largest weight of a query, mean over queries: from 1 / T (uniform) to 1
+    gradient: np.ndarray  # Frobenius norm of d weights / d query, median over queries
 
 
 def scaling(
-    dims: tuple[int, ...], scaled: bool, tokens: int = 4, rows: int = QUERIES, seed: int = 0
+    dims: tuple[int, ...], scaled: bool, tokens: int = 4, queries: int = QUERIES, seed: int = 0
 ) -> Scaling:
-    """Draw queries and keys with mean 0 and variance 1 (Vaswani et al. 2017, section 3.2.1, footnote 4).
+    """Draw queries and keys from N(0, 1) (Vaswani et al. 2017, section 3.2.1, footnote 4).
 
     Args:
-        dims: the d_k.
-        scaled: divide by sqrt(d_k), or not at all.
-        tokens: T.
-        rows: how many queries, each with keys of its own.
-        seed: of the drawing.
+        dims: the d_k to compare.
+        scaled: whether the scores are divided by sqrt(d_k).
+        tokens: number of keys T.
+        queries: number of queries, each with its own keys.
+        seed: random seed.
     """
     generator = np.random.default_rng(seed)
-    spread, largest, gradient = [], [], []
+    std, largest, gradient = [], [], []
     for d_k in dims:
-        q, k = generator.normal(size=(rows, 1, d_k)), generator.normal(size=(rows, tokens, d_k))
-        scores = (q * k).sum(axis=-1)  # (rows, tokens)
+        q = generator.normal(size=(queries, 1, d_k))
+        k = generator.normal(size=(queries, tokens, d_k))
         divisor = np.sqrt(d_k) if scaled else 1.0
-        weights = softmax(scores / divisor)
-        spread.append(scores.std())
+        scores = (q * k).sum(axis=-1)  # (queries, T)
+        weights = softmax(scores / divisor)  # (queries, T)
+        # Jacobian of softmax: d weight_i / d score_j = weight_i * ((i == j) - weight_j)
+        by_score = weights[:, :, None] * (np.eye(tokens) - weights[:, None])  # (queries, T, T)
+        by_query = by_score @ k / divisor  # (queries, T, d_k)
+        std.append(scores.std())
         largest.append(weights.max(axis=-1).mean())
-        jacobian = weights[:, :, None] * (
-            np.eye(tokens) - weights[:, None]
-        )  # d weights_i / d scores_j
-        by_query = jacobian @ k / divisor  # (rows, tokens, d_k)
         gradient.append(np.median(np.linalg.norm(by_query, axis=(1, 2))))
-    return Scaling(dims, np.array(spread), np.array(largest), np.array(gradient))
+    return Scaling(dims, np.array(std), np.array(largest), np.array(gradient))
 
 
 @torch.no_grad()
 def heads_by_hand(attention: Attention, x: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """A multi-head attention computed head by head from its weights.
+    """Compute multi-head attention head by head, from the weights of the module.
 
     Args:
-        attention: the module.
-        x: (T, D).
+        attention: the module, with H heads.
+        x: (T, D) tokens.
 
     Returns:
-        The weights of each head (H, T, T), and the heads' outputs joined and projected (T, D).
+        The attention weights of each head (H, T, T), and the output (T, D): the outputs of the
+        heads, concatenated and projected.
     """
-    q, k, v = (
-        (attention.qkv.weight @ x.T + attention.qkv.bias[:, None])
-        .numpy()
-        .T.reshape(len(x), 3, -1)
-        .swapaxes(0, 1)
-    )
-    d_k = q.shape[1] // attention.num_heads
-    parts = [slice(head * d_k, (head + 1) * d_k) for head in range(attention.num_heads)]
-    each = [
-        attention_steps(q[:, part], k[:, part], v[:, part], 1 / attention.scale) for part in parts
+    weight, bias = attention.qkv.weight.numpy(), attention.qkv.bias.numpy()  # (3D, D), (3D,)
+    qkv = x.numpy() @ weight.T + bias  # (T, 3D)
+    q, k, v = np.split(qkv, 3, axis=1)  # each (T, D)
+    H = attention.num_heads
+    q_heads = np.split(q, H, axis=1)  # H matrices (T, D / H)
+    k_heads = np.split(k, H, axis=1)
+    v_heads = np.split(v, H, axis=1)
+    divisor = 1 / attention.scale
+    heads = [
+        attention_steps(q_head, k_head, v_head, divisor)
+        for q_head, k_head, v_head in zip(q_heads, k_heads, v_heads, strict=True)
     ]
-    joined = np.concatenate([steps.output for steps in each], axis=1)
-    projected = joined @ attention.proj.weight.numpy().T + attention.proj.bias.numpy()
-    return np.stack([steps.weights for steps in each]), projected
+    concatenated = np.concatenate([head.output for head in heads], axis=1)  # (T, D)
+    output = concatenated @ attention.proj.weight.numpy().T + attention.proj.bias.numpy()  # (T, D)
+    return np.stack([head.weights for head in heads]), output
 
 
-def divided_by(model: VisionTransformer, number: float) -> VisionTransformer:
-    """A copy of the model whose every attention divides its scores by another number; its weights are the same."""
+def divided_by(model: VisionTransformer, divisor: float) -> VisionTransformer:
+    """Return a copy with the same weights whose attention divides the scores by `divisor`."""
     copy = copy_of(model).eval()
     for block in copy.blocks:
-        block.attn.scale = 1 / number
+        block.attn.scale = 1 / divisor
     return copy
 
 
 def entropy(weights: torch.Tensor) -> float:
-    """Mean entropy of the rows, in bits: 0 is all on one token, log2(T) is even.
+    """Return the mean entropy of the rows in bits: from 0 (one token) to log2(T) (uniform).
 
     Args:
         weights: (..., T), rows sum to 1.

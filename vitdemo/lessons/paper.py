@@ -1,6 +1,7 @@
-"""Figures that the annotation and others print, to stand beside our own. Nothing here is ours."""
+"""Values that papers print, to compare our own with. Nothing here is measured by this project."""
 
-TABLE_2 = {  # "ViT results after 6 epochs": metric of METRICS -> (train, validation)
+# The paper, Table 2, "ViT results after 6 epochs": key of METRICS -> (training, validation).
+TABLE_2 = {
     "loss": (2.0789, 2.1240),
     "accuracy": (0.2027, 0.2051),
     "auroc": (0.6847, 0.6567),
@@ -11,8 +12,10 @@ TABLE_2 = {  # "ViT results after 6 epochs": metric of METRICS -> (train, valida
     "top5": (0.7253, 0.6604),
 }
 
-IMAGE_SIZE = "batch_size x 3 x 32 x 32"  # printed there as the size of an image
-MINIMAL_CPU = {  # "the parameters we used for the minimal CPU working model", section 1.4.3, in our names
+# The paper, section 1.4.3: "the parameters we used for the minimal CPU working model", under the
+# names of our fields, and the image size as printed there.
+IMAGE_SIZE = "batch_size x 3 x 32 x 32"
+MINIMAL_CPU = {
     "patch_size": 64,
     "embed_dim": 256,
     "depth": 12,
@@ -23,4 +26,4 @@ MINIMAL_CPU = {  # "the parameters we used for the minimal CPU working model", s
 }
 
 VIT_BASE_WIDTH = 768  # Dosovitskiy et al. 2021, Table 1
-JFT_IMAGES = 300  # million, as there, section 4.1
+JFT_IMAGES = 300  # million; Dosovitskiy et al. 2021, section 4.1

@@ -1,4 +1,4 @@
-"""What a Vision Transformer costs and needs: time over tokens, and accuracy over images."""
+"""Scaling: the cost of attention over the number of tokens, and accuracy over training images."""
 
 import time
 from collections.abc import Iterator
@@ -12,67 +12,70 @@ from ..data.cifar10 import load_cifar10
 from ..model import Attention, VisionTransformer
 from ..training.loop import evaluate, train
 
-BATCH = 8  # images at a time, for the times
-HUNGRY = (50, 200, 800, 3200)  # training images
-SEEN = 9600  # images in each training, few of them again and again or many a few times
-HUNGRY_TEST = 1000  # test images
-KINDS = {"plain ViT": "recommended", "hybrid": "hybrid"}  # to be fed, with their presets
+BATCH = 8  # images in one timed pass
+MODELS = {"plain ViT": "recommended", "hybrid": "hybrid"}  # model -> its preset
+TRAIN_IMAGES = (50, 200, 800, 3200)  # sizes of the training set
+IMAGES_SEEN = 9600  # in each run, whatever the size of its training set
+TEST_IMAGES = 1000
 
 
 @dataclass(frozen=True)
-class Cost:
-    """Of one attention over so many tokens."""
+class AttentionCost:
+    """Cost of one attention module for BATCH images."""
 
     tokens: int
-    seconds: float  # for BATCH images, the fastest of several passes
-    megabytes: float  # that its attention maps take
+    seconds: float  # the fastest of several passes
+    megabytes: float  # memory of the attention maps
 
 
 @torch.no_grad()
 def attention_costs(
     config: ModelConfig, patch_sizes: tuple[int, ...], repeats: int = 9
-) -> list[Cost]:
-    """Measure attention over the tokens of several patch sizes, in turns, on this machine now.
+) -> list[AttentionCost]:
+    """Measure time and memory of attention on this machine, for the tokens of each patch size.
 
     Args:
-        config: width and heads.
+        config: embedding dimension and heads.
         patch_sizes: in pixels.
-        repeats: passes of each.
+        repeats: timed passes for each size.
     """
-    module = Attention(config, torch.Generator())
+    attention = Attention(config, torch.Generator())
     tokens = [replace(config, patch_size=size).num_tokens for size in patch_sizes]
     inputs = [torch.randn(BATCH, T, config.embed_dim) for T in tokens]
-    taken, maps = [[] for _ in inputs], {}
-    for _ in range(repeats + 1):
-        for x, seconds in zip(inputs, taken, strict=True):
+    seconds = [[] for _ in inputs]
+    megabytes = [0.0 for _ in inputs]
+    for _ in range(repeats + 1):  # sizes in turns, so that other load on the machine hits them all
+        for index, x in enumerate(inputs):
             started = time.perf_counter()
-            _, attention = module(x)
-            seconds.append(time.perf_counter() - started)
-            maps[x.shape[1]] = attention.untyped_storage().nbytes() / 1e6
-            del attention  # now, or the next pass would pay for it
-    each = zip(tokens, taken, strict=True)  # the first pass of each warms up
-    return [Cost(T, min(seconds[1:]), maps[T]) for T, seconds in each]
+            _, maps = attention(x)  # (BATCH, H, T, T)
+            seconds[index].append(time.perf_counter() - started)
+            megabytes[index] = maps.untyped_storage().nbytes() / 1e6
+            del maps  # outside the timed part of the next pass
+    fastest = [min(times[1:]) for times in seconds]  # the first pass warms up
+    return [AttentionCost(*cost) for cost in zip(tokens, fastest, megabytes, strict=True)]
 
 
 def exponent(x: list[float], y: list[float]) -> float:
-    """The power p of the line y = a x^p that fits best, in logarithms: 1 is proportional, 2 quadratic."""
+    """Return the exponent p of the power law y = a x^p that fits best: 1 linear, 2 quadratic."""
     return float(np.polyfit(np.log(x), np.log(y), 1)[0])
 
 
-def hunger() -> Iterator[tuple[str, int, float]]:
-    """Train both kinds on ever more images, until each training has seen as many.
+def data_efficiency() -> Iterator[tuple[str, int, float]]:
+    """Train each of MODELS on training sets of growing size, with equally many images seen.
 
     Yields:
-        which kind, on how many images, and its accuracy on HUNGRY_TEST others.
+        The model, the size of its training set, and its accuracy on TEST_IMAGES test images.
     """
-    for images in HUNGRY:
-        for kind, preset in KINDS.items():
-            model_config, recipe = PRESETS[preset]
-            changed = replace(
-                recipe, train_images=images, epochs=max(1, SEEN // images), warmup_epochs=0.0
+    for train_images in TRAIN_IMAGES:
+        for name, preset in MODELS.items():
+            model_config, training = PRESETS[preset]
+            epochs = max(1, IMAGES_SEEN // train_images)
+            training = replace(
+                training, train_images=train_images, epochs=epochs, warmup_epochs=0.0
             )
-            data = load_cifar10(images, HUNGRY_TEST)
+            data = load_cifar10(train_images, TEST_IMAGES)
             model = VisionTransformer(model_config, seed=0)
-            for _ in train(model, replace(data, validation=data.validation[:1]), changed):
+            # Only the final accuracy counts, so one image is enough to validate each epoch.
+            for _ in train(model, replace(data, validation=data.validation[:1]), training):
                 pass
-            yield kind, images, evaluate(model, data.validation)["accuracy"]
+            yield name, train_images, evaluate(model, data.validation)["accuracy"]

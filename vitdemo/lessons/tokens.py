@@ -1,4 +1,4 @@
-"""How an image becomes tokens: patches, their projection, and what the position embeddings know."""
+"""How an image becomes tokens: patches, their projection, and position embeddings."""
 
 import torch
 from torch import Tensor
@@ -8,14 +8,15 @@ from ..model import VisionTransformer, copy_of
 
 
 def flatten_patches(images: Tensor, patch_size: int) -> Tensor:
-    """Each patch as one row: all red numbers from the top left, then green, then blue.
+    """Flatten each patch to a vector: all red values row by row, then green, then blue.
 
     Args:
         images: (B, C, H, W).
-        patch_size: pixels; divides H and W.
+        patch_size: pixels per side P; divides H and W.
 
     Returns:
-        (B, N, C * P * P), patches row by row from the top left; N = HW / P² (annotation, section 1.4.1).
+        (B, N, C * P * P), patches row by row from the top left; N = HW / P² (section 1.4.1 of the
+        paper).
     """
     B, C, H, W = images.shape
     P = patch_size
@@ -25,19 +26,22 @@ def flatten_patches(images: Tensor, patch_size: int) -> Tensor:
 
 @torch.no_grad()
 def project_by_hand(model: VisionTransformer, images: Tensor) -> Tensor:
-    """What a patch embedding's convolution computes, as a product of matrices: (B, C, H, W) -> (B, N, D)."""
+    """Compute the patch embedding's convolution as a matrix multiplication.
+
+    (B, C, H, W) -> (B, N, D).
+    """
     proj = model.patch_embed.proj
-    weight = proj.weight.flatten(1)  # (D, C * P * P): one filter a row
+    weight = proj.weight.flatten(1)  # (D, C * P * P): one filter per row
     return flatten_patches(images, model.config.patch_size) @ weight.T + proj.bias
 
 
 def shuffle_patches(images: Tensor, patch_size: int, order: Tensor) -> Tensor:
-    """The patches of each image in another order.
+    """Rearrange the patches of each image.
 
     Args:
         images: (B, C, H, W).
-        patch_size: pixels.
-        order: (N,) a permutation; place i gets patch order[i].
+        patch_size: pixels per side.
+        order: (N,) a permutation; position i receives patch order[i].
     """
     B, C, H, W = images.shape
     P = patch_size
@@ -47,23 +51,25 @@ def shuffle_patches(images: Tensor, patch_size: int, order: Tensor) -> Tensor:
 
 @torch.no_grad()
 def without_positions(model: VisionTransformer) -> VisionTransformer:
-    """A copy in which every patch has the mean of all position embeddings, so that none says where it lies."""
+    """Return a copy that gives every patch the mean of all position embeddings."""
     copy = copy_of(model).eval()
-    patches = copy.pos_embed[:, copy.config.has_cls :]
+    patches = copy.pos_embed[
+        :, -model.config.num_patches :
+    ]  # (1, N, D): without CLS, which is first
     patches.copy_(patches.mean(dim=1, keepdim=True).expand_as(patches))
     return copy
 
 
 @torch.no_grad()
 def position_similarity(model: VisionTransformer, patch: int) -> Tensor:
-    """Cosine similarity of a patch's position embedding with every patch's (Dosovitskiy et al. 2021, Figure 7).
+    """Compare a patch's position embedding with all others by cosine similarity.
+
+    As in Dosovitskiy et al. 2021, Figure 7, but with the mean of all embeddings subtracted first.
 
     Returns:
         (n, n), from -1 to 1; 1 at the patch itself.
     """
     side = model.config.grid_size
-    positions = model.pos_embed[0, model.config.has_cls :]
-    positions = positions - positions.mean(
-        dim=0
-    )  # what all have in common says nothing of the place
+    positions = model.pos_embed[0, -model.config.num_patches :]  # (N, D)
+    positions = positions - positions.mean(dim=0)
     return F.cosine_similarity(positions, positions[patch], dim=1).reshape(side, side)

@@ -1,1 +1,1 @@
-"""Training runs and models on disk."""
+"""Training runs, checkpoints and pretrained models on disk."""

@@ -1,4 +1,4 @@
-"""A model and its card (what it is, how it was trained, how good it is) in one safetensors file."""
+"""Checkpoints: weights, configuration and model card in one safetensors file."""
 
 import json
 from dataclasses import asdict
@@ -16,30 +16,31 @@ from ..model import VisionTransformer
 def save_checkpoint(
     path: str | Path, model: VisionTransformer, card: dict | None = None, half: bool = False
 ) -> None:
-    """Write weights, configuration and card to `path`; a kill leaves the old file or the new one.
+    """Write weights, configuration and model card to `path`.
+
+    A kill at any moment leaves either the old file or the new one.
 
     Args:
-        path: ends in .safetensors.
-        model: of any shape.
-        card: anything JSON can hold.
-        half: round the weights to 16 bits each, which halves the file.
+        path: path that ends in .safetensors.
+        model: model of any shape.
+        card: anything that JSON can hold.
+        half: whether to round the weights to 16 bits, which halves the file.
     """
     header = {"model": json.dumps(asdict(model.config)), "card": json.dumps(card or {})}
     tensors = {name: tensor.detach().contiguous() for name, tensor in model.state_dict().items()}
     if half:
-        tensors = {
-            name: tensor.half() if tensor.is_floating_point() else tensor
-            for name, tensor in tensors.items()
-        }
+        for name, tensor in tensors.items():
+            if tensor.is_floating_point():  # batch norm also counts its batches
+                tensors[name] = tensor.half()
     write_atomically(path, save(tensors, header))
 
 
 def load_checkpoint(path: str | Path) -> tuple[VisionTransformer, dict]:
-    """The model in `path`, ready to predict, and its card.
+    """Return the model in `path`, in evaluation mode, and its card.
 
     Raises:
-        ConfigError: there is no such file, it is not a whole safetensors file of this project, or its weights are not
-            of the shape that its configuration says.
+        ConfigError: there is no such file, it is not a complete safetensors file of this project,
+            or its weights do not have the shape that its configuration states.
     """
     config, card = read_header(path)
     with safe_open(path, framework="pt") as file:
@@ -48,50 +49,57 @@ def load_checkpoint(path: str | Path) -> tuple[VisionTransformer, dict]:
     try:
         model.load_state_dict(tensors)
     except RuntimeError as error:
-        first = str(error).strip().splitlines()[1:2] or [str(error)]
+        lines = str(error).strip().splitlines()  # a heading, then one line per problem
+        problem = lines[1] if len(lines) > 1 else lines[0]
         raise ConfigError(
-            f"The weights in {Path(path).name} are not of the shape its configuration says. {first[0].strip()} "
-            "Save it again with save_checkpoint."
+            f"The weights in {Path(path).name} do not fit the configuration in it. "
+            f"{problem.strip()} Save it again with save_checkpoint."
         ) from error
     return model.eval(), card
 
 
 def read_header(path: str | Path) -> tuple[ModelConfig, dict]:
-    """Configuration and card of a checkpoint, without its weights.
+    """Return the configuration and the card of a checkpoint, without loading its weights.
 
     Raises:
-        ConfigError: as for `load_checkpoint`, but for the weights.
+        ConfigError: there is no such file, or it is not a complete safetensors file of this
+            project.
     """
     path = Path(path)
     if not path.is_file():
         raise ConfigError(
-            f"There is no checkpoint {path.name}: give the path of a .safetensors file."
+            f"There is no checkpoint {path.name}. Give the path of a .safetensors file."
         )
     return _read_header(path, path.stat().st_mtime_ns)
 
 
-@lru_cache(maxsize=256)  # a page lists some twenty checkpoints at each click
-def _read_header(path: Path, changed: int) -> tuple[ModelConfig, dict]:
-    with path.open("rb") as file:
-        start = file.read(
-            9
-        )  # of a safetensors file: the length of its header, then the header, which is JSON
-    if start[8:] != b"{" and (start[:2] == b"PK" or start[:1] == b"\x80"):
+@lru_cache(maxsize=256)  # a page lists some twenty checkpoints at each rerun
+def _read_header(path: Path, modified: int) -> tuple[ModelConfig, dict]:
+    if _is_pickle(path):
         raise ConfigError(
-            f"{path.name} is a pickle, which can run any code when it is opened: use a .safetensors file."
+            f"{path.name} is a pickle, which can run code when it is opened. "
+            "Use a .safetensors file."
         )
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
     except (SafetensorError, OSError) as error:
         raise ConfigError(
-            f"{path.name} is not a whole safetensors file ({error}): it may be cut off, so copy it again."
+            f"{path.name} is not a complete safetensors file ({error}). Copy it again."
         ) from error
     try:
-        return config_from_dict(ModelConfig, json.loads(header["model"])), json.loads(
-            header.get("card", "{}")
-        )
+        config = config_from_dict(ModelConfig, json.loads(header["model"]))
+        return config, json.loads(header.get("card", "{}"))
     except (KeyError, json.JSONDecodeError, RecursionError) as error:
         raise ConfigError(
-            f"{path.name} does not say what model it holds: use a file written by save_checkpoint."
+            f"{path.name} does not state a model's configuration. "
+            "Use a file written by save_checkpoint."
         ) from error
+
+
+def _is_pickle(path: Path) -> bool:
+    """Check the first bytes: those of a zip file or a pickle, and not those of safetensors."""
+    with path.open("rb") as file:
+        start = file.read(9)
+    is_safetensors = start[8:] == b"{"  # after the header's length in 8 bytes, the header as JSON
+    return not is_safetensors and (start[:2] == b"PK" or start[:1] == b"\x80")

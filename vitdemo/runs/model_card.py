@@ -1,4 +1,4 @@
-"""The model card of a checkpoint that ships: how it was trained, on what machine, and how good it is."""
+"""The model card of a checkpoint: how it was trained, on which machine, and its metrics."""
 
 from dataclasses import asdict
 
@@ -15,26 +15,25 @@ from .train_run import load_data
 
 
 def model_card(run: Run, model: VisionTransformer) -> dict:
-    """Return `card_of` the run with the command, the machine, and the metrics of `model` on the test images.
+    """Return `card_of` the run with its command, the machine, and the metrics of `model`.
 
-    `test` covers all validation images of the run, with the accuracy of each class; `sample` covers those that ship with
-    the project, which everybody can check.
+    `test` has the metrics on all validation images of the run, with the accuracy of each class.
+    `sample` has those on the test images that ship with the project, so that anyone can check them.
     """
-    test = load_data(run).validation
+    test, few = load_data(run).validation, SAMPLE["test"]
     logits = torch.cat(list(predict(model, test)))
     by_class = dict(zip(run.classes, class_accuracies(logits, test.labels), strict=True))
-    few = SAMPLE["test"]
+    sample = compute_metrics(logits[:few], test.labels[:few])
     return card_of(run) | {
         "command": command(run),
         "machine": f"{processor()}, {run.threads} threads",
         "test": compute_metrics(logits, test.labels) | {"images": len(test), "by_class": by_class},
-        "sample": compute_metrics(logits[:few], test.labels[:few])
-        | {"images": min(few, len(test))},
+        "sample": sample | {"images": min(few, len(test))},
     }
 
 
 def command(run: Run) -> str:
-    """Return the shell command that repeats the run: the nearest preset, and every option that differs from it."""
+    """Return the command that repeats the run: the nearest preset and the options that differ."""
     wanted = asdict(run.model) | asdict(run.training)
     options = {}
     for name, configs in PRESETS.items():

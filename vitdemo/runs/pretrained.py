@@ -1,7 +1,7 @@
-"""Vision Transformers that others have trained on ImageNet, through torchvision, as models of our own.
+"""Vision Transformers trained on ImageNet, from torchvision, as models of our own.
 
-Their weights are fetched when somebody asks for them. torchvision's modules become `VisionTransformer` name by name, so
-every question in `explain` can be asked of them too. torchvision is loaded where it is needed: it takes a second.
+Their weights are downloaded on request. torchvision's parameters are renamed to ours, so that all
+of `explain` works with them. torchvision takes a second to import, so functions import it.
 """
 
 from pathlib import Path
@@ -23,85 +23,87 @@ def _shape(patch_size: int, embed_dim: int, depth: int, num_heads: int) -> Model
     )
 
 
-PRETRAINED = {  # the name in torchvision, and the shape (Dosovitskiy et al. 2021, Table 1)
+PRETRAINED = {  # torchvision's name -> shape (Dosovitskiy et al. 2021, Table 1)
     "vit_b_16": _shape(16, 768, 12, 12),
     "vit_b_32": _shape(32, 768, 12, 12),
     "vit_l_16": _shape(16, 1024, 24, 16),
     "vit_l_32": _shape(32, 1024, 24, 16),
 }
-NAMES = {  # ours: theirs
-    "patch_embed.proj": "conv_proj",
-    "norm": "encoder.ln",
-    "head": "heads.head",
-}
-BLOCK_NAMES = {
+# Our name of a layer -> torchvision's, each with a weight and a bias.
+LAYER_NAMES = {"patch_embed.proj": "conv_proj", "norm": "encoder.ln", "head": "heads.head"}
+BLOCK_LAYER_NAMES = {  # within a block
     "norm1": "ln_1",
     "attn.proj": "self_attention.out_proj",
     "norm2": "ln_2",
     "mlp.fc1": "mlp.0",
     "mlp.fc2": "mlp.3",
 }
+# Our name of a tensor -> torchvision's, where the names end otherwise.
+TENSOR_NAMES = {"cls_token": "class_token", "pos_embed": "encoder.pos_embedding"}
+BLOCK_TENSOR_NAMES = {  # within a block
+    "attn.qkv.weight": "self_attention.in_proj_weight",
+    "attn.qkv.bias": "self_attention.in_proj_bias",
+}
 
 
 def _weights(name: str):
-    """torchvision's description of the weights: address, size, classes, transforms."""
+    """Return torchvision's description of the weights: URL, size, classes and transforms."""
     from torchvision.models import get_model_weights
 
     return get_model_weights(name).IMAGENET1K_V1
 
 
 def megabytes_of(name: str) -> float:
-    """Size of the download, in 2^20 bytes."""
+    """Return the size of the download in units of 2^20 bytes."""
     return _weights(name).meta["_file_size"]
 
 
 def weights_file(name: str) -> Path:
-    """The checkpoint that `fetch_weights` makes."""
+    """Return the path of the checkpoint that `download_weights` makes."""
     return pretrained_folder() / f"{name}.safetensors"
 
 
 def download_file(name: str) -> Path:
-    """Where the download lies until it has become a checkpoint; while it arrives, its bytes are in a `.partial` beside."""
+    """Return the path of the download, which is deleted once the checkpoint is made."""
     return pretrained_folder() / _weights(name).url.rsplit("/", 1)[1]
 
 
-def arrived(name: str) -> int:
-    """Bytes of the download that are on disk."""
+def downloaded_bytes(name: str) -> int:
+    """Return how much of the download is on disk, in its file or in torch's `.partial` file."""
     path = download_file(name)
     return max((part.stat().st_size for part in path.parent.glob(f"{path.name}*")), default=0)
 
 
-def fetch_weights(name: str) -> None:
-    """Fetch the weights, check their digest, and save them as a checkpoint; nothing is done if it is there.
+def download_weights(name: str) -> None:
+    """Download the weights, check their digest, and save them as a checkpoint.
 
-    The model saved takes images as our `data.normalize` makes them.
+    Does nothing if the checkpoint exists. Its model takes images from `data.cifar10.normalize`.
 
     Raises:
-        ConfigError: they could not be fetched, or what came is damaged.
+        ConfigError: the download failed, or its content is damaged.
     """
     from torchvision import models
 
     if weights_file(name).is_file():
         return
-    path, own = download_file(name), _weights(name)
+    path, weights = download_file(name), _weights(name)
     path.parent.mkdir(parents=True, exist_ok=True)
+    digest = path.stem.rsplit("-", 1)[1]
     try:
-        torch.hub.download_url_to_file(
-            own.url, str(path), path.stem.rsplit("-", 1)[1], progress=False
-        )
+        torch.hub.download_url_to_file(weights.url, str(path), digest, progress=False)
         theirs = models.get_model(name)
         theirs.load_state_dict(torch.load(path, weights_only=True))
     except (OSError, RuntimeError, EOFError, ValueError, UnpicklingError) as error:
         raise ConfigError(
-            f"The weights of {name} ({megabytes_of(name):.0f} MB) could not be fetched: check the network connection and "
-            f"try again. The models that ship work without it. (The reason given: {getattr(error, 'reason', error)})"
+            f"The download of {name} ({megabytes_of(name):.0f} MB) failed "
+            f"({getattr(error, 'reason', error)}). Check the network connection and try again. "
+            "The models that ship work without it."
         ) from error
     finally:
         path.unlink(missing_ok=True)
-    transforms = own.transforms()
-    model = from_torchvision(theirs)
-    take_our_images(model, transforms.mean, transforms.std)
-    card = {"from": own.url, "classes": own.meta["categories"]}
+    model, transforms = from_torchvision(theirs), weights.transforms()
+    fold_normalization(model, transforms.mean, transforms.std)
+    card = {"from": weights.url, "classes": weights.meta["categories"]}
     save_checkpoint(weights_file(name), model, card)
 
 
@@ -118,50 +120,45 @@ def config_of(theirs: nn.Module) -> ModelConfig:
     )
 
 
-@torch.no_grad()
 def from_torchvision(theirs: nn.Module) -> VisionTransformer:
-    """torchvision's `VisionTransformer` with the same weights as ours: the same logits, and a trace of all on the way."""
+    """Return our model with the weights of torchvision's `VisionTransformer`: same logits."""
     config = config_of(theirs)
-    names = dict(NAMES)
-    for layer in range(config.depth):
-        ours, block = f"blocks.{layer}", f"encoder.layers.encoder_layer_{layer}"
-        names |= {f"{ours}.{mine}": f"{block}.{its}" for mine, its in BLOCK_NAMES.items()}
-    weights = theirs.state_dict()
-    renamed = {
-        f"{mine}.{part}": weights[f"{its}.{part}"]
-        for mine, its in names.items()
-        for part in ("weight", "bias")
-    }
-    renamed |= {"cls_token": weights["class_token"], "pos_embed": weights["encoder.pos_embedding"]}
-    for layer in range(config.depth):
+    layers, tensors = dict(LAYER_NAMES), dict(TENSOR_NAMES)
+    for n in range(config.depth):
+        block, its_block = f"blocks.{n}", f"encoder.layers.encoder_layer_{n}"
+        for name, its_name in BLOCK_LAYER_NAMES.items():
+            layers[f"{block}.{name}"] = f"{its_block}.{its_name}"
+        for name, its_name in BLOCK_TENSOR_NAMES.items():
+            tensors[f"{block}.{name}"] = f"{its_block}.{its_name}"
+    for name, its_name in layers.items():
         for part in ("weight", "bias"):
-            its = f"encoder.layers.encoder_layer_{layer}.self_attention.in_proj_{part}"
-            renamed[f"blocks.{layer}.attn.qkv.{part}"] = weights[its]
+            tensors[f"{name}.{part}"] = f"{its_name}.{part}"
+    weights = theirs.state_dict()
     model = VisionTransformer(config, seed=0)
-    model.load_state_dict(renamed)
+    model.load_state_dict({name: weights[its_name] for name, its_name in tensors.items()})
     return model.eval()
 
 
 @torch.no_grad()
-def take_our_images(model: VisionTransformer, mean: list[float], std: list[float]) -> None:
-    """Let a model that was trained on (x - mean) / std take our (x - MEAN) / STD: the first layer does the rest.
+def fold_normalization(model: VisionTransformer, mean: list[float], std: list[float]) -> None:
+    """Let a model trained on (x - mean) / std take (x - MEAN) / STD, by changing its first layer.
 
     Args:
-        model: takes patches without a stem; changed in place.
-        mean: of each channel, from 0 to 1.
-        std: likewise.
+        model: has a patch stem; changed in place.
+        mean: mean of each channel, from 0 to 1.
+        std: standard deviation of each channel.
     """
     proj = model.patch_embed.proj
-    mean, std = (torch.tensor(numbers)[:, None, None] for numbers in (mean, std))  # (C, 1, 1)
+    mean, std = torch.tensor(mean)[:, None, None], torch.tensor(std)[:, None, None]  # (C, 1, 1)
     proj.bias += (proj.weight * ((MEAN - mean) / std)).sum(dim=(1, 2, 3))
     proj.weight *= STD / std
 
 
 def crop(name: str, picture: Tensor) -> Tensor:
-    """The part of a picture that the model sees: scaled and its middle cut out, as its own transforms do.
+    """Resize a picture and crop its center, as the model's own transforms do.
 
     Args:
-        name: of PRETRAINED.
+        name: key of PRETRAINED.
         picture: (3, H, W) uint8.
 
     Returns:
@@ -170,7 +167,7 @@ def crop(name: str, picture: Tensor) -> Tensor:
     from torchvision.transforms import functional
 
     own = _weights(name).transforms()
-    scaled = functional.resize(
+    resized = functional.resize(
         picture, own.resize_size, interpolation=own.interpolation, antialias=own.antialias
     )
-    return functional.center_crop(scaled, own.crop_size)
+    return functional.center_crop(resized, own.crop_size)

@@ -1,6 +1,7 @@
-"""A training run on disk: configuration as JSON, metrics as JSON lines, weights as safetensors, in a folder of its own.
+"""Training runs on disk, each in its own folder.
 
-Shipped and pretrained models are runs, too: made elsewhere, and read only.
+The configuration is JSON, the metrics are JSON lines, the weights are a safetensors file. Shipped
+and pretrained models are read-only runs.
 """
 
 import json
@@ -23,7 +24,7 @@ RECORD = {field.name for field in fields(EpochEnd)}
 ACTIVE = ("waiting", "running")
 STATES = (*ACTIVE, "finished", "stopped", "failed")
 ORIGINS = ("local", "shipped", "imagenet")
-RENAMED = {  # fields and values of runs that were saved by earlier versions
+RENAMED = {  # fields and values in runs saved by earlier versions -> now
     "weight_averaging": "ema_decay",
     "erasing": "cutout",
     "first_filters": "patch_embed_init",
@@ -33,31 +34,32 @@ RENAMED = {  # fields and values of runs that were saved by earlier versions
 
 @dataclass(frozen=True)
 class Run:
-    """One training run: what was asked for, how far it came, and what it reached."""
+    """A training run: its configuration, its state, and the metrics of its epochs."""
 
-    id: str  # of a local run, begins with the date and time of its start; else the model's name
+    id: str  # of a local run: starts with date and time; otherwise the name of the model
     model: ModelConfig
     training: TrainConfig
     state: str = "waiting"  # one of STATES
-    threads: int = 0  # of torch, in its last epoch
+    threads: int = 0  # torch threads in the last epoch
     message: str = ""  # why it failed
-    history: tuple[dict, ...] = ()  # a record for each epoch, as made by `epoch_record`
-    origin: str = "local"  # "local": trained here; "shipped" with the app; "imagenet": torchvision's, trained on ImageNet
-    classes: tuple[str, ...] = CLASSES  # what its outputs stand for
+    history: tuple[dict, ...] = ()  # one `epoch_record` per epoch
+    # "local": trained on this machine; "shipped": comes with the app; "imagenet": from torchvision
+    origin: str = "local"
+    classes: tuple[str, ...] = CLASSES  # names of the outputs
 
     @property
     def active(self) -> bool:
-        """Whether it waits or runs."""
+        """Whether it is waiting or running."""
         return self.state in ACTIVE
 
     @property
     def folder(self) -> Path:
-        """Where a local run lies on disk."""
+        """Folder of a local run."""
         return runs_folder() / self.id
 
     @property
     def weights(self) -> Path:
-        """The checkpoint of its last complete epoch."""
+        """Checkpoint of the last complete epoch."""
         if self.origin == "local":
             return self.folder / "weights.safetensors"
         folder = SHIPPED if self.origin == "shipped" else pretrained_folder()
@@ -65,17 +67,17 @@ class Run:
 
     @property
     def has_weights(self) -> bool:
-        """Whether there is a model to ask."""
+        """Whether the checkpoint exists."""
         return self.weights.is_file()
 
     @property
     def snapshots_folder(self) -> Path:
-        """Where models from along its training are kept."""
+        """Folder of the models saved during training."""
         return self.folder / "snapshots" if self.origin == "local" else self.weights.with_suffix("")
 
     @property
     def state_file(self) -> Path:
-        """What its training resumes from; there is none once it has finished."""
+        """Training state to resume from; a finished run has none."""
         return self.folder / "state.pt"
 
     @property
@@ -85,30 +87,31 @@ class Run:
 
     @property
     def sees_own_classes(self) -> bool:
-        """Whether the validation images show classes that it was trained on, so that its predictions are right or wrong."""
+        """Whether the validation images show classes that the model was trained on."""
         return self.origin != "imagenet"
 
 
 def new_run(model: ModelConfig, training: TrainConfig) -> Run:
     """Return a waiting run with an id of its own."""
-    second, rest = divmod(time.time_ns(), 10**9)
+    second, nanoseconds = divmod(time.time_ns(), 10**9)
     started = time.strftime("%Y%m%d-%H%M%S", time.localtime(second))
-    return Run(f"{started}-{rest // 60:06x}", model, training)  # 60 ns apart: ids sort by time
+    fraction = nanoseconds // 60  # in units of 60 ns, which fit into 6 hex digits
+    return Run(f"{started}-{fraction:06x}", model, training)  # ids sort by time
 
 
 def epoch_record(event: EpochEnd) -> dict:
-    """Return what is kept of an epoch, as JSON can hold it."""
+    """Return an epoch's metrics and times as JSON can hold them."""
     metrics = {"train": storable(event.train), "validation": storable(event.validation)}
     return asdict(event) | metrics
 
 
 def storable(metrics: dict[str, float]) -> dict[str, float | None]:
-    """Return metrics as JSON can hold them: one without a value (NaN) becomes None."""
+    """Return metrics as JSON can hold them: NaN becomes None."""
     return {key: None if math.isnan(value) else value for key, value in metrics.items()}
 
 
 def save_run(run: Run, model: VisionTransformer | None = None) -> None:
-    """Write the run, and its weights if given; a kill at any moment leaves each file old or new."""
+    """Write the run, and weights if given. A kill at any moment leaves each file old or new."""
     if model is not None:
         save_checkpoint(run.weights, model, card_of(run))
     lines = "".join(json.dumps(record) + "\n" for record in run.history)
@@ -119,7 +122,7 @@ def save_run(run: Run, model: VisionTransformer | None = None) -> None:
 
 
 def card_of(run: Run) -> dict:
-    """Return how the weights were trained, to be stored with them."""
+    """Return the model card of a local run: how its weights were trained."""
     return {
         "run": run.id,
         "training": asdict(run.training),
@@ -130,10 +133,10 @@ def card_of(run: Run) -> dict:
 
 
 def load_run(run_id: str) -> Run:
-    """Return the local run of that id.
+    """Return the local run with this id.
 
     Raises:
-        ConfigError: there is none, or its files are damaged.
+        ConfigError: there is no such run, or its files are damaged.
     """
     if not ID.fullmatch(run_id):
         raise ConfigError(
@@ -144,15 +147,18 @@ def load_run(run_id: str) -> Run:
         raise ConfigError(f"There is no run {run_id} on this machine. Choose one from the list.")
     try:
         config = json.loads((folder / "config.json").read_text())
-        history = tuple(
-            json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()
-        )
-        model = config_from_dict(ModelConfig, config["model"])
-        training = config_from_dict(TrainConfig, _renamed(config["training"]))
+        lines = (folder / "metrics.jsonl").read_text().splitlines()
+        history = tuple(json.loads(line) for line in lines)
         if config["state"] not in STATES or not all(set(record) >= RECORD for record in history):
-            raise ValueError("not as a run is written")
+            raise ValueError("unknown state or incomplete metrics")
         return Run(
-            run_id, model, training, config["state"], config["threads"], config["message"], history
+            run_id,
+            config_from_dict(ModelConfig, config["model"]),
+            config_from_dict(TrainConfig, _renamed(config["training"])),
+            config["state"],
+            config["threads"],
+            config["message"],
+            history,
         )
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ConfigError(
@@ -161,14 +167,17 @@ def load_run(run_id: str) -> Run:
 
 
 def _renamed(training: dict) -> dict:
-    return {
-        RENAMED.get(name, name): RENAMED.get(value, value) if isinstance(value, str) else value
-        for name, value in training.items()
-    }
+    """Return the fields of a TrainConfig under their present names."""
+    renamed = {}
+    for name, value in training.items():
+        if isinstance(value, str):
+            value = RENAMED.get(value, value)
+        renamed[RENAMED.get(name, name)] = value
+    return renamed
 
 
 def list_runs() -> list[Run]:
-    """Return every complete local run, newest first. One that a kill interrupted is listed as stopped."""
+    """Return all local runs, newest first. A run interrupted by a kill is listed as stopped."""
     runs = []
     for folder in sorted(runs_folder().glob("*"), reverse=True):
         try:
@@ -180,23 +189,22 @@ def list_runs() -> list[Run]:
 
 
 def shipped_runs() -> list[Run]:
-    """Return the models that ship with the project, each as the run that made it."""
+    """Return the models that ship with the project, as the runs that trained them."""
     runs = []
     for path in sorted(SHIPPED.glob("*.safetensors")):
         try:
             model, card = read_header(path)
             training = config_from_dict(TrainConfig, card["training"])
-            history = tuple(card["history"])
-            runs.append(
-                Run(path.stem, model, training, "finished", card["threads"], "", history, "shipped")
-            )
-        except (ConfigError, KeyError, TypeError):  # made by somebody else
+            history, threads = tuple(card["history"]), card["threads"]
+        except (ConfigError, KeyError, TypeError):  # not one of ours
             continue
+        run = Run(path.stem, model, training, "finished", threads, history=history)
+        runs.append(replace(run, origin="shipped"))
     return runs
 
 
 def pretrained_runs() -> list[Run]:
-    """Return torchvision's ImageNet models, downloaded or not, with the shipped test images to validate on."""
+    """Return torchvision's ImageNet models, downloaded or not; they validate on the sample."""
     training, runs = TrainConfig(validation_images=SAMPLE["test"]), []
     for name, shape in PRETRAINED.items():
         run = Run(name, shape, training, "finished", origin="imagenet", classes=())
@@ -207,13 +215,13 @@ def pretrained_runs() -> list[Run]:
 def _classes_of(run: Run) -> tuple[str, ...]:
     try:
         _, card = read_header(run.weights)
-    except ConfigError:  # damaged: said when the model is loaded
+    except ConfigError:  # damaged; loading the model reports it
         return ()
     return tuple(card.get("classes", map(str, range(run.model.num_classes))))
 
 
 def load_weights(run: Run) -> VisionTransformer:
-    """Return the run's model, ready to predict.
+    """Return the run's model in evaluation mode.
 
     Raises:
         ConfigError: it has no weights yet, or they are damaged.

@@ -1,4 +1,4 @@
-"""Snapshots: the model at a few steps along its training, in half precision, to see how it developed."""
+"""Snapshots: the model at a few steps of its training, saved in half precision."""
 
 import math
 from dataclasses import dataclass
@@ -11,23 +11,23 @@ from ..training.loop import BatchEnd, EpochEnd, Event, evaluate
 from .checkpoint import read_header, save_checkpoint
 from .run import Run, storable
 
-COUNT = 8  # at most so many, besides the final model
-FIRST = 10  # step of the first one; earlier in a run of few steps
+COUNT = 8  # snapshots at most, the final model not included
+FIRST = 10  # step of the first snapshot, or earlier in a run of few steps
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A run's model as it was at some step of its training."""
+    """A run's model at one step of its training."""
 
-    epochs: float  # done by then
+    epochs: float  # trained so far
     accuracy: float  # on the validation images
     weights: Path
 
 
 def snapshot_steps(epochs: int, steps_per_epoch: int) -> list[int]:
-    """Return after which steps a snapshot is taken: evenly on a logarithmic scale up to the end of the run.
+    """Return the steps after which snapshots are taken, evenly spaced on a logarithmic scale.
 
-    From the first epoch on, they are moved to the end of an epoch, where the validation metrics are known anyway.
+    After the first epoch, they are moved to the ends of epochs, where validation metrics are known.
     """
     steps = epochs * steps_per_epoch
     first = min(FIRST, max(1, steps // COUNT))
@@ -42,9 +42,9 @@ def snapshot_steps(epochs: int, steps_per_epoch: int) -> list[int]:
 
 
 def take_snapshot(run: Run, model: VisionTransformer, event: Event, data: Data) -> None:
-    """Save the model in the run's folder if a snapshot is due after this event of its training.
+    """Save the model in the run's folder if a snapshot is due after this event.
 
-    Its card says when it was taken and how good the model was.
+    Its model card has the step and the validation metrics.
     """
     steps_per_epoch = math.ceil(len(data.train) / run.training.batch_size)
     due = snapshot_steps(run.training.epochs, steps_per_epoch)
@@ -64,13 +64,13 @@ def take_snapshot(run: Run, model: VisionTransformer, event: Event, data: Data) 
 
 
 def list_snapshots(run: Run) -> list[Snapshot]:
-    """Return every model that was kept of a run, the earliest first; the last one is that of `run.weights`."""
+    """Return all snapshots of a run, earliest first; the last is the model in `run.weights`."""
     found = []
     for path in run.snapshots_folder.glob("*.safetensors"):
         try:
             _, card = read_header(path)
             found.append(Snapshot(card["epochs"], card["validation"]["accuracy"], path))
-        except (ConfigError, KeyError, TypeError):  # cut off, or made by somebody else
+        except (ConfigError, KeyError, TypeError):  # damaged, or not one of ours
             continue
     if run.has_weights and run.history:
         done = len(run.history)

@@ -1,4 +1,4 @@
-"""Train a run and keep it on disk: the one way to do so, for the queue and for the shell."""
+"""Train a run and store it on disk, for the queue of the app and for the command line."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,22 +14,22 @@ from .snapshots import take_snapshot
 
 
 def train_run(run: Run, data: Data) -> Iterator[tuple[Run, Event]]:
-    """Train a run on the calling thread, from where it stands to its end.
+    """Train a run on the calling thread, from its last complete epoch to its end.
 
-    After each epoch, run, weights and the state to resume from are written; snapshots are taken on the way. Closing the
-    generator stops the run; it keeps what was measured at the end of its last complete epoch. A run that finished, was
-    stopped or failed is on disk as such when the generator has ended: read it with `load_run`.
+    After each epoch, the run, its weights and the state to resume from are written. Snapshots are
+    saved in between. Closing the generator stops the run, which keeps its last complete epoch. At
+    the end, the run is on disk as finished, stopped or failed: read it with `load_run`.
 
     Args:
-        run: new, stopped or interrupted.
-        data: as from `load_data`.
+        run: a new, stopped or interrupted run.
+        data: images from `load_data`.
 
     Yields:
-        The run as it stands, and what happened.
+        The run so far, and the event of its training.
 
     Raises:
-        ConfigError: the run cannot be trained; then nothing is written.
-        TrainingDiverged: the loss stopped being finite; the run is saved as failed.
+        ConfigError: the run cannot be trained, or not be resumed; its files stay as they were.
+        TrainingDiverged: the loss is no longer finite; the run is saved as failed.
     """
     check_trainable(run.model, data, run.training)
     model = VisionTransformer(run.model, seed=run.training.seed)
@@ -43,35 +43,40 @@ def train_run(run: Run, data: Data) -> Iterator[tuple[Run, Event]]:
                 save_run(now, model)
             take_snapshot(now, model, event, data)
             yield now, event
-    except ConfigError:  # it cannot resume: leave it as it was
+    except ConfigError:  # it cannot be resumed and stays as it was
         save_run(run)
         raise
     except TrainingDiverged as error:
         _save_end(now, str(error))
         raise
     except Exception as error:
-        _save_end(now, f"The run failed: {error or type(error).__name__}")
+        _save_end(now, f"The run failed: {str(error) or type(error).__name__}")
         raise
-    except BaseException:  # the generator was closed, or Ctrl-C pressed
+    except BaseException:  # the generator was closed, or the process interrupted
         _save_end(now)
         raise
     _save_end(now)
 
 
 def _save_end(run: Run, message: str = "") -> None:
-    """Save the run as failed, with a message, or as finished or stopped."""
+    """Save the run as failed if there is a message, otherwise as finished or stopped."""
     finished = len(run.history) == run.training.epochs
-    state = "failed" if message else "finished" if finished else "stopped"
+    if message:
+        state = "failed"
+    elif finished:
+        state = "finished"
+    else:
+        state = "stopped"
     save_run(replace(run, state=state, message=message))
     if finished:
         run.state_file.unlink(missing_ok=True)
 
 
 def load_data(run: Run) -> Data:
-    """Return the images that a run is trained and validated on.
+    """Return the training and validation images of a run.
 
     Raises:
-        ConfigError: they are not on this machine.
+        ConfigError: they are not all on this machine.
     """
     training = run.training
     return load_cifar10(training.train_images, training.validation_images, training.validation_from)
@@ -81,11 +86,12 @@ def resumable_run(run_id: str) -> Run:
     """Return a stopped or interrupted run that can be resumed.
 
     Raises:
-        ConfigError: there is no such run, it has finished, or it was stopped in its first epoch.
+        ConfigError: there is no such run, it has finished, or it has no complete epoch.
     """
     run = load_run(run_id)
     if not run.state_file.exists():
         raise ConfigError(
-            f"Run {run.id} cannot be resumed: it has finished, or was stopped before its first epoch ended. Start a new run."
+            f"Run {run.id} cannot be resumed: it has finished, or was stopped before its first "
+            "epoch ended. Start a new run."
         )
     return run

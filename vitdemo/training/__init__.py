@@ -1,1 +1,1 @@
-"""Training a model: `train()` and what it is made of."""
+"""Training a model: `train()` and its parts."""

@@ -1,4 +1,4 @@
-"""`train()`: a model, images and a recipe in; one event after the other out. No user interface."""
+"""`train()`: train a model on images with a recipe, and report every step. No user interface."""
 
 import math
 import time
@@ -19,27 +19,27 @@ from .replicas import Replicas
 from .state import TrainState, load_state, new_state, save_state
 from .whitening import whiten
 
-VALIDATION_BATCH = 64  # images; nothing is learned from them, so the batch size changes no result
+VALIDATION_BATCH = 64  # images; affects the speed only
 
 
 class TrainingDiverged(RuntimeError):
-    """The loss is no longer a finite number; the message says at which step and what to lower."""
+    """The loss is no longer finite. The message names the step and what to change."""
 
 
 @dataclass(frozen=True)
 class BatchEnd:
-    """One optimizer step is done."""
+    """One optimizer step has been taken."""
 
     epoch: int  # from 1
     batch: int  # from 1
     batches: int  # in an epoch
     loss: float  # mean over the batch
-    images_per_second: float  # of the training pass so far in this epoch
+    images_per_second: float  # in this epoch so far
 
 
 @dataclass(frozen=True)
 class ValidationBatchEnd:
-    """One batch of validation images is done."""
+    """One batch of validation images has been classified."""
 
     epoch: int
     batch: int
@@ -51,11 +51,11 @@ class EpochEnd:
     """The model has seen all training images once and classified all validation images."""
 
     epoch: int  # from 1
-    # The keys of METRICS. Each training image counts as it was seen: augmented, and while the weights
-    # still changed; a mixed image counts under its own label alone.
+    # Keys of METRICS. Training images count as they were seen: augmented, while the weights still
+    # changed. An image mixed with another counts under its own label.
     train: dict[str, float]
-    validation: dict[str, float]  # after the epoch, with dropout off
-    seconds: float  # of the whole epoch, validation included
+    validation: dict[str, float]  # after the epoch, without dropout
+    seconds: float  # for the whole epoch, including validation
     images_per_second: float  # of the training pass alone
 
 
@@ -65,25 +65,26 @@ Event = BatchEnd | ValidationBatchEnd | EpochEnd
 def train(
     model: VisionTransformer, data: Data, config: TrainConfig, state_file: Path | None = None
 ) -> Iterator[Event]:
-    """Train `model` in place and yield what happens (the paper, section 1.5.2).
+    """Train `model` in place and yield an event after each step (the paper, section 1.5.2).
 
-    The same seed, model, data, precision and number of torch threads give the same numbers to the bit. Leaving the loop
-    between two events stops the training; the model then holds the weights of the last step, or their moving average
-    where `config.ema_decay` asks for it.
+    The same seed, model, data, precision and number of torch threads give bit-identical results.
+    Leaving the loop stops the training. The model then has the weights of the last step, or their
+    moving average if `config.ema_decay` is set.
 
     Args:
-        model: on the CPU.
-        data: as from `load_cifar10`.
-        config: the recipe; its fields on data are not used here.
-        state_file: written after each EpochEnd. If it exists at the start, training resumes after that epoch,
+        model: model on the CPU.
+        data: training and validation images, as from `load_cifar10`.
+        config: the recipe; its fields about data are not used here.
+        state_file: written after each EpochEnd. If it exists, training resumes after that epoch,
             bit-identical to an uninterrupted run.
 
     Yields:
-        A BatchEnd for each step, a ValidationBatchEnd for each batch of validation images, then an EpochEnd.
+        A BatchEnd per step, a ValidationBatchEnd per validation batch, then an EpochEnd.
 
     Raises:
-        ConfigError: there are no images, a step would not fit into memory, or the state is of another run.
-        TrainingDiverged: the loss stopped being finite.
+        ConfigError: there are no images, a step needs too much memory, or the state file does not
+            belong to this configuration.
+        TrainingDiverged: the loss is no longer finite.
     """
     check_trainable(model.config, data, config)
     if config.patch_embed_init == "whitened":
@@ -99,16 +100,15 @@ def train(
             validation_metrics = yield from validate(state, data.validation, replicas)
             seconds = time.perf_counter() - started
             yield EpochEnd(state.epoch, train_metrics, validation_metrics, seconds, speed)
-            if (
-                state_file
-            ):  # only now, when the caller has kept the epoch: a kill in between repeats it
+            # Saved only now that the caller has stored the epoch: after a kill, it is repeated.
+            if state_file:
                 save_state(state_file, state)
 
 
 def train_epoch(
     state: TrainState, images: Split, replicas: Replicas
 ) -> Generator[BatchEnd, None, tuple[dict, float]]:
-    """Take one optimizer step for each batch. Return the metrics and the images per second."""
+    """Take one optimizer step per batch. Return the metrics and the images per second."""
     config, started = state.config, time.perf_counter()
     logits, labels, seen = [], [], 0
     order = torch.randperm(len(images), generator=replicas.begin_epoch(state.epoch))
@@ -135,7 +135,7 @@ def train_epoch(
 def validate(
     state: TrainState, images: Split, replicas: Replicas
 ) -> Generator[ValidationBatchEnd, None, dict]:
-    """Classify the validation images, which the model never learns from. Return the metrics."""
+    """Classify the validation images, on which the model is not trained. Return the metrics."""
     logits, batches = [], math.ceil(len(images) / VALIDATION_BATCH)
     for batch, outputs in enumerate(predict(state.ema_model, images, replicas.pool.map), start=1):
         logits.append(outputs)
@@ -147,12 +147,12 @@ def validate(
 
 
 def predict(model: VisionTransformer, split: Split, each: Callable = map) -> Iterator[Tensor]:
-    """Yield the model's logits (B, num_classes) batch by batch in order, dropout off, in 32-bit floats.
+    """Yield the logits (B, num_classes) of each batch in order, in float32 and without dropout.
 
     Args:
-        model: is switched to evaluation.
+        model: switched to evaluation mode.
         split: the images.
-        each: applies a function to every batch; the `map` of a thread pool shares them among cores.
+        each: `map`, or the `map` of a thread pool, which shares the batches among cores.
     """
 
     @torch.inference_mode()
@@ -164,20 +164,21 @@ def predict(model: VisionTransformer, split: Split, each: Callable = map) -> Ite
 
 
 def evaluate(model: VisionTransformer, split: Split) -> dict[str, float]:
-    """Return every metric of METRICS over the whole split.
+    """Return every metric of METRICS over all images of a split.
 
     Raises:
-        ConfigError: the images do not fit the model.
+        ConfigError: the model cannot take these images, or lacks classes.
     """
     check_fit(model.config, split)
     return compute_metrics(torch.cat(list(predict(model, split))), split.labels)
 
 
 def check_trainable(model: ModelConfig, data: Data, config: TrainConfig) -> None:
-    """Refuse a training run that cannot work.
+    """Refuse a configuration that cannot be trained on these images.
 
     Raises:
-        ConfigError: there are no images, they do not fit the model, or a step would not fit into memory.
+        ConfigError: there are no images, they do not fit the model, or a step needs too much
+            memory.
     """
     if not len(data.train) or not len(data.validation):
         raise ConfigError("Training needs at least one training and one validation image.")
@@ -190,17 +191,19 @@ def check_fit(config: ModelConfig, split: Split) -> None:
     """Refuse images that a model cannot take, or classes that it does not have.
 
     Raises:
-        ConfigError: with the setting to change.
+        ConfigError: the message names the setting to change.
     """
-    shape = (config.in_channels, config.image_size, config.image_size)
-    if split.images.shape[1:] != shape:
+    given = tuple(split.images.shape[1:])
+    wanted = (config.in_channels, config.image_size, config.image_size)
+    if given != wanted:
         raise ConfigError(
-            f"The images have the shape {tuple(split.images.shape[1:])} (channels, height, width), and the model takes "
-            f"{shape}. Change in_channels and image_size."
+            f"The images have shape {given} (channels, height, width), and the model takes "
+            f"{wanted}. Change in_channels or image_size."
         )
-    if split.labels.max() >= config.num_classes:
+    classes = int(split.labels.max()) + 1
+    if classes > config.num_classes:
         raise ConfigError(
-            f"The images have {int(split.labels.max()) + 1} classes, and the model has {config.num_classes}. "
+            f"The images have {classes} classes, and the model has {config.num_classes}. "
             "Raise num_classes."
         )
 
@@ -209,23 +212,23 @@ def check_fit(config: ModelConfig, split: Split) -> None:
 def update_ema(
     ema_model: VisionTransformer, model: VisionTransformer, decay: float, step: int
 ) -> None:
-    """Move the exponential moving average of the weights toward the model's (Polyak and Juditsky 1992).
+    """Update the exponential moving average of the weights (Polyak and Juditsky 1992).
 
-    A decay of 0.99 averages about the last 100 steps. In the first steps it is smaller, to forget the random start.
-    Written by hand, as `torch.optim.swa_utils.AveragedModel` averages into a copy, and here the caller's own model is to
-    hold the average.
+    A decay of 0.99 averages about the last 100 steps. It is smaller in the first steps, to forget
+    the random initialization. `torch.optim.swa_utils.AveragedModel` would average into a copy,
+    while the caller's own model should hold the average.
     """
     decay = min(decay, step / (step + 10))
     for mean, weight in zip(ema_model.parameters(), model.parameters(), strict=True):
         mean.lerp_(weight, 1 - decay)
     for mean, buffer in zip(ema_model.buffers(), model.buffers(), strict=True):
-        mean.copy_(buffer)  # the statistics of a batch norm are a moving average already
+        mean.copy_(buffer)  # batch norm statistics, which are a moving average already
 
 
 def _advice(state: TrainState) -> str:
     rate = state.config.learning_rate
     return (
-        f"The loss is no longer a finite number at step {state.step} (epoch {state.epoch}): the steps are too large. "
-        f"Lower the learning rate, now {rate:g}, for example to {rate / 10:g}, or add a warm-up. What was reached "
-        "before is kept."
+        f"The loss is no longer finite at step {state.step} (epoch {state.epoch}): the steps are "
+        f"too large. Lower the learning rate, now {rate:g}, for example to {rate / 10:g}, or add a "
+        "warm-up. Earlier epochs are kept."
     )

@@ -1,4 +1,4 @@
-"""The annotation's metrics (section 1.5), each computed by torchmetrics over all images at once."""
+"""The metrics of the paper (section 1.5), computed by torchmetrics over all images at once."""
 
 import math
 import warnings
@@ -7,46 +7,53 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-# torchmetrics warns of a class without images (it has weight 0) and of images all of one class (then there is no AUROC).
-# For the whole process: trainings run side by side, and `catch_warnings` is not made for threads.
+# torchmetrics warns about classes without images, which have weight 0 here, and about images of a
+# single class, for which AUROC is undefined. The filter is set for the whole process, since
+# `catch_warnings` is not thread-safe and runs train side by side.
 warnings.filterwarnings("ignore", message="No (positive|negative) samples in targets")
 
-METRICS = {  # key: (name on a chart, what it says)
+METRICS = {  # key: (name, definition), as the pages show them
     "loss": (
         "Loss",
-        "Cross-entropy, the mean over images of −ln of the probability given to the right class.",
+        "Cross-entropy: the negative natural logarithm of the probability of the true class, "
+        "averaged over the images.",
     ),
-    "accuracy": ("Accuracy", "The share of images whose most probable class is the right one."),
+    "accuracy": ("Accuracy", "Fraction of images whose most probable class is the true class."),
     "auroc": (
         "AUROC",
-        "The chance that an image of a class gets a higher probability for it than an image of another class.",
+        "Area under the ROC curve, one class against the rest: the probability that a random "
+        "image of the class scores higher for it than a random image of another class.",
     ),
-    "f1": ("F1", "The harmonic mean of precision and recall, for each class."),
+    "f1": ("F1", "Harmonic mean of precision and recall."),
     "precision": (
         "Precision",
-        "Of the images that the model puts in a class, the share that belongs there.",
+        "Of the images predicted as a class, the fraction that belongs to it.",
     ),
-    "recall": ("Recall", "Of the images that belong to a class, the share that the model finds."),
-    "top1": ("Top-1 accuracy", "The same as accuracy: the right class comes first."),
+    "recall": (
+        "Recall",
+        "Of the images that belong to a class, the fraction predicted as that class.",
+    ),
+    "top1": ("Top-1 accuracy", "Fraction of images whose most probable class is the true class."),
     "top5": (
         "Top-5 accuracy",
-        "The share of images whose right class is among the five most probable.",
+        "Fraction of images whose true class is among the five most probable classes.",
     ),
 }
 
 
 def compute_metrics(logits: Tensor, labels: Tensor) -> dict[str, float]:
-    """Every metric of METRICS over all images given.
+    """Return every metric of METRICS over all images.
 
-    AUROC, F1, precision and recall are computed for each class against the rest and averaged with the number of images
-    of each class as weight: with that average recall equals accuracy, as it does in the annotation's Table 2.
+    AUROC, F1, precision and recall are computed for each class against the rest and averaged with
+    the number of images per class as weights. With these weights recall equals accuracy, as in the
+    paper's Table 2.
 
     Args:
         logits: (N, K) float.
         labels: (N,) int64.
 
     Returns:
-        key of METRICS -> value; `auroc` is NaN where all images are of one class.
+        key of METRICS -> value; `auroc` is NaN if all images belong to one class.
     """
     from torchmetrics.functional import classification as tm
 
@@ -67,7 +74,7 @@ def compute_metrics(logits: Tensor, labels: Tensor) -> dict[str, float]:
 
 
 def class_accuracies(logits: Tensor, labels: Tensor) -> list[float]:
-    """For each class, the share of its images that are called so.
+    """Return the accuracy on the images of each class; 0 for a class without images.
 
     Args:
         logits: (N, K) float.

@@ -1,4 +1,4 @@
-"""Which number format this machine multiplies faster: 32-bit floats, or bfloat16 with half the bits."""
+"""The number format of matrix multiplications: float32, or bfloat16 with half the bits."""
 
 import time
 from functools import lru_cache
@@ -7,19 +7,21 @@ import torch
 
 from ..config import TrainConfig
 
-ROUNDS = 5  # of each format, in turns; the quickest counts
+ROUNDS = 5  # timed rounds of each format; the fastest counts
 
 
 def working_precision(config: TrainConfig) -> torch.dtype:
-    """The format of the products in a training step: as configured, or what is faster here."""
-    return fastest_precision() if config.precision == "auto" else getattr(torch, config.precision)
+    """Return the format of a training step: the configured one, or the faster on this machine."""
+    if config.precision == "auto":
+        return fastest_precision()
+    return {"float32": torch.float32, "bfloat16": torch.bfloat16}[config.precision]
 
 
 @lru_cache
 def fastest_precision() -> torch.dtype:
-    """The quicker of float32 and bfloat16 at the products of one block, forward and backward, measured once.
+    """Return the faster of float32 and bfloat16 for the multiplications of one encoder block.
 
-    By measurement, as a processor's name does not tell: some have fast bfloat16 products, others emulate them.
+    Measured once, forward and backward: some processors have bfloat16 units, others emulate them.
     """
     tokens = torch.randn(32, 4, 65, 16)
     weight = torch.randn(64, 256)

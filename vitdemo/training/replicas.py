@@ -1,8 +1,8 @@
-"""One training step shared among cores: a batch is cut into shards, and threads compute the gradient of each.
+"""Data parallelism within one process: threads compute the gradients of a batch's shards.
 
-Data parallelism within one process. Two threads with half a batch each are faster than one whose every matrix
-multiplication is split in two: the halves meet once a step instead of at each operation. How a batch is cut depends on
-its size alone, so that a run may continue on more or fewer threads.
+Two threads with half a batch each are faster than torch's own two threads, which split every single
+matrix multiplication: they wait for each other once per step instead of once per operation. The
+shards depend on the batch size alone, so a run may continue on more or fewer threads.
 """
 
 import math
@@ -18,23 +18,25 @@ from ..model import VisionTransformer
 from .augmentation import augment
 from .precision import working_precision
 
-SMALLEST_SHARD, LARGEST_SHARD = 8, 64  # images; a smaller one costs more to hand out than it saves
+SMALLEST_SHARD, LARGEST_SHARD = 8, 64  # images; smaller shards cost more than they save
 
 
 class Replicas:
-    """Copies of a model that share its weights, and as many threads as torch uses on the calling thread.
+    """Replicas of a model that share its weights, and threads that compute their gradients.
 
-    Leave its `with` block to end the threads.
+    There are as many threads as torch uses on the calling thread; leaving the `with` block ends
+    them.
 
     Args:
-        model: the one that is trained.
+        model: the model to train, the first of the replicas.
         config: the recipe.
     """
 
     def __init__(self, model: VisionTransformer, config: TrainConfig):
         self.config = config
         self.dtype = working_precision(config)
-        self.models = [model, *(replica_of(model) for _ in range(shards_of(config.batch_size) - 1))]
+        copies = shards_of(config.batch_size) - 1
+        self.models = [model, *(replica_of(model) for _ in range(copies))]
         self._start_threads()
 
     def __enter__(self) -> "Replicas":
@@ -51,10 +53,13 @@ class Replicas:
         )
 
     def begin_epoch(self, epoch: int) -> torch.Generator:
-        """Seed everything random in the epoch, so that a resumed run draws the same, and take the threads there are now.
+        """Seed all random numbers of the epoch, and use as many threads as torch does now.
+
+        They depend only on the seed of the recipe and the epoch, so that a resumed run draws the
+        same numbers.
 
         Returns:
-            The generator that orders the epoch's images.
+            The generator for the order of the epoch's images.
         """
         if self.threads != torch.get_num_threads():
             self.pool.shutdown()
@@ -64,16 +69,14 @@ class Replicas:
         return torch.Generator().manual_seed(_seed(self.config.seed, epoch, 0))
 
     def gradients(self, batch: Split) -> tuple[float, Tensor]:
-        """Put the gradient of the batch's mean loss into the model.
+        """Compute the gradient of the batch's mean loss, into the `grad` of the model's weights.
 
         Returns:
-            That loss, and the logits (B, num_classes) of the images as they were seen.
+            The loss, and the logits (B, num_classes) of the augmented images.
         """
         size = len(batch)
-        shards = torch.arange(size).chunk(len(self.models))
-        pairs = list(
-            zip(self.models, shards, strict=False)
-        )  # a last small batch may have fewer shards
+        shards = torch.arange(size).chunk(len(self.models))  # fewer for a small last batch
+        pairs = list(zip(self.models, shards, strict=False))
         work = [
             self.pool.submit(self.shard_gradients, model, batch[shard], size)
             for model, shard in pairs
@@ -87,7 +90,7 @@ class Replicas:
     def shard_gradients(
         self, model: VisionTransformer, shard: Split, size: int
     ) -> tuple[float, Tensor]:
-        """Add up the loss of a shard, over the size of the whole batch, and compute its gradient."""
+        """Return a shard's part of the batch's mean loss, and its logits; compute the gradient."""
         model.train()
         images, targets = augment(
             shard.images, shard.labels, model.config.num_classes, self.config, model.generator
@@ -101,21 +104,21 @@ class Replicas:
         return loss.item(), logits.detach()
 
     def _autocast(self) -> torch.autocast:
-        # Without its cache of converted weights, which all threads of the process would share.
+        # autocast's cache of converted weights would be shared by all threads of the process.
         return torch.autocast(
             "cpu", torch.bfloat16, enabled=self.dtype == torch.bfloat16, cache_enabled=False
         )
 
 
 def shards_of(batch_size: int) -> int:
-    """Return into how many shards a batch is cut: two, more where those would be large, one where they would be tiny."""
+    """Return the number of shards of a batch: two, more for large batches, one for tiny ones."""
     if batch_size < 2 * SMALLEST_SHARD:
         return 1
     return max(2, math.ceil(batch_size / LARGEST_SHARD))
 
 
 def replica_of(model: VisionTransformer) -> VisionTransformer:
-    """Return a model that shares the weights in memory, but has gradients and a random generator of its own."""
+    """Return a model that shares the weights, with gradients and a generator of its own."""
     replica = VisionTransformer(model.config, seed=0)
     for mine, its in zip(replica.parameters(), model.parameters(), strict=True):
         mine.data = its.data
@@ -123,6 +126,5 @@ def replica_of(model: VisionTransformer) -> VisionTransformer:
 
 
 def _seed(seed: int, epoch: int, shard: int) -> int:
-    return (
-        seed * 1_000 + shard
-    ) * 10_000 + epoch  # fewer than 1,000 shards and 10,000 epochs: all differ
+    # Different for all, as there are fewer than 1,000 shards and 10,000 epochs.
+    return (seed * 1_000 + shard) * 10_000 + epoch

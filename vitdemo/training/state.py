@@ -1,4 +1,4 @@
-"""The state of a training run: what an epoch starts from, in memory and in a file to resume from."""
+"""The state of a training run at the start of an epoch: in memory, and in a file to resume from."""
 
 import io
 from dataclasses import asdict, dataclass
@@ -17,23 +17,24 @@ class TrainState:
     """Everything that changes while a model is trained."""
 
     model: VisionTransformer  # takes the optimizer's steps
-    ema_model: (
-        VisionTransformer  # the moving average of its weights; the model itself where none is kept
-    )
+    ema_model: VisionTransformer  # the moving average of its weights; without EMA, the same model
     optimizer: torch.optim.Optimizer
     config: TrainConfig
-    epoch: int = 0  # the current or last one, from 1
+    epoch: int = 0  # current epoch, from 1
     step: int = 0  # optimizer steps taken
 
 
 def new_state(model: VisionTransformer, config: TrainConfig) -> TrainState:
-    """Return the state before the first epoch. `model` is the one that the caller gets back: the average, if one is kept."""
+    """Return the state before the first epoch.
+
+    `model` is the caller's, which holds the moving average if there is one. Then a copy is trained.
+    """
     trained = copy_of(model) if config.ema_decay else model
     return TrainState(trained, model, make_optimizer(trained, config), config)
 
 
 def save_state(path: Path, state: TrainState) -> None:
-    """Write what the next epoch starts from; a kill at any moment leaves the old file or the new one."""
+    """Write the state, so that a kill at any moment leaves either the old file or the new one."""
     content = {
         "epoch": state.epoch,
         "step": state.step,
@@ -48,10 +49,10 @@ def save_state(path: Path, state: TrainState) -> None:
 
 
 def load_state(path: Path, state: TrainState) -> None:
-    """Put a saved state back; nothing is done if there is no such file.
+    """Restore a saved state into `state`. Does nothing if there is no such file.
 
     Raises:
-        ConfigError: the file is damaged, or the state of a run with other settings.
+        ConfigError: the file is damaged, or belongs to a run with other settings.
     """
     if not path.exists():
         return
@@ -64,15 +65,13 @@ def load_state(path: Path, state: TrainState) -> None:
             state.ema_model.load_state_dict(saved["ema_model"])
             state.optimizer.load_state_dict(saved["optimizer"])
         state.epoch, state.step = saved["epoch"], saved["step"]
-    except (
-        Exception
-    ) as error:  # torch names no errors for a damaged file, and they are of many kinds
+    except Exception as error:  # torch.load documents no exceptions, and there are many kinds
         raise ConfigError(
             f"{path.name} is not a complete training state. Start a new run."
         ) from error
     if not fits:
         raise ConfigError(
-            f"{path.name} is the state of a run with other settings. Use those, or start a new run."
+            f"{path.name} belongs to a run with other settings. Use those, or start a new run."
         )
 
 

@@ -1,4 +1,4 @@
-"""A better start for the first layer: filters that see each way in which patches of the training images differ."""
+"""Whitened initialization of the patch embedding, computed from the training images."""
 
 import torch
 from torch import Tensor
@@ -7,35 +7,35 @@ from torch.nn import functional as F
 from ..data.cifar10 import normalize
 from ..model import VisionTransformer
 
-IMAGES = 1000  # at most, to estimate from
-PATCH_SPREAD = 0.2  # of each number in a token of whitened patches: near that of the random start
-SMALLEST = 0.01  # added to each variance, so that what is hardly there is not blown up
+IMAGES = 1000  # at most, to estimate the covariance from
+TOKEN_STD = 0.2  # of each number in a whitened patch's token, about as with random filters
+EPSILON = 0.01  # added to each variance, so that components without any are not amplified
 
 
 @torch.no_grad()
 def whiten(model: VisionTransformer, images: Tensor) -> None:
-    """Set the filters of the first layer to the principal components of what it sees, each scaled to the same spread.
+    """Set the first layer's filters to the principal components of its input, scaled to equal std.
 
-    Neighboring pixels are nearly alike, so a random filter sees little but brightness. Whitened, all directions count
-    the same from the first step on (as in ZCA whitening, Krizhevsky 2009; for a first convolution Jordan 2024).
+    Neighboring pixels are correlated, so a random filter responds mostly to brightness. After
+    this PCA whitening, all components are equally strong from the first step on. Krizhevsky (2009)
+    whitens images with the related ZCA, Jordan (2024) initializes a first convolution like this.
 
     Args:
-        model: with either stem; a conv stem gets each component with both signs, as its ReLU lets one pass only.
+        model: changed in place. With a conv stem, each component is used with both signs, as ReLU
+            passes only one.
         images: (N, C, H, W) uint8 training images.
     """
     conv = model.patch_embed.convs[0] if model.config.stem == "conv" else model.patch_embed.proj
-    seen = F.unfold(
-        normalize(images[:IMAGES]), conv.kernel_size, stride=conv.stride
-    )  # (N, C * P * P, places)
-    seen = seen.transpose(1, 2).flatten(0, 1)  # (N * places, C * P * P)
-    covariance = torch.cov(seen.T, correction=min(1, len(seen) - 1))  # 0 of a single patch
-    variances, components = torch.linalg.eigh(covariance)  # ascending; a component is a column
-    filters = (components / (variances + SMALLEST).sqrt()).T.flip(0)  # the largest variance first
+    inputs = F.unfold(normalize(images[:IMAGES]), conv.kernel_size, stride=conv.stride)
+    inputs = inputs.transpose(1, 2).flatten(0, 1)  # (N * positions, C * P * P)
+    covariance = torch.cov(inputs.T, correction=min(1, len(inputs) - 1))  # 0 for a single patch
+    variances, components = torch.linalg.eigh(covariance)  # ascending; components are columns
+    filters = (components / (variances + EPSILON).sqrt()).T.flip(0)  # largest variance first
     if model.config.stem == "conv":
         filters = filters[: len(conv.weight) // 2]
         filters = torch.cat([filters, -filters])
     else:
-        filters = filters[: len(conv.weight)] * PATCH_SPREAD
+        filters = filters[: len(conv.weight)] * TOKEN_STD
     conv.weight[: len(filters)] = filters.reshape(-1, *conv.weight.shape[1:])
     if conv.bias is not None:
         conv.bias.zero_()

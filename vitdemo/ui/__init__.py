@@ -1,1 +1,1 @@
-"""The only code that knows Streamlit: controls, charts, the run picker. Pages put these in order."""
+"""The user interface: the only code that imports Streamlit. Pages put these parts in order."""

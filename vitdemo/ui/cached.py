@@ -1,4 +1,4 @@
-"""Models and what they predict, computed once for all visitors and again when the weights on disk change."""
+"""Models and their predictions, cached for all visitors until the weights on disk change."""
 
 import numpy as np
 import streamlit as st
@@ -9,36 +9,54 @@ from ..data.cifar10 import SAMPLE, Split, load_cifar10
 from ..explain.predictions import class_probabilities
 from ..machine import release_memory
 from ..model import VisionTransformer
+from ..runs.checkpoint import load_checkpoint
 from ..runs.run import Run, load_weights
+from ..runs.snapshots import Snapshot
+
+# Cache keys of runs and snapshots; both change with the weights on disk.
+HASHES = {
+    Run: lambda run: run.version,
+    Snapshot: lambda snapshot: (str(snapshot.weights), snapshot.weights.stat().st_mtime),
+}
 
 
 def model_of(run: Run) -> VisionTransformer:
-    """Return the run's model, to be asked on this thread.
+    """Return the model of a run, and set the number of torch threads of this thread for it.
 
-    The thread gets all cores, or one while a training run is active: the others belong to that run.
+    That is all cores, or one while a training run is active.
 
     Raises:
-        ConfigError: it has no weights, or they are damaged.
+        ConfigError: the run has no weights, or they are damaged.
     """
     torch.set_num_threads(QUEUE.spare_cores())
-    return _model(run.version, run)
+    return _model(run)
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
-def _model(version: tuple, _run: Run) -> VisionTransformer:
-    return load_weights(_run)
+@st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=HASHES)
+def _model(run: Run) -> VisionTransformer:
+    return load_weights(run)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=HASHES)
+def snapshot_model(snapshot: Snapshot) -> VisionTransformer:
+    """Return the model of a snapshot.
+
+    Raises:
+        ConfigError: its weights are damaged.
+    """
+    return load_checkpoint(snapshot.weights)[0]
 
 
 def images_shown(run: Run) -> int:
-    """Return how many of its validation images the pages show: no more than ship with the app."""
+    """Return how many validation images of a run the pages show: at most those that ship."""
     return min(run.training.validation_images, SAMPLE["test"])
 
 
 def validation_split(run: Run) -> Split:
-    """Return the validation images of a run, or the first of them.
+    """Return the validation images of a run, at most as many as ship with the app.
 
     Raises:
-        ConfigError: they are training images that are not on this machine.
+        ConfigError: they are training images of the full data set, which is not on this machine.
     """
     training, shown = run.training, images_shown(run)
     if training.validation_from == "test":
@@ -46,13 +64,11 @@ def validation_split(run: Run) -> Split:
     return load_cifar10(training.train_images, shown, "train").validation
 
 
+@st.cache_data(
+    max_entries=64, show_spinner="Classifying the validation images …", hash_funcs=HASHES
+)
 def probabilities_of(run: Run) -> np.ndarray:
     """Return the class probabilities (N, K) of the run's validation images."""
-    return _probabilities(run.version, run)
-
-
-@st.cache_data(max_entries=64, show_spinner="Classifying the validation images …")
-def _probabilities(version: tuple, _run: Run) -> np.ndarray:
-    probabilities = class_probabilities(model_of(_run), validation_split(_run))
+    probabilities = class_probabilities(model_of(run), validation_split(run))
     release_memory()
     return probabilities

@@ -1,8 +1,10 @@
-// Draws data.charts with Plotly.react, each into one node that outlives every update.
+// Draws data.charts with Plotly.react, each into one node that is kept over all updates.
+//
+// _fullLayout and _dragging are private to Plotly, checked by tests/e2e.
 
-// Milliseconds between two drawings of live charts: on a laptop, the time that they take is the training's.
+// Milliseconds between two updates of live charts: on a laptop, drawing takes time from the run.
 const REST = 6000;
-let rested = 0; // performance.now() from which on they may be drawn again
+let rested = 0; // performance.now() after which they may be drawn again
 let loading = null;
 
 function loadPlotly(script) {
@@ -17,44 +19,52 @@ function loadPlotly(script) {
   return loading;
 }
 
-// The app's theme, light or dark, decides the color of text; on a page shown large, letters and margins grow with it.
+// Return the layout with the text color of the theme, light or dark, and fonts times `scale`.
 function themed(layout, element, scale) {
   const style = getComputedStyle(element);
   const color = style.getPropertyValue("--st-text-color").trim() || style.color;
   const background = style.getPropertyValue("--st-background-color").trim() || "white";
   const font = { color, family: style.fontFamily, size: 12 * scale };
-  const hoverlabel = { bgcolor: background, bordercolor: color, font: { ...font, size: 13 * scale } };
+  const hoverFont = { ...font, size: 13 * scale };
+  const hoverlabel = { bgcolor: background, bordercolor: color, font: hoverFont };
   return { ...layout, font, hoverlabel, autosize: true };
 }
 
-// A figure's own sizes in pixels, times `scale`.
+// Multiply the sizes that a figure gives in pixels by `scale`.
 function enlarge(layout, traces, scale) {
   if (scale === 1) return;
   layout.height *= scale;
   for (const side of Object.keys(layout.margin)) layout.margin[side] *= scale;
-  for (const { font } of [...traces.map(({ textfont }) => ({ font: textfont })), ...(layout.annotations ?? [])]) {
+  const annotations = layout.annotations ?? [];
+  const fonts = [...traces.map(({ textfont }) => textfont), ...annotations.map(({ font }) => font)];
+  for (const font of fonts) {
     if (font?.size) font.size *= scale;
   }
 }
 
-// Whether longer curves are all that is new, and they fit between the axes as drawn.
+// Whether the curves only got longer, and still fit the axes as drawn.
 function onlyLonger(element, figure, look, traces) {
   if (element.figure !== figure || element.look !== look) return false;
   const top = element._fullLayout.yaxis.range[1];
-  return traces.every(({ y, mode }, place) => mode === element.data[place].mode && y.every((value) => value <= top));
+  return traces.every(
+    ({ y, mode }, i) => mode === element.data[i].mode && y.every((value) => value <= top),
+  );
 }
 
-// Draw the curves alone: a quarter of the time of Plotly.react, which draws axes and titles as well.
+// Draw only the curves. Plotly.react also draws axes and titles and takes four times as long.
 function lengthen(Plotly, element, traces) {
   const data = traces.map(({ x, y }) => ({ x, y }));
-  const atOnce = { mode: "immediate", transition: { duration: 0 }, frame: { duration: 0, redraw: false } };
-  Plotly.animate(element, { data }, atOnce).catch(() => {}); // of one that the next has overtaken
+  const frame = { duration: 0, redraw: false };
+  const atOnce = { mode: "immediate", transition: { duration: 0 }, frame };
+  Plotly.animate(element, { data }, atOnce).catch(() => {}); // the next update may interrupt it
 }
 
-// When a chart comes near the part of the page that one sees: drawing takes 16 ms, and a page may have as many charts.
-function inSight(element) {
+// Resolve when a chart is within half a screen of the visible part of the page: drawing one takes
+// 16 ms, and a page may have 16 of them.
+function nearView(element) {
   const { top, bottom, height } = element.getBoundingClientRect();
-  if (height && top < 1.5 * innerHeight && bottom > -0.5 * innerHeight) return null; // the observer would say so a frame later
+  const isNear = height && top < 1.5 * innerHeight && bottom > -0.5 * innerHeight;
+  if (isNear) return null; // the observer would report it a frame later
   return new Promise((resolve) => {
     const look = (entries) => {
       if (!entries.some(({ isIntersecting }) => isIntersecting)) return;
@@ -67,42 +77,48 @@ function inSight(element) {
   });
 }
 
-// Charts whose places are tokens light up together: the patch under the mouse on the pictures, its row and column in the
-// matrix; in the matrix, the asking patch (solid) and the attended one (dotted) on the pictures.
-function lightUp(Plotly, element, { cls, side, patch_size, color }, place) {
+// Charts highlight tokens together. Hovering over a patch highlights it on the pictures, and its
+// row and column in the matrix. Hovering over the matrix highlights the query patch (solid) and the
+// key patch (dotted) on the pictures.
+function highlight(Plotly, element, { cls, side, patch_size, color }, tokens) {
   if (!element.own) return; // not drawn yet
   const shapes = [];
-  if (place && side) {
-    for (const [token, dash] of [[place.attended, "dot"], [place.asking, "solid"]]) {
+  if (tokens && side) {
+    for (const [token, dash] of [[tokens.key, "dot"], [tokens.query, "solid"]]) {
       const patch = token - cls;
       if (patch < 0) continue;
       const x0 = (patch % side) * patch_size;
       const y0 = Math.floor(patch / side) * patch_size;
-      shapes.push({ type: "rect", x0, y0, x1: x0 + patch_size, y1: y0 + patch_size, line: { color, width: 2, dash } });
+      const line = { color, width: 2, dash };
+      shapes.push({ type: "rect", x0, y0, x1: x0 + patch_size, y1: y0 + patch_size, line });
     }
-  } else if (place) {
-    const { asking: y, attended: x } = place;
+  } else if (tokens) {
+    const { query: y, key: x } = tokens;
     const band = { type: "rect", fillcolor: color, opacity: 0.5, line: { width: 0 } };
     shapes.push({ ...band, xref: "x domain", x0: 0, x1: 1, y0: y - 0.5, y1: y + 0.5 });
     shapes.push({ ...band, yref: "y domain", y0: 0, y1: 1, x0: x - 0.5, x1: x + 0.5 });
   }
-  if (shapes.length || element.lit) Plotly.relayout(element, { shapes: [...element.own, ...shapes] });
-  element.lit = shapes.length > 0;
+  if (shapes.length || element.highlighted) {
+    Plotly.relayout(element, { shapes: [...element.own, ...shapes] });
+  }
+  element.highlighted = shapes.length > 0;
 }
 
-function placeOf({ cls, side, patch_size }, { x, y }) {
-  if (!side) return { asking: y, attended: x };
+// Return the query and the key token at a point: row and column of a matrix; on a picture, both are
+// the patch.
+function tokensAt({ cls, side, patch_size }, { x, y }) {
+  if (!side) return { query: y, key: x };
   const token = cls + Math.floor(y / patch_size) * side + Math.floor(x / patch_size);
-  return { asking: token, attended: token };
+  return { query: token, key: token };
 }
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".charts");
-  root.leave?.(); // Streamlit calls what is returned here when the charts go, not when they get new data
+  root.leave?.(); // for new data, Streamlit does not call the function that is returned below
   root.classList.toggle("small", data.charts.length > 1);
   root.classList.toggle("clickable", Boolean(data.clickable));
   while (root.children.length < data.charts.length) root.append(document.createElement("div"));
-  const [tokens] = data.tokens ?? [];
+  const [positions] = data.tokens ?? []; // how positions map to tokens
   const config = { responsive: true, displayModeBar: false };
   const nodes = data.charts.map(({ figure, traces, alt }, index) => {
     const element = root.children[index];
@@ -111,9 +127,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
     element.setAttribute("role", "img");
     element.setAttribute("aria-label", alt);
     element.style.height = `${layout.height}px`;
-    // Under a finger, a drag belongs to the page: it scrolls.
+    // On a touchscreen, a drag scrolls the page.
     if (data.clickable || matchMedia("(pointer: coarse)").matches) layout.dragmode = false;
-    traces?.forEach((values, place) => Object.assign(drawn[place], values));
+    traces?.forEach((values, i) => Object.assign(drawn[i], values));
     return { element, figure, traces: drawn, layout, values: JSON.stringify(traces) };
   });
 
@@ -121,10 +137,10 @@ export default function ({ data, parentElement, setTriggerValue }) {
   let shown = "";
   const draw = async () => {
     const Plotly = await loadPlotly(data.script);
-    const near = nodes.map(({ element }) => inSight(element));
-    for (const [place, { element, figure, traces, layout, values }] of nodes.entries()) {
-      await near[place];
-      while (element._dragging) await new Promise(requestAnimationFrame); // a zoom under way would be lost
+    const near = nodes.map(({ element }) => nearView(element));
+    for (const [i, { element, figure, traces, layout, values }] of nodes.entries()) {
+      await near[i];
+      while (element._dragging) await new Promise(requestAnimationFrame); // a zoom in progress
       if (gone) return;
       const look = themed(layout, element, data.scale);
       shown = `${look.font.color} ${data.scale}`;
@@ -133,28 +149,32 @@ export default function ({ data, parentElement, setTriggerValue }) {
         Object.assign(element, { figure, look: shown, values });
         if (longer) lengthen(Plotly, element, traces);
         else await Plotly.react(element, traces, look, config);
-        Object.assign(element, { own: look.shapes ?? [], lit: false });
+        Object.assign(element, { own: look.shapes ?? [], highlighted: false });
       }
       if (gone) return;
       element.removeAllListeners("plotly_click");
       if (data.clickable) {
-        element.on("plotly_click", ({ points: [point] }) => setTriggerValue("clicked", { x: point.x, y: point.y }));
+        const click = ({ points: [{ x, y }] }) => setTriggerValue("clicked", { x, y });
+        element.on("plotly_click", click);
       }
-      if (tokens) {
-        const tell = (place) => window.dispatchEvent(new CustomEvent("vit-tokens", { detail: place }));
+      if (positions) {
+        const send = (tokens) =>
+          window.dispatchEvent(new CustomEvent("vit-tokens", { detail: tokens }));
         element.removeAllListeners("plotly_hover");
         element.removeAllListeners("plotly_unhover");
-        element.on("plotly_hover", ({ points: [point] }) => tell(placeOf(tokens, point)));
-        element.on("plotly_unhover", () => tell(null));
+        element.on("plotly_hover", ({ points: [point] }) => send(tokensAt(positions, point)));
+        element.on("plotly_unhover", () => send(null));
       }
     }
     if (data.live && nodes[0].traces[0].x.length) rested = performance.now() + REST;
   };
-  const light = ({ detail }) => nodes.forEach(({ element }) => lightUp(window.Plotly, element, tokens, detail));
-  if (tokens) window.addEventListener("vit-tokens", light);
+  const receive = ({ detail }) => {
+    for (const { element } of nodes) highlight(window.Plotly, element, positions, detail);
+  };
+  if (positions) window.addEventListener("vit-tokens", receive);
   const timer = setTimeout(draw, data.live ? rested - performance.now() : 0);
 
-  // A change of theme changes no data, so it is watched for.
+  // A change of the theme changes no data, so Streamlit does not call this function again.
   const watch = new MutationObserver(() => {
     const look = themed(nodes[0].layout, root, data.scale);
     if (shown && `${look.font.color} ${data.scale}` !== shown) draw();
@@ -166,7 +186,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     gone = true;
     clearTimeout(timer);
     watch.disconnect();
-    window.removeEventListener("vit-tokens", light);
+    window.removeEventListener("vit-tokens", receive);
   };
   return () => root.leave();
 }

@@ -1,6 +1,6 @@
-"""Plotly charts that stay the same nodes over all updates, keep zoom and hover, and report clicks.
+"""Plotly charts that keep their node, zoom and hover over all updates, and report clicks.
 
-`st.plotly_chart` throws its node away whenever its figure changes; a training changes it once an epoch.
+`st.plotly_chart` replaces its node whenever the figure changes, which a run does after each epoch.
 """
 
 from collections.abc import Callable
@@ -14,12 +14,13 @@ import streamlit as st
 from ..figures.style import MARK
 from .presentation import scale
 
-# Registered for its files only: the browser fetches plotly.min.js, out of the plotly package, once and keeps it.
+# Registered only to serve plotly.min.js from the plotly package; the browser caches it.
 _FILES = st.components.v1.declare_component(
     "plotly_files", path=str(Path(plotly.__file__).parent / "package_data")
 )
 DRAWN = "drawn"  # in the session: key -> alternative text and figure
 _SCRIPT = f"component/{_FILES.name}/plotly.min.js"
+# .nsewdrag is private to Plotly, checked by tests/e2e: the area between the axes.
 _charts = st.components.v2.component(
     "plotly_charts",
     html='<div class="charts"></div>',
@@ -37,11 +38,11 @@ _charts = st.components.v2.component(
 
 @dataclass(frozen=True)
 class Tokens:
-    """That a chart's places are tokens: charts that know so light up together under the mouse."""
+    """How positions in a chart map to tokens, so that charts highlight the same token together."""
 
     cls: bool  # whether token 0 is CLS
-    side: int = 0  # patches a side, of a picture; 0 for a matrix of tokens by tokens
-    patch_size: int = 1  # pixels, of a picture
+    side: int = 0  # patches per side of a picture; 0 for a matrix of tokens by tokens
+    patch_size: int = 1  # pixels of a picture
 
 
 def chart(
@@ -54,13 +55,13 @@ def chart(
     """Show a figure.
 
     Args:
-        figure: with its height in pixels set; it is as wide as its place.
-        key: one per chart on a page; the same key keeps the same node.
-        alt: what the chart shows, for those who cannot see it.
-        on_click: called with the clicked point, a mapping with `x` and `y` in the figure's units, before the page runs.
-        tokens: what its places stand for, to light up with others.
+        figure: figure with a height in pixels; its width is that of the container.
+        key: unique key of the chart on the page; the same key keeps the same node.
+        alt: alternative text, for those who cannot see the chart.
+        on_click: callback that gets the clicked point, a mapping with `x` and `y` in the units of
+            the figure, before the page runs.
+        tokens: mapping from positions to tokens, to highlight them together with other charts.
     """
-
     st.session_state.setdefault(DRAWN, {})[key] = (alt, figure)
 
     def clicked():
@@ -68,7 +69,7 @@ def chart(
         if point:
             on_click(point)
 
-    # In a list or a mapping, Streamlit would look for a dataframe, and load pandas for it.
+    # A tuple: in a list or a mapping, Streamlit would look for a dataframe and load pandas.
     charts = ({"figure": figure.to_json(), "alt": alt},)
     data = {
         "charts": charts,
@@ -85,22 +86,25 @@ def chart(
 
 
 def forget_drawn() -> None:
-    """From here on, `drawn` has what comes."""
+    """Empty what `drawn` returns, before the charts of a page are drawn."""
     st.session_state[DRAWN] = {}
 
 
 def drawn() -> dict[str, tuple[str, go.Figure]]:
-    """What this visitor has before him, by key: alternative text and figure. It is kept up to date until the next run."""
+    """Return the alternative text and the figure of every chart on the visitor's page, by key.
+
+    The mapping is live: fragments that redraw a chart update it, until the page runs again.
+    """
     return st.session_state[DRAWN]
 
 
 def small_charts(charts: list[dict], key: str, live: bool) -> None:
-    """Show charts side by side, as many in a row as there is room for.
+    """Show charts in a grid, as many per row as fit.
 
     Args:
-        charts: each with its `figure` as JSON, the `traces` whose values go into it, and `alt`.
-        key: as above.
-        live: they change again and again, so the browser is to draw them every few seconds only.
+        charts: mappings with the `figure` as JSON, the `traces` with its values, and `alt`.
+        key: unique key of the grid on the page.
+        live: whether they keep changing, so that the browser draws them every few seconds only.
     """
     data = {"charts": tuple(charts), "script": _SCRIPT, "live": live, "scale": scale()}
     _charts(key=key, data=data, on_clicked_change=lambda: None)

@@ -1,29 +1,29 @@
-"""A button that fetches what is too large to ship, with its progress; where there is no network, a sentence says so."""
+"""A button that downloads what is too large to ship, with its progress or its error."""
 
 import streamlit as st
 
 
 def offer(what: str, label: str, help: str) -> None:
-    """The button.
+    """Draw the button.
 
     Args:
-        what: as for `start_fetch`.
-        label: of the button, with the size.
-        help: what one gets.
+        what: name of the download, as for `start_download`.
+        label: text of the button, with the size.
+        help: what the visitor gets.
     """
-    from ..background.downloads import fetch_status, start_fetch  # loads torch
+    from ..background.downloads import download_status, start_download  # loads torch
 
-    running = fetch_status(what).state == "running"
-    st.button(label, on_click=start_fetch, args=(what,), disabled=running, help=help)
+    running = download_status(what).state == "running"
+    st.button(label, on_click=start_download, args=(what,), disabled=running, help=help)
     st.fragment(_progress, run_every=1.0 if running else None)(what, running)
 
 
 def _progress(what: str, was_running: bool) -> None:
-    from ..background.downloads import fetch_status
+    from ..background.downloads import download_status
 
-    status = fetch_status(what)
+    status = download_status(what)
     if status.state == "running":
-        st.progress(status.fraction, f"Fetching: {status.fraction:.0%}")
+        st.progress(status.fraction, f"Downloading: {status.fraction:.0%}")
     elif was_running:
         st.rerun()
     elif status.state == "failed":

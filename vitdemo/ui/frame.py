@@ -1,7 +1,8 @@
-"""The frame around every page: title, navigation, theme. It is app.py; this makes sure a page has it.
+"""The frame around every page: browser title, navigation and theme, as app.py sets them.
 
-Since the pages lie in a folder named `pages`, Streamlit runs the first page that a new server is
-asked for on its own, without app.py, until `st.navigation` has run once.
+Streamlit takes a folder named `pages` for its older kind of multipage app: until `st.navigation`
+has run once, a new server runs the requested page on its own, without app.py. Here such a page runs
+app.py instead.
 """
 
 import runpy
@@ -15,7 +16,7 @@ _thread = threading.local()  # .framed: whether app.py runs on this thread
 
 
 def run_page(page) -> None:
-    """Run a page within app.py, as returned by `st.navigation`."""
+    """Run a page, as returned by `st.navigation`, within app.py."""
     _thread.framed = True
     try:
         page.run()
@@ -24,7 +25,7 @@ def run_page(page) -> None:
 
 
 def frame() -> None:
-    """Run app.py instead of the page if the page was run on its own. Each page calls this first."""
+    """Run app.py instead of this page if the page runs on its own. Each page calls this first."""
     if not getattr(_thread, "framed", False):
         runpy.run_path(str(APP), run_name="__main__")
         st.stop()

@@ -1,35 +1,40 @@
-"""PyTorch takes seconds to load, once after each start of the server."""
+"""Loading PyTorch after the first paint: it takes seconds, once after each start of the server."""
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import streamlit as st
 
-MESSAGE = "Loading PyTorch (once after each start) …"
+MESSAGE = "Loading PyTorch (once after each start of the server) …"
 _DRAWN = (
-    "drawn_before_torch"  # in the session: whether the browser has shown the page without torch
+    "drawn_before_torch"  # in the session: whether the browser has drawn the page without torch
 )
 
 
 @contextmanager
-def heavy_imports() -> Iterator[None]:
+def heavy_imports(spinner_in=None) -> Iterator[None]:
     """Import what needs PyTorch within this block.
 
     If PyTorch is not loaded yet, this run of the page ends here, so that the browser draws what it
     has; then PyTorch is loaded and the page runs again.
+
+    Args:
+        spinner_in: container for the spinner; by default it is shown here.
     """
+    place = spinner_in or nullcontext()
     if "torch" not in sys.modules:
-        _load_torch()
+        with place:
+            _load_torch()
         st.stop()
-    with st.spinner(MESSAGE):
+    with place, st.spinner(MESSAGE):
         yield
 
 
 @st.fragment(run_every=0.2)
 def _load_torch() -> None:
     with st.spinner(MESSAGE):
-        if st.session_state.pop(_DRAWN, False):  # the browser has drawn the page and asks again
+        if st.session_state.pop(_DRAWN, False):  # the browser has drawn the page and polls
             import torch  # noqa: F401
 
             st.rerun()

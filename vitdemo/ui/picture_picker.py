@@ -1,4 +1,4 @@
-"""Which picture the model is asked about: a validation image, by class and answer, or one's own."""
+"""The picture that a model classifies: a validation image, or a visitor's own picture."""
 
 import hashlib
 from dataclasses import dataclass
@@ -10,53 +10,59 @@ import torch
 from PIL import Image
 
 from ..config import ConfigError
-from ..data.cifar10 import CLASSES, Split, normalize
+from ..data.cifar10 import CLASSES, Split, pixels_of
 from ..data.uploads import FORMATS, read_picture, to_model_input
 from ..figures.pictures import CELL, sheet
-from ..model import Trace, VisionTransformer
 from ..runs.pretrained import crop
 from ..runs.run import Run
 from .cached import probabilities_of, validation_split
 from .chart import chart
 
 SHEET_COLUMNS, SHEET_ROWS = 6, 5
-ANSWERS = ("all", "right", "wrong")
+PER_PAGE = SHEET_COLUMNS * SHEET_ROWS
+PREDICTIONS = ("all", "correct", "incorrect")
 
 
 @dataclass(frozen=True)
 class Picture:
-    """What the model is asked about."""
+    """A picture to classify."""
 
-    image: torch.Tensor  # (3, S, S) uint8, as the model takes it
-    label: int | None  # index into the model's classes; None where nobody knows it
+    image: torch.Tensor  # (3, S, S) uint8, the input of the model
+    label: int | None  # index of the true class; None if it is unknown
     name: str
-    shows: str  # the class of CIFAR-10 that it is of; "" for one's own
-    original: Image.Image  # before it was made to fit the model
+    shows: str  # its CIFAR-10 class; "" for a visitor's own picture
+    original: Image.Image  # before it was cropped and scaled to the model's input size
 
     @property
     def pixels(self) -> np.ndarray:
-        """(S, S, 3) uint8."""
-        return self.image.permute(1, 2, 0).numpy()
+        """The input of the model as an array (S, S, 3) uint8."""
+        return pixels_of(self.image)
 
     @cached_property
     def digest(self) -> str:
-        """That no other picture has."""
+        """Cache key that differs between pictures."""
         return hashlib.sha256(self.image.numpy().tobytes()).hexdigest()
 
 
 def fitted(run: Run, original: Image.Image, name: str, shows: str = "") -> Picture:
-    """A picture as the run's model takes it."""
+    """Crop and scale a picture to the input of a run's model."""
     if run.origin == "imagenet":
         image = crop(run.id, torch.from_numpy(np.asarray(original).copy()).permute(2, 0, 1))
     else:
         image = to_model_input(original, run.model.image_size)
-    return Picture(
-        image, run.classes.index(shows) if shows in run.classes else None, name, shows, original
-    )
+    label = run.classes.index(shows) if shows in run.classes else None
+    return Picture(image, label, name, shows, original)
+
+
+def validation_picture(run: Run, number: int) -> Picture:
+    """Return a validation image of a run by its number."""
+    split = validation_split(run)
+    original = Image.fromarray(pixels_of(split.images[number]))
+    return fitted(run, original, f"validation image {number}", CLASSES[split.labels[number]])
 
 
 def choose_picture(run: Run) -> Picture:
-    """The picture to ask about: a validation image by class and answer, or one's own."""
+    """Draw the controls and return the chosen picture."""
     source = st.segmented_control(
         "Picture from",
         ["Validation", "Upload", "Camera"],
@@ -64,48 +70,36 @@ def choose_picture(run: Run) -> Picture:
         required=True,
         key="source",
         persist_state="session",
-        help="Validation images are photographs that the model never learned from.",
+        help="Validation images are photos that the model was not trained on.",
     )
-    own = None if source == "Validation" else _own(source, run)
-    return own or _from_validation(run, pickable=source == "Validation")
+    own = None
+    if source == "Validation":
+        _choose_validation_image(run)
+    else:
+        own = _own_picture(source, run)
+    return own or validation_picture(run, st.session_state["picture"])
 
 
-def ask(model: VisionTransformer, key: tuple, picture: Picture) -> tuple[np.ndarray, Trace]:
-    """The probability of each class (K,), and what the model computed on the way.
-
-    Args:
-        model: in evaluation.
-        key: that no other model has.
-        picture: as the model takes it.
-    """
-    return _ask((*key, picture.digest), model, picture)
-
-
-@st.cache_resource(max_entries=16, show_spinner=False)
-@torch.inference_mode()
-def _ask(key: tuple, _model: VisionTransformer, _picture: Picture) -> tuple[np.ndarray, Trace]:
-    logits, trace = _model.trace(normalize(_picture.image[None]))
-    return logits.softmax(dim=1)[0].numpy(), trace
-
-
-def _own(source: str, run: Run) -> Picture | None:
-    fate = (
-        "Its middle square is scaled to the model's size. It stays in this app's memory and is forgotten when you leave. The "
-        f"model knows only its {len(run.classes):,} classes and will name one of them for anything."
+def _own_picture(source: str, run: Run) -> Picture | None:
+    """Return the uploaded or taken picture, or None and say why the validation image stays."""
+    help = (
+        "The central square is scaled to the input size of the model. The picture stays in the "
+        "memory of this app and is deleted when you leave. The model knows only its "
+        f"{len(run.classes):,} classes and predicts one of them for any picture."
     )
     if source == "Camera":
-        file = st.camera_input("Take a picture", help=fate)
+        file = st.camera_input("Take a picture", help=help)
     else:
         types = [name.lower() for name in (*FORMATS, "JPG")]
-        file = st.file_uploader("Your picture", type=types, help=f"PNG, JPEG or WebP. {fate}")
+        file = st.file_uploader("Your picture", type=types, help=f"PNG, JPEG or WebP. {help}")
     if file is None:
-        st.caption("Until you choose a picture, the validation image stays.")
+        st.caption("Until you choose a picture, the validation image is shown.")
         return None
     try:
         picture, notes = read_picture(file.getvalue())
     except ConfigError as error:
         st.error(
-            f"{error} Until then the validation image is shown.", icon=":material/broken_image:"
+            f"{error} Until then, the validation image is shown.", icon=":material/broken_image:"
         )
         return None
     for note in notes:
@@ -113,92 +107,82 @@ def _own(source: str, run: Run) -> Picture | None:
     return fitted(run, picture, "your picture")
 
 
-def _from_validation(run: Run, pickable: bool) -> Picture:
-    if pickable:
-        split = validation_split(run)
-        _pick(
-            split,
-            split.labels.numpy(),
-            probabilities_of(run).argmax(axis=1) if run.sees_own_classes else None,
-        )
-        if not run.sees_own_classes:
-            st.caption(
-                "Photographs of CIFAR-10, scaled up from 32 pixels: blurred for such a model. Try one of your own."
-            )
-    return validation_picture(run, st.session_state["picture"])
-
-
-def validation_picture(run: Run, number: int) -> Picture:
-    """One of the run's validation images."""
+def _choose_validation_image(run: Run) -> None:
     split = validation_split(run)
-    original = Image.fromarray(split.images[number].permute(1, 2, 0).numpy())
-    return fitted(run, original, f"validation image {number}", CLASSES[split.labels[number]])
+    found = _filter_images(run, split)
+    if len(found):
+        _image_sheet(split, found)
+    else:
+        st.info("No validation image passes these filters. Choose another class or prediction.")
+    st.number_input(
+        "Image number",
+        min_value=0,
+        max_value=len(split) - 1,
+        key="picture",
+        persist_state="session",
+        help="Number of the validation image, from 0: another way to choose it.",
+    )
+    if not run.sees_own_classes:
+        st.caption(
+            "These CIFAR-10 photos are scaled up from 32 pixels and look blurred to this model. "
+            "Try a picture of your own."
+        )
 
 
-def _pick(split: Split, labels: np.ndarray, predicted: np.ndarray | None) -> None:
-    """Filters, and a sheet of what passes them; a click chooses. Without predictions, none is right or wrong."""
+def _filter_images(run: Run, split: Split) -> np.ndarray:
+    """Draw the filters and return the numbers of the images that pass them."""
+    labels = split.labels.numpy()
     first, second = st.columns(2)
-    kind = first.selectbox(
+    class_ = first.selectbox(
         "Class",
         ("any", *CLASSES),
         key="class",
         persist_state="session",
         format_func=str.capitalize,
-        help="Show images of this class only.",
+        help="Show only images of this class.",
     )
-    answers = second.selectbox(
-        "Answers",
-        ANSWERS,
-        key="answers",
+    predictions = second.selectbox(
+        "Predictions",
+        PREDICTIONS,
+        key="predictions",
         persist_state="session",
         format_func=str.capitalize,
-        help="Show images that the model names rightly, or wrongly, only.",
-        disabled=predicted is None,
+        help="Show only images that the model classifies correctly, or incorrectly.",
+        disabled=not run.sees_own_classes,  # their true classes are not among the model's
     )
     passing = np.ones(len(labels), bool)
-    if kind != "any":
-        passing &= labels == CLASSES.index(kind)
-    if answers != "all" and predicted is not None:
-        passing &= (predicted == labels) == (answers == "right")
-    found = np.flatnonzero(passing)
-    if not len(found):
-        st.info("No validation image passes these filters: choose another class or other answers.")
-        return
-    per_page = SHEET_COLUMNS * SHEET_ROWS
-    pages = -(-len(found) // per_page)
+    if class_ != "any":
+        passing &= labels == CLASSES.index(class_)
+    if run.sees_own_classes and predictions != "all":
+        is_correct = probabilities_of(run).argmax(axis=1) == labels
+        passing &= is_correct if predictions == "correct" else ~is_correct
+    return np.flatnonzero(passing)
+
+
+def _image_sheet(split: Split, found: np.ndarray) -> None:
+    """Draw the images that pass the filters, page by page; a click chooses one."""
     picture = st.session_state["picture"]
-    of_picture = int(np.searchsorted(found, picture)) // per_page + 1 if picture in found else 1
+    pages = -(-len(found) // PER_PAGE)
     page = 1
     if pages > 1:
-        page = st.pagination(
-            pages, default=of_picture, key=f"page-{kind}-{answers}-{pages}", width="stretch"
-        )
-    shown = found[(page - 1) * per_page : page * per_page]
-    place = int(np.flatnonzero(shown == picture)[0]) if picture in shown else None
+        first = int(np.searchsorted(found, picture)) // PER_PAGE + 1 if picture in found else 1
+        filters = f"{st.session_state['class']}-{st.session_state['predictions']}"
+        page = st.pagination(pages, default=first, key=f"page-{filters}-{pages}", width="stretch")
+    shown = found[(page - 1) * PER_PAGE : page * PER_PAGE]
+    chosen = int(np.flatnonzero(shown == picture)[0]) if picture in shown else None
 
     def clicked(point: dict) -> None:
-        chosen = int(point["y"] // CELL) * SHEET_COLUMNS + int(point["x"] // CELL)
-        if chosen < len(shown):
-            st.session_state["picture"] = int(shown[chosen])
+        cell = int(point["y"] // CELL) * SHEET_COLUMNS + int(point["x"] // CELL)
+        if cell < len(shown):
+            st.session_state["picture"] = int(shown[cell])
 
-    figure = sheet(
-        split.images[shown].permute(0, 2, 3, 1).numpy(), SHEET_COLUMNS, place, height=270
-    )
     chart(
-        figure,
+        sheet(pixels_of(split.images[shown]), SHEET_COLUMNS, chosen, height=270),
         key="sheet",
         alt=f"{len(shown)} of {len(found)} validation images to choose from.",
         on_click=clicked,
     )
-    st.caption(
-        f"Click one of the {len(found):,} images that pass"
-        + (". The framed one is shown." if place is not None else ".")
-    )
-    st.number_input(
-        "Image number",
-        min_value=0,
-        max_value=len(labels) - 1,
-        key="picture",
-        persist_state="session",
-        help="The place of the image among the validation images; another way to choose than a click.",
-    )
+    caption = f"Click one of the {len(found):,} images that pass the filters."
+    if chosen is not None:
+        caption += " The framed one is shown."
+    st.caption(caption)

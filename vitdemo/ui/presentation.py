@@ -1,14 +1,14 @@
-"""Any page shown large, for a projector, where the address or a switch beside the title asks for it."""
+"""Presentation mode: a page enlarged for a projector, switched beside the title or in the URL."""
 
 import streamlit as st
 
 from . import url_state
 
 SCALE = 1.4
-_letters = st.components.v2.component(
-    "letters",
+_root_font = st.components.v2.component(
+    "root_font",
     html="",
-    # Streamlit measures all in units of the root's letters.
+    # Streamlit measures everything in units of the root's font size.
     js="""
         export default function ({ data }) {
             const root = document.documentElement;
@@ -20,28 +20,28 @@ _letters = st.components.v2.component(
 
 
 def title(text: str) -> None:
-    """The page's title, and the switch."""
-    if url_state.LARGE not in st.session_state:
-        st.session_state[url_state.LARGE] = url_state.read(url_state.LARGE, ("yes",), "no") == "yes"
+    """Show the title of the page and the switch for Presentation mode."""
+    if url_state.PRESENTATION not in st.session_state:
+        wanted = url_state.read(url_state.PRESENTATION, ("yes",), "no")
+        st.session_state[url_state.PRESENTATION] = wanted == "yes"
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.title(text)
-        _letters(key="letters", data={"scale": scale()}, width="content")
-        help = f"Everything {SCALE:g} times as large, for a projector. It is in the address, too."
+        _root_font(key="root_font", data={"scale": scale()}, width="content")
         st.toggle(
-            "Large",
-            st.session_state[url_state.LARGE],
-            key="large-switch",
-            help=help,
-            on_change=_switched,
+            "Presentation mode",
+            st.session_state[url_state.PRESENTATION],
+            key="presentation-switch",
+            help=f"Shows everything {SCALE:g} times as large, for a projector. It is kept in the "
+            "URL.",
+            on_change=_switch,
         )
 
 
-def _switched() -> None:
-    st.session_state[url_state.LARGE] = st.session_state[
-        "large-switch"
-    ]  # the switch itself is another on each page
+def _switch() -> None:
+    # Under a key of its own, as each page has another switch.
+    st.session_state[url_state.PRESENTATION] = st.session_state["presentation-switch"]
 
 
 def scale() -> float:
-    """How many times its size everything is shown."""
-    return SCALE if st.session_state.get(url_state.LARGE) else 1.0
+    """Return the factor by which everything is enlarged."""
+    return SCALE if st.session_state.get(url_state.PRESENTATION) else 1.0

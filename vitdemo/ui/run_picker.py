@@ -1,4 +1,4 @@
-"""Which run is looked at: those of this process, those on disk, the checkpoints that ship, and pretrained models."""
+"""Pickers for runs and models: current and saved runs, shipped examples, pretrained models."""
 
 import time
 
@@ -11,48 +11,72 @@ from . import url_state
 
 
 def all_statuses() -> dict[str, Status]:
-    """Run id -> where it stands: this process's, then saved ones, newest first, then shipped, then pretrained ones."""
-    snapshots = {snapshot.run.id: snapshot for snapshot in QUEUE.list()}
+    """Return the status of every run by id.
+
+    Runs of this process come first, then saved runs, newest first, then shipped runs, then
+    pretrained models.
+    """
+    statuses = {status.run.id: status for status in QUEUE.list()}
     for run in (*list_runs(), *shipped_runs(), *pretrained_runs()):
-        snapshots.setdefault(run.id, Status(run, progress=1.0))
-    return snapshots
+        statuses.setdefault(run.id, Status(run, progress=1.0))
+    return statuses
 
 
-def pick_run(label: str, to_ask: bool = False) -> Status | None:
-    """A picker over all runs; the choice stands in the session, and in the address as `run`.
+def pick_run(label: str) -> Status | None:
+    """Draw a picker for training runs, with or without weights, and return the status of one."""
+    known = all_statuses()
+    offered = {
+        run_id: status for run_id, status in known.items() if status.run.origin != "imagenet"
+    }
+    help = "Your runs and saved runs, newest first, then the examples that ship with the app."
+    return _pick(label, known, offered, help)
 
-    Args:
-        label: of the picker.
-        to_ask: offer models that can be asked: runs with weights, and pretrained ones, fetched or not. Without it, runs
-            with metrics to show. A chosen run that is not offered here stays chosen for other pages.
+
+def pick_model(label: str) -> Status | None:
+    """Draw a picker for models and return the status of one: runs with weights, pretrained models.
+
+    A pretrained model may not be downloaded yet.
     """
     known = all_statuses()
     offered = {
-        run_id: s
-        for run_id, s in known.items()
-        if (
-            s.run.origin == "imagenet" or s.run.has_weights
-            if to_ask
-            else s.run.origin != "imagenet"
-        )
+        run_id: status
+        for run_id, status in known.items()
+        if status.run.has_weights or status.run.origin == "imagenet"
     }
-    asked = st.session_state.get("run") or st.query_params.get("run")
-    if asked and asked not in known:
-        url_state.note(f"There is no run {asked[:40]} here to show: choose one from the list.")
+    help = (
+        "Your runs and saved runs, newest first, then the examples that ship with the app, then "
+        "large models that others have trained on ImageNet."
+    )
+    shown = _pick(label, known, offered, help)
+    if shown and st.session_state["run"] != shown.run.id:
+        st.info(
+            "Your run has no weights before its first epoch ends. Until then, another model is "
+            "shown."
+        )
+    return shown
+
+
+def _pick(
+    label: str, known: dict[str, Status], offered: dict[str, Status], help: str
+) -> Status | None:
+    """Draw a picker over the offered runs; the choice is kept in the session and read from the URL.
+
+    A chosen run that is not offered here stays chosen for the other pages.
+    """
+    chosen = st.session_state.get("run") or st.query_params.get("run")
+    if chosen and chosen not in known:
+        url_state.note(f"There is no run {chosen[:40]} on this machine. Choose one from the list.")
     if not offered:
         return None
-    shown = asked if asked in offered else default_run(offered)
-    st.session_state["run"] = asked if asked in known else shown
-    if to_ask and st.session_state["run"] != shown:
-        st.info(
-            "Your run has no weights before the end of its first epoch. Until then another model is shown."
-        )
-    names = {run_id: run_name(snapshot.run) for run_id, snapshot in offered.items()}
-    # A picker for each choice and name. What an older one still sends, late, must not take back a newer choice.
-    key, standing = f"run-{shown}-{names[shown]}", st.session_state["run"]
+    shown = chosen if chosen in offered else _default(offered)
+    st.session_state["run"] = chosen if chosen in known else shown
+    names = {run_id: run_name(status.run) for run_id, status in offered.items()}
+    # Each choice and name gets a selectbox of its own, so that the late value of an older one does
+    # not undo a newer choice.
+    key, before = f"run-{shown}-{names[shown]}", st.session_state["run"]
 
     def choose():
-        if st.session_state["run"] == standing and st.session_state[key] in offered:
+        if st.session_state["run"] == before and st.session_state[key] in offered:
             st.session_state["run"] = st.session_state[key]
 
     st.selectbox(
@@ -62,40 +86,38 @@ def pick_run(label: str, to_ask: bool = False) -> Status | None:
         key=key,
         on_change=choose,
         format_func=names.get,
-        help="Trainings of this session and saved ones, the newest first, and the examples that ship with the app."
-        + " At the end: large models that others have trained on ImageNet." * to_ask,
+        help=help,
     )
     return offered[shown]
 
 
-def default_run(snapshots: dict[str, Status]) -> str:
-    """The shipped checkpoint, or the newest where none ships."""
-    shipped = [run.id for run in shipped_runs() if run.id in snapshots]
-    return shipped[-1] if shipped else next(iter(snapshots))
+def _default(statuses: dict[str, Status]) -> str:
+    """Return the id of the last shipped example, or of the newest run if none ships."""
+    shipped = [run_id for run_id, status in statuses.items() if status.run.origin == "shipped"]
+    return shipped[-1] if shipped else next(iter(statuses))
 
 
 def run_name(run: Run) -> str:
-    """One line that tells runs apart."""
-    parts = [
-        f"depth {run.model.depth}",
-        f"{run.model.num_heads} heads",
-        f"patch {run.model.patch_size}" + " (conv)" * (run.model.stem == "conv"),
-    ]
-    if run.origin == "imagenet":
-        return " · ".join(
-            [f"ImageNet ({run.id})" + ", not fetched yet" * (not run.has_weights), *parts]
-        )
-    parts += [
-        f"{run.training.train_images:,} images",
-        f"{run.training.epochs} epochs",
-    ]
-    # While it is active the page around the picker stands still, so a finer word would soon be wrong.
-    state = "" if run.state == "finished" else " under way" if run.active else f" {run.state}"
-    reached = f" {run.history[-1]['validation']['accuracy']:.1%}" if run.history else ""
-    return f"{_when(run)}{state}{reached} · {' · '.join(parts)}"
+    """Return one line that tells a run from the others."""
+    parts = [_origin(run)]
+    if run.active:
+        parts.append("in progress")  # the page around the picker does not follow it in more detail
+    elif run.state != "finished":
+        parts.append(run.state)
+    if run.history:
+        parts.append(f"accuracy {run.history[-1]['validation']['accuracy']:.1%}")
+    parts += [f"depth {run.model.depth}", f"{run.model.num_heads} heads"]
+    patch = f"patch {run.model.patch_size}"
+    parts.append(patch if run.model.stem == "patch" else f"{patch} (conv)")
+    if run.origin != "imagenet":
+        parts += [f"{run.training.train_images:,} images", f"{run.training.epochs} epochs"]
+    return " · ".join(parts)
 
 
-def _when(run: Run) -> str:
+def _origin(run: Run) -> str:
     if run.origin == "shipped":
-        return f"Example ({run.id})"
-    return time.strftime("%d %b %H:%M:%S", time.strptime(run.id[:15], "%Y%m%d-%H%M%S"))
+        return f"Shipped example ({run.id})"
+    if run.origin == "imagenet":
+        name = f"ImageNet ({run.id})"
+        return name if run.has_weights else f"{name}, not downloaded yet"
+    return time.strftime("%b %d %H:%M:%S", time.strptime(run.id[:15], "%Y%m%d-%H%M%S"))

@@ -1,4 +1,4 @@
-"""A long task on a page: a button that starts it, one that stops it, its progress, and its results so far."""
+"""A long task on a page: buttons that start and stop it, its progress, and its results so far."""
 
 from collections.abc import Callable, Iterator
 
@@ -8,7 +8,7 @@ from ..background import tasks
 from .progress import progress
 
 POLL_SECONDS = 1.0
-PATIENCE = 2.0  # seconds that a page waits for a task that starts by itself
+PATIENCE = 2.0  # seconds that a page waits for a task that it starts itself
 
 
 def task_panel(
@@ -21,37 +21,39 @@ def task_panel(
     help: str,
     auto_start: bool = False,
 ) -> None:
-    """Start a task, watch it, and show its results.
+    """Draw the panel of a task.
 
     Args:
         key: everything that the results depend on; the first part names the task on the page.
-        total: the number of results.
-        steps: as for `tasks.start`.
-        start: label of the button.
-        unit: what is counted.
-        show: draws the results so far, at least one.
-        help: what is done, and how long it takes.
-        auto_start: start without waiting for the button, as it takes no longer than a person waits.
+        total: number of results.
+        steps: function that yields the results, as for `tasks.start`.
+        start: label of the start button.
+        unit: plural noun for the results, such as "epochs".
+        show: function that draws the results so far, at least one.
+        help: what the task does and how long it takes.
+        auto_start: whether to start at once and wait a moment, for a short task.
     """
     if auto_start:
         tasks.start(key, total, steps)
         tasks.wait(key, PATIENCE)
     task = tasks.status(key)
+    if task is not None and task.state == "done":
+        show(task.results)  # not within the fragment, where a click would run the fragment alone
+        return
     running = task is not None and task.state == "running"
-    if task is None or task.state != "done":
-        with st.container(horizontal=True):
-            st.button(
-                start,
-                on_click=tasks.start,
-                args=(key, total, steps),
-                disabled=running,
-                icon=":material/hourglass_empty:",
-                key=f"start-{key[0]}",
-                help=help,
-            )
-            st.button(
-                "Stop", on_click=tasks.stop, args=(key,), disabled=not running, key=f"stop-{key[0]}"
-            )
+    with st.container(horizontal=True):
+        st.button(
+            start,
+            on_click=tasks.start,
+            args=(key, total, steps),
+            disabled=running,
+            icon=":material/hourglass_empty:",
+            key=f"start-{key[0]}",
+            help=help,
+        )
+        st.button(
+            "Stop", on_click=tasks.stop, args=(key,), disabled=not running, key=f"stop-{key[0]}"
+        )
     st.fragment(_watch, run_every=POLL_SECONDS if running else None)(key, unit, show, running)
 
 

@@ -1,12 +1,16 @@
-"""What is to be said wherever a picture is shown as tokens."""
+"""Sentences that several pages share."""
 
 from ..config import ModelConfig
 
 
 def stem_note(model: ModelConfig) -> str:
-    """A sentence on how far convolutions see beyond the patch of their token; nothing where patches are flattened."""
+    """Return a sentence on the pixels that a token of a conv stem depends on; empty for patches."""
     if model.stem == "patch":
         return ""
-    # Each 3x3 convolution looks one of its own pixels further. These are 1, 2, 4, … of the picture's, up to half a patch.
-    around = model.patch_size - 1
-    return f" Convolutions make the tokens: each has also seen {around} pixel{'s' * (around > 1)} around its patch."
+    # Each 3 × 3 convolution reaches one pixel further at its own resolution. In pixels of the image
+    # these are 1, 2, 4, … up to half a patch, which add up to one less than the patch size.
+    margin = model.patch_size - 1
+    pixels = "1 pixel" if margin == 1 else f"{margin} pixels"
+    return (
+        f" A convolutional stem makes the tokens: each also depends on {pixels} around its patch."
+    )

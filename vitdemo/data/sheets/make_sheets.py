@@ -1,9 +1,10 @@
-"""Make the PNG sheets that ship with the project from the official binary records of CIFAR-10.
+"""Make the PNG sheets that ship with the project from CIFAR-10's official binary files.
 
-    python -m vitdemo.data.sheets.make_sheets RECORDS
+    python -m vitdemo.data.sheets.make_sheets FOLDER
 
-RECORDS is the folder cifar-10-batches-bin out of cifar-10-binary.tar.gz (Krizhevsky's page of the data set). A record
-is one label byte and 3,072 pixel bytes, red, green and blue planes of 32 rows. Each file is checked first.
+FOLDER is cifar-10-batches-bin from cifar-10-binary.tar.gz (on Krizhevsky's CIFAR-10 page). It holds
+records of one label byte and 3,072 pixel bytes: a red, a green and a blue plane of 32 rows. The
+SHA-1 of each file is checked first.
 """
 
 import hashlib
@@ -15,29 +16,28 @@ from PIL import Image
 
 HERE = Path(__file__).parent
 COLUMNS = 100  # images in one row of a sheet
-SHEETS = {  # name of the sheet: official file, its SHA-1, how many of its first images ship
+SHEETS = {  # sheet: official file, its SHA-1, number of images that ship
     "train": ("data_batch_1.bin", "aadd24acce27caa71bf4b10992e9e7b2d74c2540", 5_000),
     "test": ("test_batch.bin", "67eb016db431130d61cd03c7ad570b013799c88c", 1_000),
 }
 
 
 def make_sheet(records: bytes, count: int) -> tuple[Image.Image, str]:
-    """The first `count` records as one picture, row by row, and their labels as one digit each."""
+    """Return the first `count` images as one sheet, row by row, and their labels as digits."""
     table = np.frombuffer(records, np.uint8).reshape(-1, 1 + 3 * 32 * 32)[:count]
     tiles = table[:, 1:].reshape(-1, COLUMNS, 3, 32, 32)  # rows, columns, C, H, W
     pixels = tiles.transpose(0, 3, 1, 4, 2).reshape(-1, COLUMNS * 32, 3)
-    return Image.fromarray(np.ascontiguousarray(pixels)), "".join(
-        str(label) for label in table[:, 0]
-    )
+    labels = "".join(str(label) for label in table[:, 0])
+    return Image.fromarray(np.ascontiguousarray(pixels)), labels
 
 
 def main(folder: Path) -> None:
-    """Write every sheet and its labels beside this file."""
+    """Write the sheets and their labels next to this file."""
     for name, (file, sha1, count) in SHEETS.items():
         records = (folder / file).read_bytes()
         found = hashlib.sha1(records).hexdigest()
         if found != sha1:
-            sys.exit(f"{file} has the SHA-1 {found}, the official file {sha1}: fetch it again.")
+            sys.exit(f"{file} has SHA-1 {found}, not the official {sha1}. Download it again.")
         sheet, labels = make_sheet(records, count)
         sheet.save(HERE / f"{name}.png", optimize=True)
         (HERE / f"{name}.txt").write_text(labels + "\n")

@@ -1,1 +1,1 @@
-"""The Attention page: one file for each of its views, and `state` for what stands in session and address."""
+"""The Attention page: one file for each tab; `state` is what the session and the URL hold."""

@@ -1,209 +1,251 @@
-"""Intervene: switch heads off, cut looks, cover patches, and see what the model says then."""
+"""Ablation: ablate heads, block attention, occlude patches, and see how the prediction changes."""
+
+from dataclasses import dataclass
 
 import numpy as np
 import streamlit as st
 import torch
 
-from ...background import tasks
+from ...config import ModelConfig
 from ...data.cifar10 import normalize
-from ...explain.ablation import ablate_heads, block_attention, both
-from ...explain.importance import accuracy_and_loss, gradient_importance, removals
-from ...explain.occlusion import cover
+from ...explain.ablation import ablate_heads, block_attention, compose
+from ...explain.importance import ablate_each_head, accuracy_and_loss, head_importance
+from ...explain.occlusion import occlude
 from ...figures.attention import picture_with_crosses
 from ...figures.heads import head_map
 from ...figures.predictions import before_and_after
-from ...model import Edit, VisionTransformer
+from ...figures.tokens import patch_at
+from ...model import Edit
 from ...runs.run import Run
+from ..cached import HASHES, model_of
 from ..chart import chart
 from ..picture_picker import Picture
 from ..task_panel import task_panel
-from .attention_maps import View
-from .sample import pictures_of, sample, slow
-from .state import CLICKS, WHERE, toggle
+from .sample import is_slow, sample_of
+from .state import BLOCKED_IN, CLICKS, toggle
+from .view import View
 
 SAMPLE = 200  # pictures
 MAP_HEIGHT = 280
 
 
-def show(
-    run: Run, model: VisionTransformer, picture: Picture, before: np.ndarray, view: View
-) -> None:
-    """The picture with what is covered and cut, the answer before and after, and the heads to switch off."""
-    off, covered, cut = (st.session_state[name] for name in ("off", "covered", "cut"))
-    asks = tuple(range(model.config.num_tokens)) if view.token is None else (view.token,)
-    edit = _edit(model, view, off, cut, asks)
-    changed = _covered(model, picture, covered)
+@dataclass(frozen=True)
+class Interventions:
+    """What is changed in the model and in the picture."""
+
+    heads: tuple[tuple[int, int], ...]  # ablated: (layer, head), from 0
+    edges: tuple[tuple[int, int], ...]  # blocked: (query token, key token)
+    layers: tuple[int, ...]  # in which edges are blocked
+    patches: tuple[int, ...]  # occluded
+
+    @property
+    def in_model(self) -> bool:
+        """Whether the model itself is changed."""
+        return bool(self.heads or self.edges)
+
+    @property
+    def edit(self) -> Edit:
+        """The change of the attention, for `model.trace`."""
+        return compose(ablate_heads(self.heads), block_attention(self.edges, self.layers))
+
+    def occluded(self, image: torch.Tensor, model: ModelConfig) -> torch.Tensor:
+        """(C, H, W) uint8 -> (1, C, H, W), from 0 to 255, with the patches occluded."""
+        mask = torch.zeros(1, model.num_patches, dtype=torch.bool)
+        mask[0, list(self.patches)] = True
+        grid = mask.reshape(1, model.grid_size, model.grid_size)
+        return occlude(image[None].float(), grid, model.patch_size)
+
+
+def show(run: Run, picture: Picture, before: np.ndarray, view: View) -> None:
+    """Draw the picture, the prediction before and after, and the heads to ablate."""
+    chosen = chosen_interventions(run.model, view)
+    changed = chosen.occluded(picture.image, run.model)
     with torch.inference_mode():
-        after = model.trace(normalize(changed), edit)[0].softmax(dim=1)[0].numpy()
+        logits, _ = model_of(run).trace(normalize(changed), chosen.edit)
+        after = logits.softmax(dim=1)[0].numpy()
     left, right = st.columns(2)
     with left:
-        _picture(model, changed, view, covered, cut)
+        _picture(run.model, changed, view, chosen)
     with right:
-        _answers(before, after, run.classes, picture.label)
-    _heads(run, model, view, off, cut, asks)
+        _predictions(before, after, run.classes, picture.label)
+    _heads(run, chosen)
 
 
-def _edit(
-    model: VisionTransformer, view: View, off: tuple, cut: tuple, asks: tuple[int, ...]
-) -> Edit:
-    """What the session says, as an edit of the attention."""
-    layers = range(model.config.depth) if st.session_state["where"] == "all" else [view.layer]
-    edges = [(token, model.config.has_cls + patch) for token in asks for patch in cut]
-    return both(ablate_heads(head_of(name) for name in off), block_attention(edges, layers))
+def chosen_interventions(model: ModelConfig, view: View) -> Interventions:
+    """Return what the session holds."""
+    state = st.session_state
+    queries = range(model.num_tokens) if view.token is None else [view.token]
+    first_patch = 1 if model.has_cls else 0
+    edges = [(query, first_patch + patch) for query in queries for patch in state["blocked"]]
+    layers = range(model.depth) if state["blocked_in"] == "all" else [view.layer]
+    heads = [_head_of(name) for name in state["ablated"]]
+    return Interventions(tuple(heads), tuple(edges), tuple(layers), tuple(state["occluded"]))
 
 
-def head_of(name: str) -> tuple[int, int]:
+def _head_of(name: str) -> tuple[int, int]:
     """`3.2` -> layer 2, head 1, from 0."""
     layer, head = name.split(".")
     return int(layer) - 1, int(head) - 1
 
 
-def _covered(model: VisionTransformer, picture: Picture, patches: tuple[int, ...]) -> torch.Tensor:
-    """(1, C, H, W), from 0 to 255."""
-    side = model.config.grid_size
-    cells = torch.zeros(1, side * side, dtype=torch.bool)
-    cells[0, list(patches)] = True
-    return cover(picture.image[None].float(), cells.reshape(1, side, side), model.config.patch_size)
-
-
-def _picture(
-    model: VisionTransformer, changed: torch.Tensor, view: View, covered: tuple, cut: tuple
-) -> None:
-    shape = model.config
-    side = shape.grid_size
-    asking = view.asking(shape)
+def _picture(model: ModelConfig, changed: torch.Tensor, view: View, chosen: Interventions) -> None:
+    blocked, occluded = st.session_state["blocked"], _patches(len(chosen.patches))
+    token = view.token_name(model)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.segmented_control(
-            "A click",
-            tuple(CLICKS),
-            key="click",
-            persist_state="session",
-            required=True,
-            format_func=CLICKS.get,
-            help="*Covers a patch*: paints it with the mean color of the picture. *Cuts a look at it*: the chosen token may "
-            "no longer take anything from it; the rest of its attention is shared among the others. Click again to undo.",
-        )
-        if cut:
-            st.selectbox(
-                "Cut in",
-                tuple(WHERE),
-                key="where",
-                persist_state="session",
-                format_func=WHERE.get,
-                help="A look cut in one layer only can go round by another.",
-            )
+        _click_controls(bool(blocked))
 
     def patch_clicked(point: dict) -> None:
-        patch = int(point["y"] // shape.patch_size) * side + int(point["x"] // shape.patch_size)
-        toggle("covered" if st.session_state["click"] == "cover" else "cut", patch)
+        patch = patch_at(point["x"], point["y"], model.patch_size, model.grid_size)
+        toggle("occluded" if st.session_state["click"] == "occlude" else "blocked", patch)
 
     pixels = changed[0].round().to(torch.uint8).permute(1, 2, 0).numpy()
     chart(
-        picture_with_crosses(pixels, shape.patch_size, view.patch(shape), cut),
-        key="intervene_picture",
-        alt=f"The picture with {len(covered)} patches covered; {asking} may not look at {len(cut)} patches, crossed.",
+        picture_with_crosses(pixels, model.patch_size, view.patch(model), blocked),
+        key="ablation_picture",
+        alt=f"The picture with {occluded} occluded; attention from {token} to "
+        f"{_patches(len(blocked))}, crossed out, is blocked.",
         on_click=patch_clicked,
     )
-    st.caption(
-        f"Click patches. {len(covered)} covered; crossed: the {len(cut)} that {asking} may not look at."
-        if covered or cut
-        else "Click patches to cover them, or to forbid the chosen token to look at them."
+    if blocked or chosen.patches:
+        st.caption(
+            f"{occluded} occluded. Crosses: {_patches(len(blocked))} that {token} cannot attend "
+            "to. Click a patch again to undo."
+        )
+    else:
+        st.caption("Click patches to occlude them, or to block attention to them.")
+    if blocked or chosen.patches or chosen.heads:
+        st.button("Reset", on_click=_reset, icon=":material/undo:")
+
+
+def _patches(count: int) -> str:
+    return "1 patch" if count == 1 else f"{count} patches"
+
+
+def _click_controls(any_blocked: bool) -> None:
+    st.segmented_control(
+        "A click",
+        tuple(CLICKS),
+        key="click",
+        persist_state="session",
+        required=True,
+        format_func=CLICKS.get,
+        help="*Occludes a patch*: replaces it with the picture's mean color. *Blocks attention to "
+        "a patch* (attention knockout): the chosen token cannot attend to it; its other attention "
+        "weights are rescaled to sum to 1.",
     )
-    if covered or cut or st.session_state["off"]:
-        st.button("Undo everything", on_click=_undo, icon=":material/undo:")
+    if any_blocked:
+        st.selectbox(
+            "Blocked in",
+            tuple(BLOCKED_IN),
+            key="blocked_in",
+            persist_state="session",
+            format_func=BLOCKED_IN.get,
+            help="If attention is blocked in one layer only, information can take another route.",
+        )
 
 
-def _undo() -> None:
-    st.session_state.update(off=(), covered=(), cut=())
+def _reset() -> None:
+    st.session_state.update(ablated=(), occluded=(), blocked=())
 
 
-def _answers(
+def _predictions(
     before: np.ndarray, after: np.ndarray, classes: tuple[str, ...], label: int | None
 ) -> None:
     first, then = classes[int(before.argmax())], classes[int(after.argmax())]
-    st.markdown(f"**The model says {then}**" + ("" if first == then else f", before: {first}"))
+    was = "" if first == then else f" (before: {first})"
+    st.markdown(f"**Prediction: {then}**{was}")
     chart(
         before_and_after(before, after, classes, label),
         key="before_and_after",
         alt=f"{first} {before.max():.1%} before; {then} {after.max():.1%} after.",
     )
-    st.caption("Pale: before. Full: after." + " Green is the right class." * (label is not None))
+    colors = "" if label is None else " Green: the true class."
+    st.caption(f"Pale: before. Solid: after.{colors}")
 
 
-def _heads(
-    run: Run, model: VisionTransformer, view: View, off: tuple, cut: tuple, asks: tuple
-) -> None:
+def _heads(run: Run, chosen: Interventions) -> None:
     st.subheader("Heads")
-    key, pictures = run.version, pictures_of(run, SAMPLE)
-    now = whole = _accuracy(key, model, run, None)
-    if off or cut:
-        where = (asks, st.session_state["where"], view.layer) if cut else ()
-        now = _accuracy((*key, off, cut, *where), model, run, _edit(model, view, off, cut, asks))
-    measured = "Accuracy" if run.sees_own_classes else "Agreement with its own first answers"
-    st.markdown(
-        f"{measured} over {pictures} validation images: **{now:.1%}**"
-        + (f", before {whole:.1%}." if off or cut else " with all heads on.")
-    )
-    importance = _importance(key, model, run)
-    silent = {head_of(name) for name in off}
+    _sample_accuracy(run, chosen)
 
     def head_clicked(point: dict) -> None:
-        toggle("off", f"{point['y']:.0f}.{point['x']:.0f}")
+        toggle("ablated", f"{point['y']:.0f}.{point['x']:.0f}")
 
     left, right = st.columns(2)
     with left:
-        st.markdown("**Effect of each head's removal**")
-        effect = _effect(key, run, model)
-        if effect is not None:
-            chart(
-                head_map(effect, "accuracy", True, silent, MAP_HEIGHT),
-                key="effect",
-                alt=f"Change of accuracy without each head, from {effect.min():+.1%} to {effect.max():+.1%}.",
-                on_click=head_clicked,
-            )
-            st.caption(
-                "Purple: without it the model is worse. Orange: better. Click a head to switch it off or on again."
-            )
+        st.markdown("**Effect of ablating each head**")
+        _effects(run, set(chosen.heads), head_clicked)
     with right:
         st.markdown("**Importance by gradient**")
+        importance = _importance(run)
         chart(
-            head_map(importance, "|dL/dgate|", False, silent, MAP_HEIGHT),
+            head_map(importance, "|dL/dgate|", False, set(chosen.heads), MAP_HEIGHT),
             key="importance",
-            alt=f"Importance of each head by the gradient of the loss, from {importance.min():.3f} to {importance.max():.3f}.",
+            alt="Importance of each head by the gradient of the loss, from "
+            f"{importance.min():.3f} to {importance.max():.3f}.",
             on_click=head_clicked,
         )
         st.caption(
-            "How much each image's loss would move if the head were made a little weaker (P. Michel, O. Levy and G. Neubig, "
-            "*Are Sixteen Heads Really Better than One?*, 2019, equation 2). Bright heads matter."
+            "How much each image's loss would change if the head were made slightly weaker (P. "
+            "Michel, O. Levy and G. Neubig, *Are Sixteen Heads Really Better than One?*, 2019, "
+            "equation 2). Bright heads matter."
         )
 
 
-@st.cache_data(max_entries=128, show_spinner="Classifying with the change …")
-def _accuracy(key: tuple, _model: VisionTransformer, _run: Run, _edit: Edit | None) -> float:
-    return accuracy_and_loss(_model, *sample(_run, _model, SAMPLE), _edit)[0]
+def _sample_accuracy(run: Run, chosen: Interventions) -> None:
+    """Write the accuracy over a sample, and without interventions."""
+    name = "Accuracy" if run.sees_own_classes else "Agreement with its own predictions"
+    count, baseline = len(sample_of(run, SAMPLE)), _accuracy(run, None)
+    if chosen.in_model:
+        found, comparison = _accuracy(run, chosen), f" (before: {baseline:.1%})"
+    else:
+        found, comparison = baseline, " with all heads"
+    st.markdown(f"{name} on {count} validation images: **{found:.1%}**{comparison}.")
 
 
-@st.cache_data(max_entries=32, show_spinner="Asking the gradient …")
-def _importance(key: tuple, _model: VisionTransformer, _run: Run) -> np.ndarray:
-    return gradient_importance(_model, *sample(_run, _model, SAMPLE)).numpy()
+@st.cache_data(
+    max_entries=128,
+    show_spinner="Classifying the sample …",
+    hash_funcs=HASHES | {Interventions: lambda chosen: (chosen.heads, chosen.edges, chosen.layers)},
+)
+def _accuracy(run: Run, chosen: Interventions | None) -> float:
+    sample, edit = sample_of(run, SAMPLE), chosen.edit if chosen else None
+    return accuracy_and_loss(model_of(run), sample.images, sample.labels, edit)[0]
 
 
-def _effect(key: tuple, run: Run, model: VisionTransformer) -> np.ndarray | None:
-    """Change of accuracy without each head (depth, num_heads); None with its progress until it is known."""
-    depth, heads = model.config.depth, model.config.num_heads
-    key, images = ("removals", *key), sample(run, model, SAMPLE)
-    if not slow(model.config):
-        tasks.start(key, depth * heads, lambda: removals(model, *images))
-    found = tasks.results(key)
-    if found is None:
-        task_panel(
-            key,
-            depth * heads,
-            lambda: removals(model, *images),
-            f"Switch each of {depth * heads} heads off in turn",
-            "heads switched off in turn",
-            lambda some: None,
-            "Each head is switched off alone, over the same images. You can go on meanwhile.",
+@st.cache_data(max_entries=32, show_spinner="Computing the gradient …", hash_funcs=HASHES)
+def _importance(run: Run) -> np.ndarray:
+    sample = sample_of(run, SAMPLE)
+    return head_importance(model_of(run), sample.images, sample.labels).numpy()
+
+
+def _effects(run: Run, ablated: set[tuple[int, int]], head_clicked) -> None:
+    """Draw the change of accuracy without each head, or the progress until it is known."""
+    depth, heads = run.model.depth, run.model.num_heads
+    sample = sample_of(run, SAMPLE)
+
+    def show_all(results: tuple) -> None:
+        if len(results) < depth * heads:
+            return
+        effect = np.array([accuracy for _, _, accuracy, _ in results]).reshape(depth, heads)
+        chart(
+            head_map(effect, "accuracy", True, ablated, MAP_HEIGHT),
+            key="effect",
+            alt="Change of accuracy without each head, from "
+            f"{effect.min():+.1%} to {effect.max():+.1%}.",
+            on_click=head_clicked,
         )
-        return None
-    return np.array([accuracy for _, _, accuracy, _ in found]).reshape(depth, heads)
+        st.caption(
+            "Purple: accuracy drops without the head. Orange: it rises. Click a head to ablate it, "
+            "or to restore it."
+        )
+
+    task_panel(
+        ("ablations", *run.version),
+        depth * heads,
+        lambda: ablate_each_head(model_of(run), sample.images, sample.labels),
+        f"Ablate each of {depth * heads} heads",
+        "heads ablated",
+        show_all,
+        "Each head is ablated on its own, on the same images. You can continue to use the app.",
+        auto_start=not is_slow(run.model),
+    )

@@ -1,256 +1,243 @@
-"""Judge: does a method's map tell the truth about this model? Deletion and insertion beside chance, and shuffled weights."""
-
-from functools import partial
+"""Faithfulness: deletion, insertion, and shuffled weights as a sanity check."""
 
 import numpy as np
 import streamlit as st
-import torch
 
 from ...explain.faithfulness import (
-    CHANCE,
+    RANDOM,
     Curves,
     Verdict,
-    area,
     curves,
-    gaps_over,
     order_of,
     random_orders,
+    scores_over,
     verdict,
 )
+from ...explain.methods import Method
 from ...explain.randomization import similarities
-from ...figures.faithfulness import removal, similarity
-from ...model import VisionTransformer
-from ...runs.run import Run
+from ...figures.faithfulness import removal_curves, similarity_by_stage
 from ..chart import chart
 from ..task_panel import task_panel
-from .attribution import Case, key_of, map_of
-from .sample import pictures_of, sample, slow
+from .attribution import known_map
+from .case import CASE_HASHES, Case
+from .sample import is_slow, sample_of
 
-RANDOM_ORDERS, POINTS = 10, 17  # that the picture on screen is compared with, and of each curve
-FEW_RANDOM_ORDERS, FEW_POINTS = 5, 9  # the same of a large model
-SAMPLE, SAMPLE_POINTS = 100, 9  # pictures of the long check, and points of its curves
+RANDOM_ORDERS, POINTS = 10, 17  # that the picture is compared with, and on each curve
+FEW_RANDOM_ORDERS, FEW_POINTS = 5, 9  # the same for a large model
+SAMPLE, SAMPLE_POINTS = 100, 9  # pictures of the long check, and points on its curves
 HEIGHT = 300
 
 
-def show(run: Run, case: Case, asked: dict[str, partial]) -> None:
-    """This picture, a sample of pictures, and the check with shuffled weights."""
-    large = slow(case.model.config)
-    if large and map_of(case, "occlusion", asked["occlusion"]) is None:
-        asked = {name: method for name, method in asked.items() if name != "occlusion"}
+def show(case: Case, methods: dict[str, Method]) -> None:
+    """Draw the three checks: this picture, a sample of pictures, shuffled weights."""
+    slow = is_slow(case.run.model)
+    for_sample = {name: method for name, method in methods.items() if name != "occlusion"}
+    if not slow:
+        for_sample = methods
+    elif known_map(case, methods["occlusion"]) is None:
+        methods = for_sample
         st.info(
-            "Occlusion is left out: of so large a model it takes a while. Work it out under *Follow* first."
+            "Occlusion is left out, as it takes so large a model a while. Compute it under "
+            "*Attribution* first."
         )
     st.subheader("This picture")
-    if large:
-        _this_picture_later(case, asked)
-    else:
-        found = {
-            name: _curves((*case.key, *key_of(name, method)), case, name, method)
-            for name, method in asked.items()
-        }
-        _this_picture(case, found, _chance(case.key, case))
-    _sample(run, case, asked)
-    st.subheader("Does it depend on what was learned?")
-    asked = {name: method for name, method in asked.items() if not large or name != "occlusion"}
-    if large:
-        _randomization_later(case, asked)
-    else:
-        checked = {
-            name: _similarities((*case.key, *key_of(name, method)), case, method)
-            for name, method in asked.items()
-        }
-        _randomization(
-            {name: list(stages.values()) for name, stages in checked.items()},
-            list(checked["attention"]),
-        )
+    _this_picture(case, methods, slow)
+    _sample(case, for_sample)
+    st.subheader("Sanity check: shuffled weights")
+    _sanity_check(case, for_sample, slow)
 
 
-def _this_picture(case: Case, found: dict[str, Curves], chance: list[Curves]) -> None:
-    left, right = st.columns(2)
-    for column, part, better in (
-        (left, "deletion", "lower is better"),
-        (right, "insertion", "higher is better"),
-    ):
-        with column:
-            st.markdown(f"**{part.capitalize()}**: {better}")
-            chart(
-                removal(found, chance, part, HEIGHT),
-                key=part,
-                alt=f"Probability of {case.class_name} by share of patches, {part}; areas: "
-                + ", ".join(
-                    f"{name} {area(one.shares, getattr(one, part)):.2f}"
-                    for name, one in found.items()
-                ),
-            )
-    st.caption(
-        "Patches are covered with the picture's mean color, those first that a method ranks highest, and the model is asked "
-        f"for {case.class_name} again (*deletion*); or all are covered and uncovered in the same order (*insertion*). If "
-        f"a map is true, deletion falls at once and insertion rises at once. Gray: {len(chance)} random orders, from the "
-        "least to the most, and their mean (dotted). V. Petsiuk, A. Das and K. Saenko, *RISE*, 2018, section 3.2."
-    )
-    by_chance = [one.gap for one in chance]
-    rows = ["| Map | Delete | Insert | Gap | Beats |", "|---|---:|---:|---:|---:|"]
-    for name, one in found.items():
-        deletion, insertion = (
-            area(one.shares, getattr(one, part)) for part in ("deletion", "insertion")
-        )
-        beaten = sum(one.gap > other for other in by_chance)
-        rows.append(
-            f"| {name} | {deletion:.3f} | {insertion:.3f} | {one.gap:+.3f} | {beaten}/{len(by_chance)} |"
-        )
-    deletion, insertion = (
-        np.mean([area(one.shares, getattr(one, part)) for one in chance])
-        for part in ("deletion", "insertion")
-    )
-    rows.append(f"| random | {deletion:.3f} | {insertion:.3f} | {np.mean(by_chance):+.3f} | |")
-    st.markdown("\n".join(rows))
-    st.caption(
-        "Areas under the curves of deletion and insertion. Gap: insertion minus deletion. *Beats*: how many of the random "
-        "orders have a smaller gap. One picture proves little: see below."
-    )
-
-
-@st.cache_data(max_entries=256, show_spinner="Covering and uncovering patches …")
-def _curves(key: tuple, _case: Case, _name: str, _method: partial) -> Curves:
-    order = order_of(map_of(_case, _name, _method))
-    return curves(_case.model, _case.images[0], _case.class_, [order], POINTS)[0]
-
-
-@st.cache_data(max_entries=64, show_spinner="Covering and uncovering patches …")
-def _chance(key: tuple, _case: Case) -> list[Curves]:
-    orders = random_orders(_case.model.config.num_patches, RANDOM_ORDERS)
-    return curves(_case.model, _case.images[0], _case.class_, orders, POINTS)
-
-
-def _grid(case: Case, name: str, method: partial) -> np.ndarray:
-    """`map_of` for a background thread, which has none of Streamlit's caches."""
-    if name == "occlusion":
-        return map_of(case, name, method)
-    return method(case.model, case.images, case.classes)[0].numpy(force=True)
-
-
-def _options(asked: dict[str, partial]) -> tuple:
-    return tuple(key_of(name, method) for name, method in asked.items())
-
-
-def _this_picture_later(case: Case, asked: dict[str, partial]) -> None:
-    """Of a large model: an order a step."""
-    total = len(asked) + FEW_RANDOM_ORDERS
+def _this_picture(case: Case, methods: dict[str, Method], slow: bool) -> None:
+    """Delete and insert patches in the order of each map, and in random orders."""
+    orders, points = (FEW_RANDOM_ORDERS, FEW_POINTS) if slow else (RANDOM_ORDERS, POINTS)
+    total = len(methods) + orders
 
     def steps():
-        orders = [order_of(_grid(case, name, method)) for name, method in asked.items()]
-        for order in orders + random_orders(case.model.config.num_patches, FEW_RANDOM_ORDERS):
-            yield curves(case.model, case.images[0], case.class_, [order], FEW_POINTS)[0]
+        for method in methods.values():
+            yield _curves(case, method, points)
+        for number in range(orders):
+            yield _random_curves(case, number, points)
 
-    def show_all(answers: tuple[Curves, ...]) -> None:
-        if len(answers) == total:
-            _this_picture(
-                case, dict(zip(asked, answers, strict=False)), list(answers[len(asked) :])
-            )
+    def show_all(results: tuple[Curves, ...]) -> None:
+        if len(results) == total:
+            by_method = dict(zip(methods, results, strict=False))
+            _draw_curves(case, by_method, list(results[len(methods) :]))
 
     task_panel(
-        ("curves", *case.key, *_options(asked)),
+        ("curves", *case.key, *methods.values()),
         total,
         steps,
         "Check this picture",
-        "orders",
+        "orders of patches",
         show_all,
-        f"The model is asked {2 * FEW_POINTS} times for each map and each of {FEW_RANDOM_ORDERS} random orders.",
+        f"{2 * points} predictions for each map and for each of {orders} random orders.",
+        auto_start=not slow,
     )
 
 
-def _sample(run: Run, case: Case, asked: dict[str, partial]) -> None:
-    if slow(case.model.config):
-        asked = {name: method for name, method in asked.items() if name != "occlusion"}
-    pictures, (images, _) = pictures_of(run, SAMPLE), sample(run, case.model, SAMPLE)
-    st.subheader(f"{pictures} pictures")
+@st.cache_data(max_entries=512, show_spinner=False, hash_funcs=CASE_HASHES)
+def _curves(case: Case, method: Method, points: int) -> Curves:
+    order = order_of(known_map(case, method))
+    return curves(case.model, case.images[0], case.class_, [order], points)[0]
+
+
+@st.cache_data(max_entries=512, show_spinner=False, hash_funcs=CASE_HASHES)
+def _random_curves(case: Case, number: int, points: int) -> Curves:
+    *_, order = random_orders(case.run.model.num_patches, number + 1)
+    return curves(case.model, case.images[0], case.class_, [order], points)[0]
+
+
+def _draw_curves(case: Case, by_method: dict[str, Curves], random: list[Curves]) -> None:
+    parts = (
+        ("deletion", "occluded", "lower is more faithful"),
+        ("insertion", "shown", "higher is more faithful"),
+    )
+    for column, (part, what, better) in zip(st.columns(2), parts, strict=True):
+        values = {name: getattr(found, part) for name, found in by_method.items()}
+        areas = {name: getattr(found, f"{part}_auc") for name, found in by_method.items()}
+        baseline = np.stack([getattr(found, part) for found in random])
+        figure = removal_curves(random[0].fractions, values, baseline, what, HEIGHT)
+        with column:
+            st.markdown(f"**{part.capitalize()}**: {better}")
+            chart(
+                figure,
+                key=part,
+                alt=f"Probability of {case.class_name} by fraction of patches, {part}; AUC: "
+                + ", ".join(f"{name} {area:.2f}" for name, area in areas.items()),
+            )
     st.caption(
-        "Whether a method is more faithful than chance for this model takes more than one picture."
+        "*Deletion*: the patches that a method ranks highest are occluded first, with the "
+        f"picture's mean color, and the probability of {case.class_name} is computed again and "
+        "again. *Insertion*: the whole picture is occluded, and the same patches are shown first. "
+        "For a faithful map, deletion falls and insertion rises earlier than for random orders. "
+        f"Gray: {len(random)} random orders, from the lowest to the highest, and their mean "
+        "(dotted). V. Petsiuk, A. Das and K. Saenko, *RISE*, 2018, section 3.2."
     )
-    task_panel(
-        ("faithfulness", *run.version, *_options(asked)),
-        pictures,
-        lambda: gaps_over(case.model, images, asked, SAMPLE_POINTS),
-        f"Check over {pictures} pictures",
-        "pictures",
-        lambda answers: _verdicts(answers) if len(answers) > 1 else None,
-        "Deletion and insertion for each of the first validation images, by every method and in a random order.",
-    )
+    _table(by_method, random)
 
 
-def _verdicts(answers: tuple[dict[str, float], ...]) -> None:
-    """A sentence for each method."""
-    st.markdown(
-        "\n".join(
-            f"- {_sentence(name, verdict((one[name], one[CHANCE]) for one in answers))}"
-            for name in answers[0]
-            if name != CHANCE
+def _table(by_method: dict[str, Curves], random: list[Curves]) -> None:
+    rows = [
+        "| Map | Deletion | Insertion | Score | Better |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for name, found in by_method.items():
+        better = sum(found.score > other.score for other in random)
+        rows.append(
+            f"| {name} | {found.deletion_auc:.3f} | {found.insertion_auc:.3f} | {found.score:+.3f} "
+            f"| {better}/{len(random)} |"
         )
-    )
+    deletion = np.mean([found.deletion_auc for found in random])
+    insertion = np.mean([found.insertion_auc for found in random])
+    score = np.mean([found.score for found in random])
+    rows.append(f"| random | {deletion:.3f} | {insertion:.3f} | {score:+.3f} | |")
+    st.markdown("\n".join(rows))
     st.caption(
-        f"Over {len(answers)} pictures, for the class that the model names. Gap: area under insertion minus area under "
-        "deletion. ±: the 95 % interval of the mean difference on the same picture. A map that is no more faithful than chance "
-        "may be pretty, but does not say what the answer hung on."
+        "Deletion and insertion: area under the curve (AUC). Score: insertion AUC minus deletion "
+        "AUC; higher is more faithful. Better: better than how many of the random orders. One "
+        "picture proves little, so check more of them below."
+    )
+
+
+def _sample(case: Case, methods: dict[str, Method]) -> None:
+    """Compare each method with random orders over many pictures."""
+    sample = sample_of(case.run, SAMPLE)
+    count = len(sample)
+    st.subheader(f"{count} pictures")
+    st.caption("It takes more than one picture to tell whether a method is faithful to this model.")
+    task_panel(
+        ("faithfulness", *case.run.version, *methods.values()),
+        count,
+        lambda: scores_over(case.model, sample.images, methods, SAMPLE_POINTS),
+        f"Check {count} pictures",
+        "pictures",
+        lambda results: _verdicts(results) if len(results) > 1 else None,
+        "Deletion and insertion for the first validation images, by each method and in a random "
+        "order.",
+    )
+
+
+def _verdicts(results: tuple[dict[str, float], ...]) -> None:
+    """Write a sentence for each method."""
+    lines = []
+    for name in results[0]:
+        if name != RANDOM:
+            found = verdict((scores[name], scores[RANDOM]) for scores in results)
+            lines.append(f"- {_sentence(name, found)}")
+    st.markdown("\n".join(lines))
+    st.caption(
+        f"Over {len(results)} pictures, for the class that the model predicts. Score: insertion "
+        "AUC minus deletion AUC. ±: the 95% interval of the mean difference on the same pictures. "
+        "A striking map is not always a faithful one: a map that is no more faithful than chance "
+        "does not show what the prediction was based on."
     )
 
 
 def _sentence(name: str, found: Verdict) -> str:
-    icon = {"more": ":green[:material/check_circle:]", "less": ":red[:material/cancel:]"}
+    icons = {"more": ":green[:material/check_circle:]", "less": ":red[:material/cancel:]"}
+    icon = icons.get(found.word, ":gray[:material/help:]")
     return (
-        f"{icon.get(found.word, ':gray[:material/help:]')} **{name}** is **{found.word} faithful than chance** for this model: "
-        f"gap {found.gap:+.3f}, random orders {found.chance:+.3f}, difference {found.lead:+.3f} ± {found.margin:.3f}."
+        f"{icon} **{name}** is **{found.word} faithful than chance** for this model: score "
+        f"{found.score:+.3f}, random orders {found.random_score:+.3f}, difference "
+        f"{found.difference:+.3f} ± {found.margin:.3f}."
     )
 
 
-def _randomization(found: dict[str, list[float]], stages: list[str]) -> None:
-    chart(
-        similarity(found, stages, HEIGHT),
-        key="similarity",
-        alt="Rank correlation of each method's map with its own after all weights are shuffled: "
-        + ", ".join(f"{name} {values[-1]:.2f}" for name, values in found.items()),
-    )
-    st.caption(
-        "The numbers in each weight tensor are put in another order, first in the head, then in the last block as well, and so "
-        "on down. 1: the map ranks the patches as before. About 0: nothing of it is left, as it should be, since the model has "
-        "forgotten everything. A map that stays shows the picture or the architecture, not what the model learned. Attention "
-        "cannot change with the head, which comes after it. J. Adebayo et al., *Sanity Checks for Saliency Maps*, 2018, "
-        "section 4.1, with shuffled instead of new weights."
-    )
-
-
-def _explain(case: Case, method: partial, model: VisionTransformer) -> torch.Tensor:
-    return method(model, case.images, case.classes)[0].detach()
-
-
-@st.cache_data(max_entries=256, show_spinner="Shuffling weights …")
-def _similarities(key: tuple, _case: Case, _method: partial) -> dict[str, float]:
-    """Of each stage of the shuffling."""
-    return dict(similarities(_case.model, partial(_explain, _case, _method)))
-
-
-def _randomization_later(case: Case, asked: dict[str, partial]) -> None:
-    """Of a large model: a stage of one method a step."""
-    stages = case.model.config.depth + 2
+def _sanity_check(case: Case, methods: dict[str, Method], slow: bool) -> None:
+    """Compare each map with the maps of models whose weights are shuffled from the top down."""
+    stages = case.run.model.depth + 2
+    compare = _compared_step_by_step if slow else _compared
 
     def steps():
-        for method in asked.values():
-            yield from similarities(case.model, partial(_explain, case, method))
+        for method in methods.values():
+            yield from compare(case, method)
 
-    def show_all(answers: tuple[tuple[str, float], ...]) -> None:
-        if len(answers) == stages * len(asked):
-            values = [value for _, value in answers]
-            found = {
-                name: values[place * stages : (place + 1) * stages]
-                for place, name in enumerate(asked)
-            }
-            _randomization(found, [stage for stage, _ in answers[:stages]])
+    def show_all(results: tuple[tuple[str, float], ...]) -> None:
+        if len(results) == stages * len(methods):
+            found = {}
+            for number, name in enumerate(methods):
+                own = results[number * stages : (number + 1) * stages]
+                found[name] = [value for _, value in own]
+            _draw_similarities(found, [stage for stage, _ in results[:stages]])
 
     task_panel(
-        ("randomization", *case.key, *_options(asked)),
-        stages * len(asked),
+        ("randomization", *case.key, *methods.values()),
+        stages * len(methods),
         steps,
         "Shuffle the weights",
         "maps of shuffled models",
         show_all,
         "From the head down to the embedding, for each method.",
+        auto_start=not slow,
+    )
+
+
+def _compared_step_by_step(case: Case, method: Method):
+    """Yield stage and similarity."""
+    return similarities(
+        case.model, lambda model: method(model, case.images, case.classes)[0].detach()
+    )
+
+
+@st.cache_data(max_entries=512, show_spinner=False, hash_funcs=CASE_HASHES)
+def _compared(case: Case, method: Method) -> list[tuple[str, float]]:
+    """Return the same for a small model at once, so that it need not be computed again."""
+    return list(_compared_step_by_step(case, method))
+
+
+def _draw_similarities(found: dict[str, list[float]], stages: list[str]) -> None:
+    chart(
+        similarity_by_stage(found, stages, HEIGHT),
+        key="similarity",
+        alt="Rank correlation of each method's map with its own after all weights are shuffled: "
+        + ", ".join(f"{name} {values[-1]:.2f}" for name, values in found.items()),
+    )
+    st.caption(
+        "The numbers in each weight tensor are shuffled, first in the head, then in the last block "
+        "as well, and so on down to the embedding. 1: the map ranks the patches as before. About "
+        "0: nothing of the ranking is left, as it should be, since the model has lost all that it "
+        "learned. A map that stays the same shows the picture or the architecture, not what the "
+        "model learned. Attention cannot change with the head, which comes after it. J. Adebayo et "
+        "al., *Sanity Checks for Saliency Maps*, 2018, section 4.1, with shuffled instead of new "
+        "weights."
     )

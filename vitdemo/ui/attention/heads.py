@@ -1,4 +1,4 @@
-"""Heads: how far each looks, how widely, and how much at CLS and at itself; which look near and which far."""
+"""Heads: mean attention distance, entropy, and attention to CLS and to the query itself."""
 
 from dataclasses import fields
 
@@ -6,111 +6,113 @@ import numpy as np
 import streamlit as st
 
 from ...config import ModelConfig
-from ...explain.heads import HeadStatistics, distances, head_statistics
+from ...explain.heads import HeadStatistics, head_statistics, patch_distances
 from ...figures.heads import by_layer, head_at
-from ...model import VisionTransformer
 from ...runs.run import Run
+from ..cached import HASHES, model_of
 from ..chart import chart
-from .attention_maps import View
-from .sample import pictures_of, sample
-from .state import CHARACTERS, offered
+from .sample import sample_of
+from .state import STATISTICS, offered
+from .view import View
 
 SAMPLE = 100  # pictures
 HEIGHT = 340
 AXES = {
     "distance": "Mean attention distance (pixels)",
     "entropy": "Entropy (bits)",
-    "on_cls": "Share on CLS",
-    "on_itself": "Share on the asking patch",
+    "to_cls": "Attention to CLS",
+    "to_self": "Attention to itself",
 }
-WORDS = {
-    "distance": "How far away the patches lie that a patch takes from, from middle to middle, weighted with attention "
-    "(Dosovitskiy et al. 2021, Figure 7). CLS lies nowhere: it does not ask here, and what goes to it is left out, the rest "
-    "divided by its sum.",
-    "entropy": "How widely a patch looks: 0 bits, all at one token; each bit more, at twice as many.",
-    "on_cls": "How much of its attention a patch gives to CLS.",
-    "on_itself": "How much of its attention a patch gives to itself.",
+DESCRIPTIONS = {
+    "distance": "Distance between the centers of query patch and key patch, weighted by attention "
+    "(Dosovitskiy et al. 2021, Figure 7). CLS has no position: it is left out as a query and as a "
+    "key, and the other attention weights are divided by their sum.",
+    "entropy": "How spread out attention is: 0 bits if a patch attends to one token; each "
+    "additional bit means twice as many tokens.",
+    "to_cls": "How much of its attention a patch gives to CLS.",
+    "to_self": "How much of its attention a patch gives to itself.",
 }
 
 
-def show(run: Run, model: VisionTransformer, view: View) -> None:
-    """A point for each head; a click opens it."""
-    shape = model.config
-    what = st.segmented_control(
-        "What is shown",
-        offered(run)["character"][0],
-        key="character",
+def show(run: Run, view: View) -> None:
+    """Draw a point for each head; a click opens the head."""
+    shape = run.model
+    statistic = st.segmented_control(
+        "Statistic",
+        offered(run)["statistic"][0],
+        key="statistic",
         persist_state="session",
         required=True,
-        format_func=CHARACTERS.get,
-        help="Each is the mean over asking patches and pictures.",
+        format_func=STATISTICS.get,
+        help="Each is the mean over patches as queries, and over pictures.",
     )
-    pictures = pictures_of(run, SAMPLE)
-    values = _character(run.version, model, run)[what]
-    even = of_even_attention(shape)[what]
+    values = statistics_of(run)[statistic]
+    uniform = of_uniform_attention(shape)[statistic]
 
     def head_clicked(point: dict) -> None:
         layer, head = head_at(point["x"], shape.num_heads)
         if 0 <= head < shape.num_heads:
-            st.session_state.update(layer=layer + 1, head=head + 1, view="see")
+            st.session_state.update(layer=layer + 1, head=head + 1, view="attention")
 
+    count = len(sample_of(run, SAMPLE))
+    means = ", ".join(f"{mean:.2f}" for mean in values.mean(axis=1))
     chart(
-        by_layer(values, AXES[what], even, (view.layer, view.head), HEIGHT),
-        key="character_chart",
-        alt=f"{AXES[what]} of each head by layer, over {pictures} pictures: means by layer "
-        + ", ".join(f"{mean:.2f}" for mean in values.mean(axis=1)),
+        by_layer(values, AXES[statistic], uniform, (view.layer, view.head), HEIGHT),
+        key="statistics_chart",
+        alt=f"{AXES[statistic]} of each head by layer, over {count} pictures; layer means {means}.",
         on_click=head_clicked,
     )
     st.caption(
-        f"One point a head, over {pictures} validation images; the line is the mean of each layer. Dotted: a head that looks "
-        f"at all tokens alike ({even:.2f}). Pink: the chosen head. Click a point to see that head. {WORDS[what]}"
+        f"One point per head, over {count} validation images; the line is the mean of each layer. "
+        f"Dotted: uniform attention to all tokens ({uniform:.2f}). Pink: the chosen head. Click a "
+        f"point to see that head's attention. {DESCRIPTIONS[statistic]}"
     )
-    if what == "distance":
-        st.markdown(near_and_far(values, even))
+    if statistic == "distance":
+        st.markdown(near_and_far(values, uniform))
 
 
-@st.cache_data(max_entries=32, show_spinner="Measuring the heads …")
-def _character(version: tuple, _model: VisionTransformer, _run: Run) -> dict[str, np.ndarray]:
-    found = head_statistics(_model, sample(_run, _model, SAMPLE)[0])
+@st.cache_data(max_entries=32, show_spinner="Measuring the heads …", hash_funcs=HASHES)
+def statistics_of(run: Run) -> dict[str, np.ndarray]:
+    """Return each statistic of all heads (depth, num_heads)."""
+    found = head_statistics(model_of(run), sample_of(run, SAMPLE).images)
     return {
         field.name: getattr(found, field.name).numpy(force=True) for field in fields(HeadStatistics)
     }
 
 
-def of_even_attention(model: ModelConfig) -> dict[str, float]:
-    """What a head would have that takes from every token alike."""
-    apart = distances(model.grid_size, model.patch_size)
+def of_uniform_attention(model: ModelConfig) -> dict[str, float]:
+    """Return the statistics of a head with uniform attention."""
     share = 1 / model.num_tokens
     return {
-        "distance": float(apart.mean()),
+        "distance": float(patch_distances(model.grid_size, model.patch_size).mean()),
         "entropy": float(np.log2(model.num_tokens)),
-        "on_cls": share * model.has_cls,
-        "on_itself": share,
+        "to_cls": share if model.has_cls else 0.0,
+        "to_self": share,
     }
 
 
-def near_and_far(distance: np.ndarray, even: float) -> str:
-    """In words: which heads look near and which far, and how layers differ."""
+def near_and_far(distance: np.ndarray, uniform: float) -> str:
+    """Describe which heads are most local and most global, and how layers differ."""
+    depth, heads = distance.shape
     order = np.argsort(distance, axis=None)
-    name = [
-        f"layer {place // distance.shape[1] + 1}, head {place % distance.shape[1] + 1}"
-        for place in order
-    ]
-    near, far = distance.ravel()[order[0]], distance.ravel()[order[-1]]
-    layers = distance.mean(axis=1)
-    spread = np.ptp(distance, axis=1)
+    nearest, farthest = (divmod(int(number), heads) for number in (order[0], order[-1]))
     lines = [
-        f"- **Nearest**: {name[0]} ({near:.1f} pixels). **Farthest**: {name[-1]} ({far:.1f} pixels)."
+        f"- **Most local**: layer {nearest[0] + 1}, head {nearest[1] + 1} "
+        f"({distance[nearest]:.1f} pixels). **Most global**: layer {farthest[0] + 1}, head "
+        f"{farthest[1] + 1} ({distance[farthest]:.1f} pixels)."
     ]
-    if len(layers) > 1:
-        change = "farther" if layers[-1] > layers[0] else "nearer"
+    if depth > 1:
+        first, last = distance.mean(axis=1)[[0, -1]]
+        change = "farther" if last > first else "nearer"
         lines.append(
-            f"- The last layer looks **{change}** than the first: {layers[-1]:.1f} against {layers[0]:.1f} pixels in the mean "
-            f"of its heads. Even attention would have {even:.1f}."
+            f"- The last layer attends **{change}** than the first: {last:.1f} and {first:.1f} "
+            f"pixels, means of their heads. Uniform attention would have {uniform:.1f}."
         )
-        if distance.shape[1] > 1:
-            lines.append(
-                f"- Heads differ most in layer {spread.argmax() + 1} (by {spread.max():.1f} pixels) and least in layer "
-                f"{spread.argmin() + 1} (by {spread.min():.1f})."
-            )
+    if depth > 1 and heads > 1:
+        ranges = np.ptp(distance, axis=1)
+        most, least = int(ranges.argmax()), int(ranges.argmin())
+        lines.append(
+            f"- Heads differ most in layer {most + 1} (by {ranges[most]:.1f} pixels) and least in "
+            f"layer {least + 1} (by {ranges[least]:.1f})."
+        )
     return "\n".join(lines)

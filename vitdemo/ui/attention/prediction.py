@@ -1,4 +1,4 @@
-"""What the model says of the picture."""
+"""The model's prediction for the picture."""
 
 import numpy as np
 import streamlit as st
@@ -8,26 +8,27 @@ from ..chart import chart
 from ..picture_picker import Picture
 
 
-def show_answer(probabilities: np.ndarray, classes: tuple[str, ...], picture: Picture) -> None:
-    """The most probable classes, and whether the first is right, where that is known.
+def show_prediction(probabilities: np.ndarray, classes: tuple[str, ...], picture: Picture) -> None:
+    """Show the most probable classes, and whether the first is correct where that is known.
 
     Args:
         probabilities: (K,).
         classes: their K names.
-        picture: that the model was asked about.
+        picture: what the model was asked about.
     """
     best, label = int(probabilities.argmax()), picture.label
     verdict = ""
     if label is not None:
-        verdict = ": right" if best == label else f": wrong, it is a {classes[label]}"
+        verdict = " (correct)" if best == label else f" (wrong: it is {classes[label]})"
     elif picture.shows:
-        verdict = f"; in CIFAR-10: {picture.shows}"
-    st.markdown(f"**The model says {classes[best]}**{verdict}")
+        verdict = f" (CIFAR-10 label: {picture.shows})"
+    st.markdown(f"**Prediction: {classes[best]}**{verdict}")
+    top = np.argsort(-probabilities)[:5]
     chart(
         top_classes(probabilities, classes, label),
         key="top_classes",
         alt="Most probable classes: "
-        + ", ".join(f"{classes[k]} {probabilities[k]:.0%}" for k in np.argsort(-probabilities)[:5]),
+        + ", ".join(f"{classes[k]} {probabilities[k]:.0%}" for k in top),
     )
-    known = "" if label is None else " Green is the right one, red a wrong first answer."
-    st.caption(f"The five most probable of {len(classes):,} classes.{known}")
+    colors = "" if label is None else " Green: the true class. Red: a wrong prediction."
+    st.caption(f"The five most probable of {len(classes):,} classes.{colors}")

@@ -1,4 +1,6 @@
-"""The pictures that a question about the model, not about one picture, is asked of: fewer of a large model."""
+"""The pictures that questions about the model, not about one picture, are asked of."""
+
+from dataclasses import dataclass
 
 import streamlit as st
 import torch
@@ -6,42 +8,48 @@ import torch
 from ...config import ModelConfig
 from ...costs import macs
 from ...data.cifar10 import normalize
-from ...model import VisionTransformer
 from ...runs.pretrained import crop
 from ...runs.run import Run
-from ..cached import images_shown, validation_split
+from ..cached import HASHES, images_shown, model_of, validation_split
 
-ENOUGH = 150e9  # multiply-adds that a question may take to go once through its pictures
+SAMPLE_MACS = 150e9  # that one pass through the sample may take
 FEWEST = 4
-AT_ONCE = 200e9  # multiply-adds that may go by while somebody waits without a progress bar
+SLOW_MACS = 200e9  # more than somebody waits for without a progress bar
 
 
-def pictures_of(run: Run, wanted: int) -> int:
-    """How many pictures are asked, of those wanted."""
-    affordable = int(ENOUGH / sum(macs(run.model).values()))
-    return min(wanted, images_shown(run), max(FEWEST, affordable))
+@dataclass(frozen=True)
+class Sample:
+    """The first validation images, and what counts as correct for them."""
+
+    images: torch.Tensor  # (B, C, S, S), normalized
+    labels: torch.Tensor  # (B,)
+
+    def __len__(self) -> int:
+        return len(self.labels)
 
 
-def slow(model: ModelConfig) -> bool:
-    """Whether it takes long to cover each patch of one picture in turn."""
-    return model.num_patches * sum(macs(model).values()) > AT_ONCE
+def is_slow(model: ModelConfig) -> bool:
+    """Say whether it takes long to occlude each patch of one picture in turn."""
+    return model.num_patches * sum(macs(model).values()) > SLOW_MACS
 
 
-def sample(run: Run, model: VisionTransformer, wanted: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """The first validation images as the model takes them, normalized (B, C, S, S), and what is right for them (B,).
+def sample_of(run: Run, wanted: int) -> Sample:
+    """Return up to `wanted` pictures, fewer for a large model.
 
-    ImageNet has other classes than these images: there the model's own first answers stand for what is right.
+    A model trained on ImageNet has other classes than these images: there its own predictions
+    count as correct.
     """
-    split = validation_split(run)[: pictures_of(run, wanted)]
+    affordable = max(FEWEST, int(SAMPLE_MACS / sum(macs(run.model).values())))
+    count = min(wanted, images_shown(run), affordable)
     if run.sees_own_classes:
-        return normalize(split.images), split.labels
-    return _answered(run.id, wanted, run, model, split.images)
+        split = validation_split(run)[:count]
+        return Sample(normalize(split.images), split.labels)
+    return _predicted_sample(run, count)
 
 
-@st.cache_resource(max_entries=8, show_spinner="Asking the model about the sample …")
-@torch.no_grad()  # an inference tensor could not go through a gradient later
-def _answered(
-    run_id: str, wanted: int, _run: Run, _model: VisionTransformer, _images: torch.Tensor
-) -> tuple:
-    images = normalize(torch.stack([crop(_run.id, image) for image in _images]))
-    return images, _model(images).argmax(dim=1)
+@st.cache_resource(max_entries=8, show_spinner="Classifying the sample …", hash_funcs=HASHES)
+@torch.no_grad()  # an inference tensor could not take part in a backward pass later
+def _predicted_sample(run: Run, count: int) -> Sample:
+    split = validation_split(run)[:count]
+    images = normalize(torch.stack([crop(run.id, image) for image in split.images]))
+    return Sample(images, model_of(run)(images).argmax(dim=1))

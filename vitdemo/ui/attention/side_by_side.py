@@ -1,160 +1,166 @@
-"""Side by side: the same view of another model, another snapshot of a training, or another picture."""
+"""Side by side: the same view of another model, another snapshot, or another picture."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import streamlit as st
 
 from ...config import ConfigError, ModelConfig
-from ...explain.attention import attention_map, attention_maps, attention_matrix
 from ...figures.attention import overlay
-from ...model import VisionTransformer
 from ...runs.run import Run
 from ...runs.snapshots import Snapshot, list_snapshots
-from ..cached import images_shown, model_of
+from ..cached import images_shown
 from ..chart import chart
-from ..picture_picker import Picture, ask, fitted, validation_picture
+from ..picture_picker import Picture, fitted, validation_picture
 from ..run_picker import all_statuses, run_name
-from .attention_maps import View
-from .snapshots import epochs_of, model_at
-from .state import asker_name, askers, settle
+from .case import predict_picture
+from .snapshots import epochs_of
+from .state import choice_name, settle, token_choices
+from .view import View
 
 
-def show(run: Run, model: VisionTransformer, picture: Picture, view: View) -> None:
-    """What is to stand beside the view, and both of them."""
+@dataclass(frozen=True)
+class Side:
+    """A model and a picture to compare."""
+
+    run: Run
+    snapshot: Snapshot | None  # None: the final model
+    picture: Picture
+
+    @property
+    def name(self) -> str:
+        """Name of the run, and of the snapshot."""
+        if self.snapshot is None:
+            return run_name(self.run)
+        return f"{run_name(self.run)}, after {epochs_of(self.snapshot)} epochs"
+
+
+def show(run: Run, picture: Picture, view: View) -> None:
+    """Draw a switch, and where it is on, the controls and both sides."""
     st.toggle(
         "Side by side",
-        key="beside",
+        key="compare",
         persist_state="session",
-        help="The same layer, head and token of another model, of the same model earlier in its training, or for another "
-        "picture.",
+        help="Compare the same layer, head and token with another model, with a snapshot from "
+        "earlier in training, or with another picture.",
     )
-    if not st.session_state["beside"]:
+    if not st.session_state["compare"]:
         return
-    other_run, snapshot, other_picture = _choose(run, picture)
+    other = _choose(run, picture)
+    seen, notes = fit(view, run.model, other.run.model)
+    left, right = st.columns(2)
     try:
-        other = model_of(other_run) if snapshot is None else model_at(snapshot)
+        with left:
+            _draw("left", Side(run, None, picture), view)
+        with right:
+            _draw("right", other, seen)
+            for note in notes:
+                st.caption(note)
     except ConfigError as error:
         st.error(str(error))
         return
-    seen, notes = fit(view, model.config, other.config)
-    left, right = st.columns(2)
-    with left:
-        _one("left", run_name(run), run, model, run.version, picture, view)
-    with right:
-        name = run_name(other_run) + (
-            "" if snapshot is None else f", after {epochs_of(snapshot)} epochs"
-        )
-        key = (*other_run.version, 0.0 if snapshot is None else snapshot.epochs)
-        _one("right", name, other_run, other, key, other_picture, seen)
-        for note in notes:
-            st.caption(note)
-    st.caption(
-        "Bright patches get most. "
-        + (
-            "Each side has one scale for all its layers and heads, from 0 to the most of any."
-            if view.one_scale
-            else "Each map has its own scale: compare where they look, not how brightly."
-        )
-    )
+    if view.shared_scale:
+        scale = "Each side has one color scale for all its layers and heads, which starts at 0."
+    else:
+        scale = "Each map has its own color scale: compare patterns, not brightness."
+    st.caption(f"Bright patches receive the most attention. {scale}")
 
 
-def _choose(run: Run, picture: Picture) -> tuple[Run, Snapshot | None, Picture]:
-    """The other run, the snapshot of its training (None: its last), and the picture as it takes it."""
-    runs = {s.run.id: s.run for s in all_statuses().values() if s.run.has_weights}
+def _choose(run: Run, picture: Picture) -> Side:
+    """Draw the controls and return the other side."""
     first, second, third = st.columns(3)
+    with first:
+        other = _choose_run(run)
+    with second:
+        snapshot = _choose_snapshot(other)
+    with third:
+        number = _choose_number(run)
+    chosen = picture if number == "same" else validation_picture(run, number)
+    return Side(other, snapshot, fitted(other, chosen.original, chosen.name, chosen.shows))
+
+
+def _choose_run(run: Run) -> Run:
+    runs = {status.run.id: status.run for status in all_statuses().values()}
+    runs = {run_id: other for run_id, other in runs.items() if other.has_weights}
     settle("other_run", ("same", *runs), "same")
-    other = first.selectbox(
+    chosen = st.selectbox(
         "Other model",
         ("same", *runs),
         key="other_run",
         persist_state="session",
         format_func=lambda run_id: "the same" if run_id == "same" else run_name(runs[run_id]),
-        help="Another run, or an example that ships.",
+        help="Another run, or a shipped or pretrained model.",
     )
-    other_run = run if other == "same" else runs[other]
-    kept = list_snapshots(other_run)
-    places = ("last", *range(len(kept) - 1))
-    settle("other_snapshot", places, "last")
-    place = second.selectbox(
+    return run if chosen == "same" else runs[chosen]
+
+
+def _choose_snapshot(run: Run) -> Snapshot | None:
+    snapshots = list_snapshots(run)
+    choices = ("last", *range(len(snapshots) - 1))
+    settle("other_snapshot", choices, "last")
+    chosen = st.selectbox(
         "Snapshot",
-        places,
+        choices,
         key="other_snapshot",
         persist_state="session",
-        format_func=lambda place: (
-            "the last" if place == "last" else f"after {epochs_of(kept[place])} epochs"
+        format_func=lambda number: (
+            "final model" if number == "last" else f"after {epochs_of(snapshots[number])} epochs"
         ),
-        help="How far that model's training had come.",
+        help="How long that model had been trained.",
     )
+    return None if chosen == "last" else snapshots[chosen]
+
+
+def _choose_number(run: Run) -> int | str:
     numbers = ("same", *range(images_shown(run)))
     settle("other_picture", numbers, "same")
-    number = third.selectbox(
+    return st.selectbox(
         "Other picture",
         numbers,
         key="other_picture",
         persist_state="session",
         format_func=lambda number: "the same" if number == "same" else f"image {number}",
-        help="The number of a validation image.",
+        help="Number of a validation image.",
     )
-    other_picture = picture if number == "same" else validation_picture(run, number)
-    other_picture = fitted(
-        other_run, other_picture.original, other_picture.name, other_picture.shows
-    )
-    return other_run, None if place == "last" else kept[place], other_picture
 
 
 def fit(view: View, own: ModelConfig, other: ModelConfig) -> tuple[View, list[str]]:
-    """The view as far as another model has it, and a sentence for each thing that it has not."""
+    """Return the view as far as another model has it, and a sentence for each difference."""
     notes = []
     if view.layer >= other.depth:
         view = replace(view, layer=other.depth - 1)
-        notes.append(f"This model has {other.depth} layers: its last is shown.")
+        notes.append(f"This model has {other.depth} layers. Its last one is shown.")
     if view.head is not None and view.head >= other.num_heads:
         view = replace(view, head=None)
-        notes.append(f"This model has {other.num_heads} heads in a layer: their mean is shown.")
-    patch = -1 if view.token is None else view.token - own.has_cls
-    if patch < 0:
-        view = replace(view, token=0 if other.has_cls else None, given=view.given and other.has_cls)
+        notes.append(f"This model has {other.num_heads} heads per layer. Their mean is shown.")
+    patch = view.patch(own)
+    default = 0 if other.has_cls else None
+    if patch is None:
+        view = replace(view, token=default, attended_by=view.attended_by and other.has_cls)
     elif own.num_patches == other.num_patches:
-        view = replace(view, token=patch + other.has_cls)
+        view = replace(view, token=patch + 1 if other.has_cls else patch)
     else:
-        view = replace(view, token=0 if other.has_cls else None, given=False)
-        notes.append(
-            f"This model has {other.num_patches} patches: {asker_name(askers(other)[0], other)} asks."
-        )
+        view = replace(view, token=default, attended_by=False)
+        name = choice_name(token_choices(other)[0], other)
+        notes.append(f"This model has {other.num_patches} patches. The token is {name}.")
     return view, notes
 
 
-def _one(
-    side: str,
-    name: str,
-    run: Run,
-    model: VisionTransformer,
-    key: tuple,
-    picture: Picture,
-    view: View,
-) -> None:
-    """The map of one model over one picture, and what it says of it."""
-    shape = model.config
-    probabilities, trace = ask(model, key, picture)
-    grid = attention_map(attention_matrix(trace, view.layer, view.head), view.token, view.given)
-    scale = (
-        (0.0, float(attention_maps(trace, view.token, view.given).max()))
-        if view.one_scale
-        else None
-    )
-    says, asking = run.classes[int(probabilities.argmax())], view.asking(shape)
-    st.markdown(f"**{says}** {probabilities.max():.0%}: {picture.name}")
+def _draw(key: str, side: Side, view: View) -> None:
+    """Draw the map of one side, with its prediction."""
+    shape, picture = side.run.model, side.picture
+    probabilities, attention = predict_picture(side.snapshot or side.run, picture)
+    limits = view.limits(view.grids(attention, shape)) if view.shared_scale else None
+    predicted, what = side.run.classes[int(probabilities.argmax())], view.title(shape)
+    st.markdown(f"**{predicted}** {probabilities.max():.0%}: {picture.name}")
     chart(
         overlay(
             picture.pixels,
-            grid,
+            view.grid(attention, shape),
             shape.patch_size,
+            view.style(limits),
             view.patch(shape),
-            view.strength,
-            scale,
-            view.smooth,
         ),
-        key=f"beside-{side}",
-        alt=f"{name}: attention {'to' if view.given else 'of'} {asking}, {view.where}, over {picture.name}; it says {says}.",
+        key=f"compare-{key}",
+        alt=f"{side.name}: {what}, {view.where}, over {picture.name}; prediction: {predicted}.",
     )
-    st.caption(f"{name} · {asking}, {view.where}.")
+    st.caption(f"{side.name} · {view.token_name(shape)}, {view.where}.")

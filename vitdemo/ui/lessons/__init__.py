@@ -1,1 +1,1 @@
-"""The pages of the annotation: one file a page, and what all of them have."""
+"""The lesson pages: one module or two for each page, and what they share."""

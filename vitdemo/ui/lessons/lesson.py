@@ -1,4 +1,4 @@
-"""What each page of the annotation has: where one is, controls in the address, questions to answer first, running code."""
+"""What all lesson pages share: heading, controls in the URL, questions to predict, source code."""
 
 import inspect
 from collections.abc import Callable, Iterator
@@ -12,21 +12,21 @@ from ..presentation import title
 from .order import ORDER
 from .source import pieces
 
-HIDE = "hide"  # in the address: names of controls that a teacher leaves out
+HIDE = "hide"  # URL parameter: names of controls that a teacher hides
 
 
 @contextmanager
 def lesson(script: str, lead: str) -> Iterator["Lesson"]:
-    """Open a page of the lessons: its frame, title and lead; at the end, URL and neighbors.
+    """Open a lesson page: show its title and lead, and at its end set the URL and link neighbors.
 
     Args:
-        script: of the page, as in ORDER.
+        script: the page's script, as in ORDER.
         lead: one sentence on what can be learned here.
     """
     frame()
     page = Lesson(script)
-    title(page.place.title)
-    st.caption(f"Section {page.place.section} of the paper · page {page.number + 1} of {len(ORDER)}")
+    title(page.info.title)
+    st.caption(f"Section {page.info.section} of the paper · page {page.number + 1} of {len(ORDER)}")
     st.write(lead)
     problems = st.container()
     yield page
@@ -37,56 +37,66 @@ def lesson(script: str, lead: str) -> Iterator["Lesson"]:
 
 
 class Lesson:
-    """What the sections of a lesson page share: controls, questions, code.
+    """A lesson page: its controls, questions and source code.
 
     Args:
-        script: of the page, as in ORDER.
+        script: the page's script, as in ORDER.
     """
 
     def __init__(self, script: str):
-        self.number = [place.script for place in ORDER].index(script)
-        self.place = ORDER[self.number]
-        self.values = {}  # of each control: name -> value and default
+        self.number = [page.script for page in ORDER].index(script)
+        self.info = ORDER[self.number]
+        self.values = {}  # name of a control -> its value and default
         names = st.query_params.get(HIDE, "")
         self.hidden = tuple(name for name in names.split(",") if name)
 
     def key(self, name: str) -> str:
-        """Of a control, in the session."""
-        return f"{self.place.name}-{name}"
+        """Return the session key of a control."""
+        return f"{self.info.name}-{name}"
 
-    def choose(
-        self,
-        name: str,
-        label: str,
-        options,
-        default,
-        help: str,
-        draw: Callable = st.segmented_control,
-        **more,
-    ):
-        """A control whose value is in the address; drawn unless the address hides it.
+    def choose(self, name: str, label: str, options, default, help: str, **more):
+        """Draw a segmented control whose value is in the URL, unless the URL hides it.
 
         Args:
-            name: in the address.
-            label: of the control.
-            options: what can be chosen.
-            default: at first.
-            help: what it does.
-            draw: of Streamlit.
-            more: for `draw`.
+            name: the parameter in the URL.
+            label: the label of the control.
+            options: the values to choose from.
+            default: the initial value.
+            help: the effect of the control.
+            more: further arguments of `st.segmented_control`.
+
+        Returns:
+            The chosen option.
         """
+        key = self._restore(name, options, default)
+        if name not in self.hidden:
+            st.segmented_control(
+                label, options, key=key, help=help, required=True, persist_state="session", **more
+            )
+        return self._value(name, default)
+
+    def slide(self, name: str, label: str, options, default, help: str):
+        """Draw a slider over the options; otherwise the same as `choose`."""
+        key = self._restore(name, options, default)
+        if name not in self.hidden:
+            st.select_slider(label, options, key=key, help=help, persist_state="session")
+        return self._value(name, default)
+
+    def _restore(self, name: str, options, default) -> str:
+        """Take a control's initial value from the URL, and return its session key."""
         key = self.key(name)
         if key not in st.session_state:
             st.session_state[key] = url_state.read(name, options, default)
-        if name not in self.hidden:
-            if draw is st.segmented_control:
-                more |= {"required": True}
-            draw(label, options, key=key, persist_state="session", help=help, **more)
-        self.values[name] = (st.session_state[key], default)
-        return st.session_state[key]
+        return key
+
+    def _value(self, name: str, default):
+        """Return a control's value, and remember it for the URL."""
+        value = st.session_state[self.key(name)]
+        self.values[name] = (value, default)
+        return value
 
     def write(self, name: str, label: str, default: str, help: str, height: int) -> str:
-        """A field for text of several lines; in the address they are separated by semicolons."""
+        """Draw a text area whose lines are separated by semicolons in the URL; return its text."""
         key = self.key(name)
         if key not in st.session_state:
             st.session_state[key] = st.query_params.get(name, default).replace(";", "\n")[:1000]
@@ -104,83 +114,83 @@ class Lesson:
         truth: Callable[[], float],
         why: str,
     ) -> bool:
-        """A question to answer before the computation does; whether somebody has.
+        """Ask a question whose answer is a number, and compute it once somebody has answered.
 
         Args:
-            name: of this question on the page.
-            question: whose answer is a number.
-            answers: what can be chosen; the one nearest to the truth is right.
-            truth: computes it, once somebody has committed to an answer.
-            why: the reason; `{:.3g}`, or another format, stands for the computed number.
+            name: a name for the question, unique on the page.
+            question: the text of the question.
+            answers: choice -> value; the one closest to the computed number is correct.
+            truth: computes the number.
+            why: the explanation; `{:.3g}`, or another format, stands for the computed number.
+
+        Returns:
+            Whether somebody has answered.
         """
         with st.container(border=True):
             st.markdown(f"**Predict first.** {question}")
-            key = self.key(f"{name}-answer")
             chosen = st.radio(
                 question,
                 answers,
                 index=None,
-                key=key,
+                key=self.key(f"{name}-answer"),
                 horizontal=True,
                 label_visibility="collapsed",
             )
             if chosen is None:
-                st.caption("Choose an answer to see the computed one.")
+                st.caption("Choose an answer to see the result.")
                 return False
-            found = truth()
-            right = min(answers, key=lambda answer: abs(answers[answer] - found))
-            verdict, icon = (
-                ("Right.", ":material/check_circle:")
-                if chosen == right
-                else ("Not quite.", ":material/cancel:")
-            )
-            st.markdown(f"{icon} **{verdict}** {why.format(found)}")
+            _show_result(chosen, answers, truth(), why)
         return True
 
-    def code(self, part, says: str) -> None:
-        """The source of a part of the running program, beside what it does.
+    def code(self, part, text: str) -> None:
+        """Show the source of a part of the running program in an expander.
 
         Args:
             part: a class or function.
-            says: what to look at.
+            text: what to look at.
         """
         with st.expander(f"The code that runs: `{part.__qualname__}`", icon=":material/code:"):
-            st.markdown(says)
+            st.markdown(text)
             st.code(inspect.getsource(part), language="python")
 
     def walk(self, parts: dict[str, tuple], sizes: dict[str, int] | None = None) -> None:
-        """The source of several parts, one at a time, piece by piece beside what each does.
+        """Explain the source of several parts, one part at a time, piece by piece.
 
         Args:
             parts: label -> a class or function, and its notes as for `source.pieces`.
-            sizes: what stands for `{name}` in the notes.
+            sizes: the values of `{name}` in the notes.
         """
-        name = self.choose(
-            "part",
-            "Part",
-            tuple(parts),
-            next(iter(parts)),
-            "Whose source is shown, piece by piece.",
-        )
-        for says, code in pieces(*parts[name]):
+        help = "The part of the program whose source is explained below."
+        name = self.choose("part", "Part", tuple(parts), next(iter(parts)), help)
+        for text, code in pieces(*parts[name]):
             words, source = st.columns([2, 3])
-            words.markdown(says.format(**(sizes or {})))
+            words.markdown(text.format(**(sizes or {})))
             source.code(code, language="python", wrap_lines=True)
 
     def sync_url(self) -> None:
-        """Make the URL say what the controls say, and note parameters that this page does not know."""
+        """Write the values of the controls to the URL, and note its unknown parameters."""
         url_state.check_names({*self.values, HIDE})
         changed = {
             name: value for name, (value, default) in self.values.items() if value != default
         }
-        url_state.write(changed | ({HIDE: self.hidden} if self.hidden else {}))
+        if self.hidden:
+            changed[HIDE] = self.hidden
+        url_state.write(changed)
 
     def link_neighbors(self) -> None:
-        """Link the pages before and after."""
-        before, after = st.columns(2)
-        if self.number:
-            place = ORDER[self.number - 1]
-            before.page_link(place.script, label=place.title, icon=":material/arrow_back:")
+        """Link the previous and the next page."""
+        left, right = st.columns(2)
+        if self.number > 0:
+            before = ORDER[self.number - 1]
+            left.page_link(before.script, label=before.title, icon=":material/arrow_back:")
         if self.number + 1 < len(ORDER):
-            place = ORDER[self.number + 1]
-            after.page_link(place.script, label=place.title, icon=":material/arrow_forward:")
+            after = ORDER[self.number + 1]
+            right.page_link(after.script, label=after.title, icon=":material/arrow_forward:")
+
+
+def _show_result(chosen: str, answers: dict[str, float], number: float, why: str) -> None:
+    correct = min(answers, key=lambda answer: abs(answers[answer] - number))
+    if chosen == correct:
+        st.markdown(f":material/check_circle: **Correct.** {why.format(number)}")
+    else:
+        st.markdown(f":material/cancel: **Not quite.** {why.format(number)}")

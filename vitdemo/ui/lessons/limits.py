@@ -1,4 +1,4 @@
-"""Limits: the cost of tokens, the hunger for data, and learning by heart, each measured here."""
+"""Limits of the ViT: quadratic cost, data efficiency and overfitting, each measured on the page."""
 
 import numpy as np
 import streamlit as st
@@ -6,154 +6,160 @@ import streamlit as st
 from ...config import PRESETS, ModelConfig
 from ...costs import parameters
 from ...figures.numbers import two_lines
-from ...lessons.comparisons import CURE, PAIRS, train_each
-from ...lessons.scaling import (
-    BATCH,
-    HUNGRY,
-    HUNGRY_TEST,
-    KINDS,
-    SEEN,
-    attention_costs,
-    exponent,
-    hunger,
-)
+from ...lessons import scaling
+from ...lessons.comparisons import AUGMENTED, PAIRS, train_each
 from ..chart import chart
 from ..task_panel import task_panel
 from .lesson import Lesson
 from .two_runs import compare
 
-PATCHES = (8, 4, 2, 1)
+PATCHES = (8, 4, 2, 1)  # patch sizes in pixels
 
 
-@st.cache_data(show_spinner="Measuring attention over ever more tokens …")
-def costs() -> list:
-    """Once for all visitors."""
-    return attention_costs(ModelConfig(), PATCHES)
+@st.cache_data(show_spinner="Measuring attention for more and more tokens …")
+def costs() -> list[scaling.AttentionCost]:
+    """Return the costs for PATCHES, measured once for all visitors."""
+    return scaling.attention_costs(ModelConfig(), PATCHES)
 
 
-def quadratic(lesson: Lesson) -> None:
-    """Time and memory over tokens."""
-    st.header("Twice the tokens, four times the pairs")
-    if not lesson.predict(
+def quadratic_cost(lesson: Lesson) -> None:
+    """Ask about, then show, time and memory of attention over the number of tokens."""
+    st.header("Quadratic cost")
+    if lesson.predict(
         "pairs",
-        f"Patches of {PATCHES[-1]} px in place of {PATCHES[-2]} px: four times the tokens. How many times the memory of the "
-        "attention maps?",
+        f"Patches of {PATCHES[-1]} px instead of {PATCHES[-2]} px give four times as many tokens. "
+        "How many times as much memory do the attention maps need?",
         {"4 times": 4, "16 times": 16, "64 times": 64},
-        lambda: costs()[3].megabytes / costs()[2].megabytes,
-        "{:.3g} times. Every token looks at every token: T² numbers in each head.",
+        lambda: costs()[-1].megabytes / costs()[-2].megabytes,
+        "{:.3g} times. Every token attends to every token, so each head has T² attention weights "
+        "(T: number of tokens).",
     ):
-        return
-    found = costs()
-    tokens = tuple(cost.tokens for cost in found)
+        _show_costs(costs())
+        lesson.code(
+            scaling.attention_costs,
+            "The sizes are timed in turns, and the `min` of several passes counts.",
+        )
+
+
+def _show_costs(found: list[scaling.AttentionCost]) -> None:
+    tokens = [cost.tokens for cost in found]
+    seconds = [cost.seconds for cost in found]
+    megabytes = [cost.megabytes for cost in found]
     left, right = st.columns(2)
-    for column, title, values, unit in (
-        (
-            left,
-            "Time of one attention",
-            np.array([cost.seconds * 1000 for cost in found]),
-            "milliseconds",
-        ),
-        (right, "Memory of its maps", np.array([cost.megabytes for cost in found]), "MB"),
-    ):
-        with column:
-            st.markdown(f"**{title}**")
-            square = values[-1] * (np.array(tokens) / tokens[-1]) ** 2
-            chart(
-                two_lines(
-                    tokens,
-                    {"measured": values, "quadratic": square},
-                    "tokens",
-                    unit,
-                    280,
-                    logarithmic="xy",
-                ),
-                key=title,
-                alt=f"{title}: {values[0]:.2f} to {values[-1]:.2f} {unit} for {tokens[0]} to {tokens[-1]} tokens.",
-            )
-    last = exponent(tokens[-2:], [cost.seconds for cost in found[-2:]])
-    whole = exponent(tokens, [cost.seconds for cost in found])
+    with left:
+        _over_tokens("Time of one attention layer", tokens, np.array(seconds) * 1000, "ms")
+    with right:
+        _over_tokens("Memory of its attention maps", tokens, np.array(megabytes), "MB")
+    config = ModelConfig()
+    memory = scaling.exponent(tokens, megabytes)
+    time = scaling.exponent(tokens, seconds)
+    time_of_largest = scaling.exponent(tokens[-2:], seconds[-2:])
     st.caption(
-        f"{BATCH} images, width {ModelConfig().embed_dim}, {ModelConfig().num_heads} heads, measured once since the app "
-        "was started. Both axes are logarithmic: a power is a straight line, dashed the second one, T². The fitted power is "
-        f"{exponent(tokens, [cost.megabytes for cost in found]):.2f} for the memory; for the time {whole:.2f} over all sizes "
-        f"and {last:.2f} between the two largest. Below 2, the projections, which grow as T, and the start of each product "
-        "still weigh; above 2, the maps have outgrown the processor's fast memory, or others were at work."
+        f"{scaling.BATCH} images, embedding dimension {config.embed_dim}, {config.num_heads} "
+        "heads; measured once since the app was started. Both axes are logarithmic, so a power law "
+        "is a straight line; the dashed line is T². The fitted exponent is "
+        f"{memory:.2f} for memory. For time it is {time:.2f} over all sizes and "
+        f"{time_of_largest:.2f} between the two largest: below 2 while the projections, which grow "
+        "linearly with T, and fixed overhead still matter; above 2 when the attention maps no "
+        "longer fit in the processor's cache, or other programs were running."
     )
-    lesson.code(attention_costs, "How it is measured: in turns, the `min` of several passes.")
 
 
-def data_hunger(lesson: Lesson) -> None:
-    """Accuracy over training images."""
-    st.header("Hungry for data")
+def _over_tokens(title: str, tokens: list[int], values: np.ndarray, unit: str) -> None:
+    st.markdown(f"**{title}**")
+    quadratic = values[-1] * (np.array(tokens) / tokens[-1]) ** 2
+    lines = {"measured": values, "quadratic": quadratic}
+    chart(
+        two_lines(tuple(tokens), lines, "tokens", unit, 280, log_axes="xy"),
+        key=title,
+        alt=f"{title}: {values[0]:.2f} to {values[-1]:.2f} {unit} for {tokens[0]} to "
+        f"{tokens[-1]} tokens.",
+    )
+
+
+def data_efficiency(lesson: Lesson) -> None:
+    """Show accuracy over the number of training images, for a plain ViT and a hybrid."""
+    st.header("Data efficiency")
     st.markdown(
-        "A convolution knows from the start that neighbors belong together. A plain ViT has to learn it, from images. Here "
-        f"both a plain ViT and a hybrid, whose tokens come from convolutions, are trained on {', '.join(map(_count, HUNGRY))} "
-        f"images, until each has seen {SEEN:,} (few of them again and again, or many a few times), and asked about "
-        f"{HUNGRY_TEST:,} test images. The two also differ in size and recipe, so not all of a gap is due to the convolutions."
+        "A convolution has a strong **inductive bias**: it assumes that neighboring pixels belong "
+        "together. A plain ViT has to learn this from data. Here a plain ViT and a hybrid, whose "
+        "tokens come from convolutions, are trained on "
+        f"{_listed(scaling.TRAIN_IMAGES)} images. Each run sees {scaling.IMAGES_SEEN:,} images in "
+        "total, so small training sets are repeated for more epochs, and each model is tested on "
+        f"{scaling.TEST_IMAGES:,} test images. The two models also differ in size and recipe, so "
+        "the convolutions do not explain the whole gap."
     )
-
-    def show(answers: tuple) -> None:
-        counts = tuple(dict.fromkeys(images for _, images, _ in answers))
-        lines = {
-            kind: np.array([reached for which, _, reached in answers if which == kind])
-            for kind in KINDS
-        }
-        said = [
-            f"{kind} {', '.join(f'{share:.0%}' for share in reached)}"
-            for kind, reached in lines.items()
-        ]
-        figure = two_lines(counts, lines, "training images", "accuracy", 280, logarithmic="x")
-        chart(
-            figure,
-            key="hunger",
-            alt=f"Accuracy with {', '.join(map(_count, counts))} images: {'; '.join(said)}.",
-        )
-        st.caption(
-            f"One training a point, one seed; guessing would reach {1 / ModelConfig().num_classes:.0%}."
-        )
-
     task_panel(
-        ("hunger",),
-        len(HUNGRY) * len(KINDS),
-        hunger,
-        "Train on ever more images",
-        "trainings",
-        show,
-        "A minute or two on two cores.",
+        ("data-efficiency",),
+        len(scaling.TRAIN_IMAGES) * len(scaling.MODELS),
+        scaling.data_efficiency,
+        "Train on more and more images",
+        "runs",
+        _accuracy_over_images,
+        "Trains both models on each number of images. A minute or two on two cores.",
     )
     lesson.code(
-        hunger,
-        "The recipes are those of the presets in `KINDS`, with other numbers of images and epochs.",
+        scaling.data_efficiency,
+        "The recipes are the presets in `MODELS`, with other numbers of images and epochs.",
     )
 
 
-def _count(images: int) -> str:
-    return f"{images:,}"
+def _accuracy_over_images(results: tuple[tuple[str, int, float], ...]) -> None:
+    counts = tuple(dict.fromkeys(images for _, images, _ in results))
+    lines = {
+        name: np.array([accuracy for trained, _, accuracy in results if trained == name])
+        for name in scaling.MODELS
+    }
+    texts = [
+        f"{name} {', '.join(f'{accuracy:.0%}' for accuracy in accuracies)}"
+        for name, accuracies in lines.items()
+    ]
+    figure = two_lines(counts, lines, "training images", "accuracy", 280, log_axes="x")
+    chart(
+        figure.update_yaxes(tickformat=".0%"),
+        key="data-efficiency",
+        alt=f"Accuracy with {_listed(counts)} images: {'; '.join(texts)}.",
+    )
+    chance = 1 / ModelConfig().num_classes
+    st.caption(f"One run per point, with one random seed. Chance is {chance:.0%}.")
 
 
-def learning_by_heart(lesson: Lesson) -> None:
-    """Overfitting, shown and cured."""
-    st.header("Learning by heart")
-    listing, images = sum(parameters(ModelConfig()).values()), PRESETS["annotation"][1].train_images
+def _listed(counts: tuple[int, ...]) -> str:
+    *most, last = [f"{count:,}" for count in counts]
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def overfitting(lesson: Lesson) -> None:
+    """Show a small model overfit, and what augmentation does about it."""
+    st.header("Overfitting")
+    total = sum(parameters(PRESETS["annotation"][0]).values())
+    images = PRESETS["annotation"][1].train_images
     lesson.predict(
         "per-image",
-        f"The paper's listing learns from {images} images. How many parameters does it have per image?",
+        f"The paper's code trains on {images} images. How many parameters does its model have per "
+        "training image?",
         {"6": 6, "60": 60, "600": 600},
-        lambda: listing / images,
-        f"{{:.0f}}: {listing:,} in all. Enough to remember each image instead of learning what a frog is.",
+        lambda: total / images,
+        f"{{:.0f}}: {total:,} in total. That is enough to memorize every image instead of learning "
+        "what a frog looks like.",
     )
-    plain, _ = PAIRS["by heart"].values()
+    training = PAIRS["overfitting"]["No augmentation"][1]
+    cutout = AUGMENTED["cutout"]
     st.markdown(
-        f"A plain ViT is trained twice on {plain[1].train_images} images for {plain[1].epochs} epochs: once on the images as "
-        "they are, once on images that are never twice the same: mirrored at random, brightness, contrast and color off by "
-        f"up to {CURE['jitter']:.0%}, a square of {CURE['cutout']} pixels blanked, and in {CURE['cutmix']:.0%} of the steps "
-        "a piece of another image pasted in. Nothing else differs."
+        f"A plain ViT is trained twice on {training.train_images} images for {training.epochs} "
+        "epochs, once without **augmentation** and once with random changes that differ in every "
+        "epoch: horizontal flips, color jitter (brightness, contrast, saturation and tint change "
+        f"by up to {AUGMENTED['jitter']:.0%}), Cutout (a square of {cutout} × {cutout} pixels is "
+        f"blanked) and, in {AUGMENTED['cutmix']:.0%} of the steps, CutMix (a square of another "
+        "image is pasted in and the labels are mixed). Nothing else differs."
     )
-    compare(PAIRS["by heart"], "by heart", "Less than a minute on two cores.")
+    compare(PAIRS["overfitting"], "overfitting", "Two runs, less than a minute on two cores.")
     st.caption(
-        "Look whether, on the images as they are, the test loss falls and then **rises** while the training loss goes to 0: "
-        "the model is ever surer of what it has by heart, and wrong with others. On changed images there is nothing to "
-        "remember. Their training accuracy is lower for another reason, too: they are harder, and a mixed one counts under its "
-        "own label alone. More images would help most."
+        "Look at the test loss: without augmentation it falls and then **rises**, while the "
+        "training loss goes to 0. The model grows more and more confident about images that it has "
+        "memorized, and stays wrong about others. With augmentation no image looks the same twice, "
+        "so there is little to memorize. Training accuracy is then lower for another reason as "
+        "well: augmented images are harder, and a mixed image counts under its own label alone. "
+        "More training images would help most."
     )
-    lesson.code(train_each, "Two trainings; the second differs in what is named above.")
+    lesson.code(train_each, "Two runs; the recipes differ in the augmentation alone.")

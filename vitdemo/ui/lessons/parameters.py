@@ -1,4 +1,4 @@
-"""The parameters of a ViT with a calculator, and the paper's own configuration."""
+"""The parameters of a ViT: their costs, and the configuration that the paper prints."""
 
 from dataclasses import dataclass
 
@@ -13,108 +13,121 @@ from ...model import VisionTransformer
 from .example import first_pictures
 from .lesson import Lesson
 
-BATCH = 128  # images of a step, for the memory
-MEASURED = 8  # of them, from which the rest is reckoned
-PATCHES, WIDTHS, DEPTHS, HEADS, RATIOS = (
-    (2, 4, 8, 16),
-    (32, 64, 128, 192, 256),
-    range(1, 13),
-    (1, 2, 4, 8),
-    (1.0, 2.0, 4.0),
-)
-MEANS = {  # each parameter of section 1.4.3, in the names of this app: what it is, and what more of it does
-    "image_size": "Pixels a side. Twice as many: four times the patches.",
-    "patch_size": "Pixels a side of a patch. Half as large: four times the tokens, sixteen times the pairs.",
-    "embed_dim": "Numbers in a token, D. Twice as many: about four times the parameters.",
-    "depth": "Encoder blocks. Parameters and operations grow in proportion.",
-    "num_heads": "Parts that attention is split into, each of D / heads numbers. Costs no parameters.",
-    "mlp_ratio": "Hidden width of the MLP in units of D; the annotation's `mlp_dim` is D times this.",
-    "num_classes": "Outputs of the head.",
-    "cls_token": "The learned token before the patches, from which the class is read: D numbers.",
-    "pos_embed": "The learned numbers of each place: D for each token. More tokens, more of them.",
-    "dropout": "Share of numbers that is zeroed at random in training, against learning by heart.",
-    "learning_rate": "How far each step of the training goes. Too small: it takes long. Too large: it never settles.",
-    "batch_size": "Images in one step. More: a steadier gradient, fewer steps in an epoch, and more memory.",
-    "epochs": "How many times every training image is seen.",
+BATCH = 128  # images in a training step
+MEASURED = 8  # of them, for the measurement; memory is proportional
+PATCHES, DEPTHS, HEADS = (2, 4, 8, 16), range(1, 13), (1, 2, 4, 8)
+WIDTHS, RATIOS = (32, 64, 128, 192, 256), (1.0, 2.0, 4.0)
+EXPLANATIONS = {  # parameter of section 1.4.3, under its name in this app -> explanation
+    "image_size": "Height and width of the images in pixels. Twice the size gives four times as "
+    "many patches.",
+    "patch_size": "Side length of a patch in pixels. Half the size gives four times as many tokens "
+    "and sixteen times as many attention weights.",
+    "embed_dim": "Numbers in one token, D. Twice as many give about four times as many parameters.",
+    "depth": "Number of encoder blocks. Parameters and compute grow in proportion.",
+    "num_heads": "Attention heads in each block, each of dimension D / heads. They do not change "
+    "the number of parameters.",
+    "mlp_ratio": "Size of the MLP's hidden layer relative to D. The paper's `mlp_dim` is D times "
+    "this.",
+    "num_classes": "Outputs of the classification head, one per class.",
+    "cls_token": "Learned token of D numbers in front of the patches, from which the image is "
+    "classified.",
+    "pos_embed": "Learned position embeddings, D numbers for each token. More tokens need more of "
+    "them.",
+    "dropout": "Fraction of the activations that is set to 0 at random during training, against "
+    "overfitting.",
+    "learning_rate": "Step size of the optimizer. Too small, and training is slow; too large, and "
+    "it is unstable or diverges.",
+    "batch_size": "Images in one training step. A larger batch has a less noisy gradient and fewer "
+    "steps per epoch, and needs more memory.",
+    "epochs": "Passes over all training images.",
 }
 
 
 @dataclass(frozen=True)
 class Measured:
-    """In one pass of a new model."""
+    """Costs of a model, counted or measured on the model itself."""
 
     parameters: int
-    multiply_adds: int  # of an image
-    megabytes: float  # of a training step of BATCH images
+    macs: int  # for one image
+    megabytes: float  # activations of a training step of BATCH images
 
 
-@st.cache_data(max_entries=256, show_spinner="Asking a model of these sizes …")
+@st.cache_data(max_entries=256, show_spinner="Measuring a model of these sizes …")
 def measured(config: ModelConfig) -> Measured:
-    """What it counts; the same for all visitors."""
+    """Return the costs of a new model, measured once for all visitors."""
     model = VisionTransformer(config, seed=0)
     images = normalize(first_pictures(MEASURED).images)
-    kept = saved_bytes(model.train(), images) * BATCH / MEASURED
+    saved = saved_bytes(model.train(), images) * BATCH / MEASURED
     counted = sum(parameter.numel() for parameter in model.parameters())
-    return Measured(counted, sum(counted_macs(model.eval(), images).values()), kept / 2**20)
+    return Measured(counted, sum(counted_macs(model.eval(), images).values()), saved / 2**20)
 
 
 def calculator(lesson: Lesson) -> None:
-    """Parameters, multiply-adds and memory of any shape."""
-    st.header("A calculator")
-    columns = st.columns(5)
-    with columns[0]:
-        patch = lesson.choose(
-            "patch", "Patch size", PATCHES, 4, MEANS["patch_size"], draw=st.select_slider
-        )
-    with columns[1]:
-        width = lesson.choose(
-            "width", "Width", WIDTHS, 64, MEANS["embed_dim"], draw=st.select_slider
-        )
-    with columns[2]:
-        depth = lesson.choose("depth", "Depth", DEPTHS, 7, MEANS["depth"], draw=st.select_slider)
-    with columns[3]:
-        heads = lesson.choose("heads", "Heads", HEADS, 8, MEANS["num_heads"], draw=st.select_slider)
-    with columns[4]:
-        ratio = lesson.choose(
-            "ratio", "MLP ratio", RATIOS, 4.0, MEANS["mlp_ratio"], draw=st.select_slider
-        )
-    config = ModelConfig(
-        patch_size=patch, embed_dim=width, depth=depth, num_heads=heads, mlp_ratio=ratio
-    )
+    """Show parameters, MACs and memory for the chosen sizes."""
+    st.header("Cost calculator")
+    config = _chosen_sizes(lesson)
     found = measured(config)
-    tables = st.columns(3)
-    for column, title, parts, counted in (
-        (tables[0], "Parameters", parameters(config), found.parameters),
-        (tables[1], "Multiply-adds per image", macs(config), found.multiply_adds),
-    ):
-        total = sum(parts.values())
-        rows = [f"| {title} | | |", "|---|---:|---:|"]
-        rows += [f"| {part} | {count:,} | {count / total:.1%} |" for part, count in parts.items()]
-        column.markdown(
-            "\n".join([*rows, f"| **all** | **{total:,}** | |", f"| counted | {counted:,} | |"])
-        )
-    formula = activation_bytes(config, BATCH) / 2**20
-    rows = [f"| Activations of {BATCH} images | MB |", "|---|---:|"]
-    rows += [f"| by formula | {formula:,.0f} |", f"| measured | {found.megabytes:,.0f} |"]
-    tables[2].markdown("\n".join(rows))
+    first, second, third = st.columns(3)
+    first.markdown(_table("Parameters", parameters(config), found.parameters))
+    second.markdown(_table("MACs per image", macs(config), found.macs))
+    third.markdown(
+        f"| Activations of {BATCH} images | MB |\n|---|---:|\n"
+        f"| by formula | {activation_bytes(config, BATCH) / 2**20:,.0f} |\n"
+        f"| measured | {found.megabytes:,.0f} |"
+    )
     st.caption(
-        "The parts are worked out by formula. *Counted* and *measured* come from a model of these sizes that was just "
-        "made and asked: its parameters, the products of the tensors that met in it, and what PyTorch kept of a training "
-        f"step to compute the gradient ({MEASURED} images, times {BATCH // MEASURED})."
+        "A **MAC** (multiply-accumulate) is one multiplication and one addition, so FLOPs = 2 × "
+        "MACs; only matrix multiplications count. The activations are the tensors kept "
+        "during a training step for the backward pass. All parts are calculated by formula. "
+        "*Counted* and *measured* come from a new model of these sizes: its parameters, the matrix "
+        "multiplications of one forward pass, and the memory that PyTorch keeps "
+        f"({MEASURED} images, times {BATCH // MEASURED})."
     )
     lesson.predict(
         "heads-cost",
-        "Eight heads in place of one: how many times as many parameters?",
-        {"as many": 1.0, "twice as many": 2.0, "eight times": 8.0},
+        "Compared with one head, how many parameters does a model with eight heads have?",
+        {"as many": 1.0, "twice as many": 2.0, "eight times as many": 8.0},
         lambda: _size(num_heads=8) / _size(num_heads=1),
-        "Just as many ({:.3g} times): the heads divide the width among them.",
+        "Just as many ({:.3g} times): the heads divide the embedding dimension among them.",
     )
     lesson.code(
         parameters,
-        "`attention` and `mlp` are of one block; the sum is checked against the model by the tests.",
+        "`attention` and `mlp` are the parameters of one block. The tests compare the sum with "
+        "the model.",
     )
-    with st.expander("Each parameter in a sentence", icon=":material/help:"):
-        st.markdown("\n".join(f"- `{name}`: {says}" for name, says in MEANS.items()))
+    with st.expander("Each parameter explained", icon=":material/help:"):
+        st.markdown("\n".join(f"- `{name}`: {text}" for name, text in EXPLANATIONS.items()))
+
+
+def _chosen_sizes(lesson: Lesson) -> ModelConfig:
+    columns = st.columns(5)
+    help = EXPLANATIONS
+    with columns[0]:
+        patch_size = lesson.slide("patch", "Patch size", PATCHES, 4, help["patch_size"])
+    with columns[1]:
+        embed_dim = lesson.slide("width", "Embedding dimension", WIDTHS, 64, help["embed_dim"])
+    with columns[2]:
+        depth = lesson.slide("depth", "Depth", DEPTHS, 7, help["depth"])
+    with columns[3]:
+        num_heads = lesson.slide("heads", "Heads", HEADS, 8, help["num_heads"])
+    with columns[4]:
+        mlp_ratio = lesson.slide("ratio", "MLP ratio", RATIOS, 4.0, help["mlp_ratio"])
+    return ModelConfig(
+        patch_size=patch_size,
+        embed_dim=embed_dim,
+        depth=depth,
+        num_heads=num_heads,
+        mlp_ratio=mlp_ratio,
+    )
+
+
+def _table(title: str, parts: dict[str, int], counted: int) -> str:
+    """Return a Markdown table of parts with their percentages, the total, and the counted value."""
+    total = sum(parts.values())
+    rows = [f"| {title} | | |", "|---|---:|---:|"]
+    rows += [f"| {part} | {count:,} | {count / total:.1%} |" for part, count in parts.items()]
+    rows += [f"| **total** | **{total:,}** | |", f"| counted | {counted:,} | |"]
+    return "\n".join(rows)
 
 
 def _size(**changes) -> int:
@@ -122,55 +135,67 @@ def _size(**changes) -> int:
 
 
 def as_printed(lesson: Lesson) -> None:
-    """The paper's minimal CPU configuration, with what cannot be."""
+    """Show why the paper's minimal CPU configuration is impossible, and the nearest valid one."""
     st.header("The paper's “minimal CPU” configuration")
-    p = MINIMAL_CPU
+    printed = ", ".join(f"`{name}` {value}" for name, value in MINIMAL_CPU.items())
     st.markdown(
-        "Section 1.4.3 prints, in the names of this app, "
-        + ", ".join(f"`{name}` {value}" for name, value in p.items())
-        + f", and as image size “{IMAGE_SIZE}”, which is the shape of a batch. Entered here as printed:"
+        f"Section 1.4.3 of the paper prints {printed} (names as in this app). As image size it "
+        f"prints “{IMAGE_SIZE}”, which is the shape of a batch. Two of these values are rejected:"
     )
-    for wrong, why in problems():
-        st.markdown(f":red[:material/block:] {wrong}")
-        st.caption(why)
-    near = nearest()
-    listing = ModelConfig()
+    for message, reason in problems():
+        st.markdown(f":red[:material/block:] {message}")
+        st.caption(reason)
     st.markdown(
-        f"The nearest that can be has {near.num_patches} patches of {near.patch_size} pixels and {near.num_heads} heads: "
-        f"{sum(parameters(near).values()):,} parameters. The listing in the same paper has patches of {listing.patch_size}, "
-        f"width {listing.embed_dim}, {listing.depth} layers, {listing.num_heads} heads: {sum(parameters(listing).values()):,}. "
-        f"{p['depth']} layers, {p['num_heads']} heads and an MLP of {p['mlp_dim']:,} belong to ViT-Base, whose width is "
-        f"{VIT_BASE_WIDTH} (Dosovitskiy et al. 2021, Table 1)."
+        f"The nearest valid configuration has {_described(nearest())}. The code in the same paper "
+        f"has {_described(ModelConfig())}. A depth of {MINIMAL_CPU['depth']}, "
+        f"{MINIMAL_CPU['num_heads']} heads and an MLP dimension of {MINIMAL_CPU['mlp_dim']:,} are "
+        f"those of ViT-Base, whose embedding dimension is {VIT_BASE_WIDTH} (Dosovitskiy et al. "
+        "2021, Table 1)."
     )
-    lesson.code(nearest, "`divisors` of the image's size, and the heads that divide the width.")
+    lesson.code(
+        nearest,
+        "`divisors` of the image size are valid patch sizes, and those of the embedding dimension "
+        "valid numbers of heads.",
+    )
+
+
+def _described(config: ModelConfig) -> str:
+    size = sum(parameters(config).values())
+    return (
+        f"{config.num_patches} patches of {config.patch_size} × {config.patch_size} pixels, "
+        f"embedding dimension {config.embed_dim}, depth {config.depth} and {config.num_heads} "
+        f"heads: {size:,} parameters"
+    )
 
 
 def problems() -> list[tuple[str, str]]:
-    """What this app says of the printed values, each alone, and why."""
-    p, found, near = MINIMAL_CPU, [], nearest()
-    side = near.grid_size
-    reasons = (
+    """Return the error message for each printed value that is impossible, and an explanation."""
+    p, near = MINIMAL_CPU, nearest()
+    explanations = (
         (
             {"patch_size": p["patch_size"]},
-            "Read as pixels, a patch cannot be larger than the image that it is cut from. But the same section calls "
-            f"`patch_size` the number of patches, and {side} × {side} = {side**2}: those of {near.patch_size} pixels, "
-            "as in the listing.",
+            "In pixels, a patch cannot be larger than the image. The same section calls "
+            f"`patch_size` the number of patches: {near.grid_size} × {near.grid_size} = "
+            f"{near.num_patches} patches of {near.patch_size} × {near.patch_size} pixels, as in "
+            "the paper's code.",
         ),
         (
             {"embed_dim": p["embed_dim"], "num_heads": p["num_heads"]},
-            f"Each head gets an equal part of the width, and {p['embed_dim']} / {p['num_heads']} is no whole number.",
+            "Each head gets an equal part of the embedding dimension, and "
+            f"{p['embed_dim']} / {p['num_heads']} is not a whole number.",
         ),
     )
-    for changes, why in reasons:
+    found = []
+    for changes, explanation in explanations:
         try:
             ModelConfig(**changes)
         except ConfigError as error:
-            found.append((str(error), why))
+            found.append((str(error), explanation))
     return found
 
 
 def nearest() -> ModelConfig:
-    """The printed configuration with the nearest number of patches and of heads that fit."""
+    """Return the printed configuration with the nearest valid numbers of patches and heads."""
     p, image_size = MINIMAL_CPU, ModelConfig().image_size
     patch_size = min(
         divisors(image_size), key=lambda size: abs((image_size // size) ** 2 - p["patch_size"])

@@ -1,4 +1,4 @@
-"""Start: one picture on its way through a trained Vision Transformer, step by step."""
+"""Start: one image on its way through a trained Vision Transformer, step by step."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -11,11 +11,11 @@ import torch
 
 from ...data.cifar10 import CLASSES, normalize
 from ...explain.attention import attention_maps
-from ...explain.methods import reading_weights
-from ...figures.attention import thumbnails
+from ...explain.methods import pooling_weights
 from ...figures.numbers import shades, two_lines
 from ...figures.pictures import clickable, patches, picture
 from ...figures.predictions import top_classes
+from ...figures.thumbnails import thumbnails
 from ...lessons.activations import residual_norms
 from ...model import Trace, VisionTransformer
 from ..chart import chart
@@ -23,19 +23,12 @@ from .example import PICTURES, first_pictures, plain_vit
 from .lesson import Lesson
 
 HEIGHT = 320
-CARD, CARD_HEIGHT = 170, 150  # pixels, of the small ones; two fit side by side on a phone
-STEPS = {  # name: the page where it is taken apart
-    "Image": "pages/image_to_tokens.py",
-    "Patches": "pages/image_to_tokens.py",
-    "Tokens": "pages/image_to_tokens.py",
-    "Blocks": "pages/block.py",
-    "Class": "pages/attention.py",
-}
+CARD, CARD_HEIGHT = 170, 150  # pixels of a card; two fit side by side on a phone
 
 
 @dataclass(frozen=True)
-class Journey:
-    """One picture, and everything that the model made of it."""
+class ForwardPass:
+    """One test image, and everything that the model computes from it."""
 
     number: int
     label: int
@@ -46,139 +39,201 @@ class Journey:
 
     @property
     def pixels(self) -> np.ndarray:
-        """(H, W, 3)."""
+        """The image as (H, W, 3) uint8."""
         return self.image.permute(1, 2, 0).numpy()
 
-    @property
-    def best(self) -> int:
-        """The class that it names."""
-        return int(self.probabilities.argmax())
+
+@dataclass(frozen=True)
+class Step:
+    """A step of the forward pass as it is shown."""
+
+    figure: go.Figure
+    alt: str
+    caption: str
+    text: str
 
 
-def live_picture(lesson: Lesson) -> None:
-    """All steps small, one of them large."""
-    first, second = st.columns(2)
-    with first:
-        step = lesson.choose(
-            "step", "Step", tuple(STEPS), "Image", "Go through them from left to right."
-        )
-    with second:
-        number = lesson.choose(
-            "picture", "Picture", range(PICTURES), 0, "A test image.", draw=st.select_slider
-        )
+def _image(found: ForwardPass, height: int) -> Step:
+    side, name = found.model.config.image_size, CLASSES[found.label]
+    return Step(
+        picture(found.pixels, height),
+        f"Test image {found.number}: {name}.",
+        f"Test image {found.number}: {name}.",
+        f"An image from the test set of CIFAR-10: {side} × {side} pixels with a red, a green and a "
+        f"blue value each, {3 * side**2:,} numbers in all. The model was not trained on it.",
+    )
+
+
+def _patches(found: ForwardPass, height: int) -> Step:
+    config = found.model.config
+    return Step(
+        patches(found.pixels, config.patch_size, height),
+        f"The image split into {config.num_patches} patches.",
+        "White lines separate the patches.",
+        f"The image is split into {config.num_patches} **patches** of {config.patch_size} × "
+        f"{config.patch_size} pixels. Patches are to this model what words are to a language "
+        "model.",
+    )
+
+
+def _tokens(found: ForwardPass, height: int) -> Step:
+    tokens = found.trace.tokens[0][0].numpy()  # (T, D)
+    return Step(
+        shades(tokens, height),
+        f"{len(tokens)} tokens of {tokens.shape[1]} numbers.",
+        "One row per token, CLS on top. Purple is negative, orange is positive.",
+        f"Each patch becomes a **token**, a vector of {tokens.shape[1]} numbers. A **position "
+        "embedding**, which encodes the position of the patch, is added to it. One more token is "
+        "placed first: **CLS**, the classification token, which carries no information about the "
+        "image yet.",
+    )
+
+
+def _blocks(found: ForwardPass, height: int) -> Step:
+    config = found.model.config
+    return Step(
+        thumbnails(attention_maps(found.trace.attention, 0, has_cls=True), height),
+        f"Attention from CLS to the patches in {config.depth} layers of {config.num_heads} heads.",
+        "Attention from CLS to the patches, one map per layer (block) and head. Bright patches "
+        "receive most of the attention.",
+        f"The tokens pass through {config.depth} blocks. In each block, every token gathers "
+        "information from all tokens (**attention**). Then an **MLP**, a small neural network, "
+        "processes each token on its own. Attention is computed several times in parallel: each "
+        f"block has {config.num_heads} **heads**, which attend in different ways.",
+    )
+
+
+def _class(found: ForwardPass, height: int) -> Step:
+    predicted = int(found.probabilities.argmax())
+    name, probability = CLASSES[predicted], found.probabilities[predicted]
+    figure = top_classes(found.probabilities, CLASSES, found.label, 3).update_layout(height=height)
+    figure.update_xaxes(range=[0, 1.4])
+    if predicted == found.label:
+        verdict = "The prediction is correct."
+    else:
+        verdict = f"The true class is {CLASSES[found.label]}."
+    return Step(
+        figure,
+        f"Predicted class: {name}, {probability:.1%}.",
+        "The most probable classes. A check mark indicates the true class.",
+        "After the last block, a linear layer predicts the class from CLS alone: "
+        f"**{name}**, with a probability of {probability:.1%}. {verdict}",
+    )
+
+
+STEPS = {  # name -> the function that shows it, and the page that explains it
+    "Image": (_image, "pages/image_to_tokens.py"),
+    "Patches": (_patches, "pages/image_to_tokens.py"),
+    "Tokens": (_tokens, "pages/image_to_tokens.py"),
+    "Blocks": (_blocks, "pages/block.py"),
+    "Class": (_class, "pages/attention.py"),
+}
+
+
+def controls(lesson: Lesson) -> tuple[str, ForwardPass]:
+    """Choose a step and an image, and run the model on the image."""
+    left, right = st.columns(2)
+    with left:
+        help = "A step of the forward pass. Go through them from left to right."
+        step = lesson.choose("step", "Step", tuple(STEPS), "Image", help)
+    with right:
+        help = f"One of the first {PICTURES} test images of CIFAR-10."
+        number = lesson.slide("picture", "Test image", range(PICTURES), 0, help)
     split = first_pictures(PICTURES)
     image, label = split.images[number], int(split.labels[number])
     _, model = plain_vit()
     with torch.no_grad():
         logits, trace = model.trace(normalize(image[None]))
-    journey = Journey(number, label, image, model, trace, logits.softmax(dim=1)[0].numpy())
+    probabilities = logits.softmax(dim=1)[0].numpy()
+    return step, ForwardPass(number, label, image, model, trace, probabilities)
 
+
+def all_steps(lesson: Lesson, found: ForwardPass) -> None:
+    """Show every step as a small card; a click selects it."""
     key = lesson.key("step")
     with st.container(horizontal=True):
-        for place, name in enumerate(STEPS, start=1):
+        for place, (name, (show, _)) in enumerate(STEPS.items(), start=1):
             with st.container(width=CARD):
                 st.caption(f"{place} · {name}")
-                figure, alt = figure_of(name, journey, CARD_HEIGHT)
-                figure.update_xaxes(visible=False).update_yaxes(visible=name == "Class")
-                if name in ("Image", "Patches"):
-                    clickable(figure, np.zeros((1, 1)), model.config.image_size, hoverinfo="none")
-                chart(figure, key=f"small-{name}", alt=alt, on_click=partial(_step_to, key, name))
+                step = show(found, CARD_HEIGHT)
+                step.figure.update_xaxes(visible=False).update_yaxes(visible=name == "Class")
+                if name in ("Image", "Patches"):  # an image alone does not report clicks
+                    size = found.model.config.image_size
+                    clickable(step.figure, np.zeros((1, 1)), size, hoverinfo="none")
+                select = partial(_select, key, name)
+                chart(step.figure, key=f"small-{name}", alt=step.alt, on_click=select)
+
+
+def _select(key: str, name: str, point: dict | None = None) -> None:
+    st.session_state[key] = name
+
+
+def one_step(lesson: Lesson, name: str, found: ForwardPass) -> None:
+    """Show the selected step with its explanation."""
+    show, page = STEPS[name]
+    step = show(found, HEIGHT)
     left, right = st.columns([3, 2])
     with left:
-        figure, alt = figure_of(step, journey, HEIGHT)
-        chart(figure, key="one-step", alt=alt)
-        if step == "Blocks":
-            _lengths(journey)
+        chart(step.figure, key="one-step", alt=step.alt)
+        st.caption(step.caption)
+        if name == "Blocks":
+            _norms(found)
     with right:
-        st.subheader(f"{list(STEPS).index(step) + 1}. {step}")
-        st.markdown(_words(step, journey))
-        after = dict(pairwise(STEPS)).get(step)
+        st.subheader(f"{list(STEPS).index(name) + 1}. {name}")
+        st.markdown(step.text)
+        after = dict(pairwise(STEPS)).get(name)
         if after and "step" not in lesson.hidden:
             st.button(
                 f"Next: {after.lower()}",
-                on_click=_step_to,
-                args=(key, after, {}),
+                on_click=_select,
+                args=(lesson.key("step"), after),
                 icon=":material/arrow_forward:",
             )
-        st.page_link(STEPS[step], label="Take this step apart", icon=":material/zoom_in:")
+        st.page_link(page, label="Explore this step", icon=":material/zoom_in:")
+
+
+def _norms(found: ForwardPass) -> None:
+    norms = residual_norms(found.model, normalize(found.image[None]))
+    blocks = tuple(range(1, found.model.config.depth + 1))
+    tokens = {"after the block": np.array(norms.tokens[1:])}
+    updates = {"by attention": np.array(norms.attention), "by the MLP": np.array(norms.mlp)}
+    left, right = st.columns(2)
+    with left:
+        alt = f"L2 norm of the tokens, {norms.tokens[-1]:.1f} after the last block."
+        figure = two_lines(blocks, tokens, "Block", "L2 norm of the tokens", 220)
+        chart(figure, key="token-norms", alt=alt)
+    with right:
+        alt = (
+            f"L2 norm of the updates, in the last block {norms.attention[-1]:.1f} by attention "
+            f"and {norms.mlp[-1]:.1f} by the MLP."
+        )
+        figure = two_lines(blocks, updates, "Block", "L2 norm of the update", 220)
+        chart(figure, key="update-norms", alt=alt)
+    st.caption(
+        "Mean **L2 norm** (length of the vector) of the tokens after each block, and of the "
+        "updates that attention and the MLP add to them."
+    )
+
+
+def questions(lesson: Lesson, found: ForwardPass) -> None:
+    """Ask how many tokens there are, and how many the class is predicted from."""
+    config, trace = found.model.config, found.trace
     lesson.predict(
         "tokens",
-        f"Patches of {model.config.patch_size} × {model.config.patch_size} pixels, and CLS: how many tokens is that?",
+        f"Patches of {config.patch_size} × {config.patch_size} pixels, plus CLS: how many tokens "
+        "are there?",
         {"17": 17, "65": 65, "1,025": 1025},
         lambda: trace.tokens[0].shape[1],
-        "{:.0f}, counted in the tensor.",
+        f"{{:.0f}}: {config.num_patches} patches and CLS.",
     )
     lesson.predict(
         "read",
-        "From how many of these tokens is the answer read, after the last block?",
-        {"1": 1, "all but CLS": model.config.num_patches, "all": model.config.num_tokens},
-        lambda: float((reading_weights(model, trace) > 0).sum()),
-        "{:.0f}: CLS. What it knows of the picture, it has gathered by attention.",
+        "From how many of these tokens is the class predicted after the last block?",
+        {"1": 1, "all but CLS": config.num_patches, "all": config.num_tokens},
+        lambda: float((pooling_weights(found.model, trace) > 0).sum()),
+        "{:.0f}: CLS. Everything it knows about the image has reached it through attention.",
     )
     lesson.code(
-        VisionTransformer.forward, "The whole way in four lines: `embed`, each `block`, `classify`."
+        VisionTransformer.forward,
+        "The entire forward pass in four lines: `embed`, each `block`, `classify`.",
     )
-
-
-def _step_to(key: str, step: str, point: dict) -> None:
-    st.session_state[key] = step
-
-
-def figure_of(step: str, journey: Journey, height: int) -> tuple[go.Figure, str]:
-    """What a step has made of the picture, and the same in words."""
-    config = journey.model.config
-    if step == "Image":
-        return picture(
-            journey.pixels, height
-        ), f"Test image {journey.number}: {CLASSES[journey.label]}."
-    if step == "Patches":
-        return patches(
-            journey.pixels, config.patch_size, height
-        ), f"The picture cut into {config.num_patches} patches."
-    if step == "Tokens":
-        tokens = journey.trace.tokens[0][0].numpy()
-        return shades(tokens, height), f"{len(tokens)} rows of {tokens.shape[1]} numbers."
-    if step == "Blocks":
-        alt = f"What CLS looks at in {config.depth} layers of {config.num_heads} heads."
-        return thumbnails(attention_maps(journey.trace, 0), None, None, None, height), alt
-    answer = top_classes(journey.probabilities, CLASSES, journey.label, 3).update_layout(
-        height=height
-    )
-    answer.update_xaxes(range=[0, 1.4])
-    return answer, f"{CLASSES[journey.best]}, {journey.probabilities[journey.best]:.0%}."
-
-
-def _lengths(journey: Journey) -> None:
-    found = residual_norms(journey.model, normalize(journey.image[None]))
-    layers = tuple(range(1, journey.model.config.depth + 1))
-    charts = (
-        ("length of a token", {"after the block": np.array(found.tokens[1:])}),
-        (
-            "length of what is added",
-            {"by attention": np.array(found.attention), "by the MLP": np.array(found.mlp)},
-        ),
-    )
-    for column, (title, lines) in zip(st.columns(2), charts, strict=True):
-        with column:
-            alt = f"By block, {title}: " + "; ".join(
-                f"{name} {values[-1]:.1f} at last" for name, values in lines.items()
-            )
-            chart(two_lines(layers, lines, "block", title, 220), key=title, alt=alt)
-
-
-def _words(step: str, journey: Journey) -> str:
-    config, label, best = journey.model.config, journey.label, journey.best
-    side, share = config.image_size, journey.probabilities[best]
-    return {
-        "Image": f"Test image {journey.number} of CIFAR-10: {CLASSES[label]}, {side} × {side} pixels of red, green and blue, "
-        f"that is {3 * side**2:,} numbers. The model has never learned from it.",
-        "Patches": f"It is cut into {config.num_patches} patches of {config.patch_size} × {config.patch_size} pixels. To the "
-        "model they are what words are to a translator.",
-        "Tokens": f"Each patch becomes a **token**: {config.embed_dim} numbers, a row here. Numbers that say where it lay are "
-        "added, and one token more goes on top: **CLS**, which has seen nothing yet. Purple is negative, orange positive.",
-        "Blocks": f"{config.depth} blocks, one after the other. In each, the tokens gather from each other (**attention**), "
-        "then each works on what it has (**MLP**). Small maps: what CLS looks at, layers down, heads across, bright is "
-        "much. Lines: how long the tokens are after each block, and how much each half of it adds.",
-        "Class": f"After the last block the class is read from CLS alone: {CLASSES[best]}, {share:.0%}"
-        + (", which is right." if best == label else f". It is a {CLASSES[label]}."),
-    }[step]

@@ -1,4 +1,4 @@
-"""Training and evaluation: the loop, what each metric means, comparisons, and the paper's results."""
+"""Training and evaluation: the loop, the metrics, comparisons, and the paper's results."""
 
 import numpy as np
 import streamlit as st
@@ -6,189 +6,214 @@ import torch
 
 from ...config import PRESETS, ConfigError
 from ...lessons.attention_by_hand import read_matrix
-from ...lessons.comparisons import PAIRS, listing, metrics_of, nearest_count
+from ...lessons.comparisons import PAIRS, metrics_of, nearest_count, papers_code
 from ...lessons.paper import TABLE_2
 from ...runs.run import epoch_record
+from ...training.loop import EpochEnd
 from ...training.metrics import METRICS, compute_metrics
 from ..task_panel import task_panel
 from ..train.live import curves
 from ..train.results import show_metrics
 from .lesson import Lesson
+from .training_walk import LOOP
 from .two_runs import compare
-from .walks import LOOP
 
-CLASSES = 3  # of the small table
-IMAGES = 6
+CLASSES, IMAGES = 3, 6  # of the table of predictions
+PROBABILITIES = "0.7 0.2 0.1\n0.4 0.5 0.1\n0.1 0.8 0.1\n0.2 0.5 0.3\n0.1 0.1 0.8\n0.5 0.2 0.3"
 LABELS = "0 0 1 1 2 2"
-TABLE = "0.7 0.2 0.1\n0.4 0.5 0.1\n0.1 0.8 0.1\n0.2 0.5 0.3\n0.1 0.1 0.8\n0.5 0.2 0.3"
-_SMALL, _RECIPE = PAIRS["dropout"]["no dropout"]
-_OF_WHAT = (
-    f"A ViT of {_SMALL.depth} blocks, {_RECIPE.train_images} images, {_RECIPE.epochs} epochs."
+RECIPE = PRESETS["annotation"][1]  # the paper's
+_MODEL, _TRAINING = PAIRS["dropout"]["No dropout"]
+_SETUP = (
+    f"A ViT with {_MODEL.depth} blocks, trained on {_TRAINING.train_images} images for "
+    f"{_TRAINING.epochs} epochs."
 )
-COMPARED = {  # of PAIRS: label and what to look at
+COMPARED = {  # key of PAIRS -> label and explanation
     "decay": (
         "Adam and AdamW",
-        "The listing as printed, with a learning rate of ours, as it prints none; and with one change. Adam adds "
-        f"{PRESETS['annotation'][1].weight_decay:g} times each weight to its gradient (L2), then rescales the sum. AdamW "
-        "rescales the gradient alone and shrinks each weight apart from it (Loshchilov and Hutter 2019).",
+        "The paper's code, first with Adam as printed, then with AdamW. The learning rate is ours, "
+        "as the paper gives none. Both optimizers shrink the weights (**weight decay**). Adam adds "
+        f"{RECIPE.weight_decay:g} times each weight to its gradient (L2 regularization) and then "
+        "rescales the sum. AdamW decouples the two: it rescales the gradient alone and shrinks "
+        "each weight directly (Loshchilov and Hutter 2019).",
     ),
     "dropout": (
         "Dropout",
-        f"{_OF_WHAT} In each step a share of the numbers is zeroed at random, so that no part can rely on another. It "
-        "slows the learning by heart.",
+        f"{_SETUP} **Dropout** sets a random fraction of the activations to 0 in each training "
+        "step, so that no part of the model can rely on another. It slows down **overfitting**: "
+        "memorizing the training images instead of learning what also holds for new ones.",
     ),
     "augmentation": (
         "Augmentation",
-        f"{_OF_WHAT} Each image is mirrored, shifted and changed in brightness and color at random, differently in each "
-        "epoch: more images for free.",
+        f"{_SETUP} With **augmentation**, each image is flipped, translated and changed in "
+        "brightness and color at random, differently in each epoch. It still shows the same "
+        "class, so this is additional training data for free.",
     ),
 }
 
 
 def loop(lesson: Lesson) -> None:
-    """The loop and the evaluation, as they run."""
-    st.header("The loop")
+    """Explain the training loop, then walk through its source."""
+    st.header("The training loop")
     st.markdown(
-        "For each batch: let the model answer, measure how wrong it is (**cross-entropy**), ask which way each weight "
-        "makes it less wrong (the **gradient**, by back-propagation), and move the weights a little that way (the "
-        "**optimizer**). Once all images were seen, an **epoch** is over, and the model is asked about images that it "
-        "does not learn from."
+        "For each batch, the model classifies the images (**forward pass**), and the "
+        "**cross-entropy** loss measures how wrong it is. Backpropagation computes the "
+        "**gradient**: how the loss changes with each weight (**backward pass**). The "
+        "**optimizer** then moves each weight a small step in the direction that lowers the loss. "
+        "One pass over all training images is an **epoch**. After each epoch, the model is "
+        "evaluated on validation images, which it is never trained on."
     )
     lesson.walk(LOOP)
 
 
 def metrics(lesson: Lesson) -> None:
-    """A small table of predictions that one can edit."""
-    st.header("What each metric means")
+    """Compute every metric of a small table of predictions that the reader can edit."""
+    st.header("What each metric measures")
     st.markdown(
-        f"{IMAGES} images, {CLASSES} classes. Each line: the probabilities that a model gives to the classes 0, 1 and 2 "
-        "(they are divided by their sum). Change them, or what is right, and see what each metric makes of it."
+        f"{IMAGES} images, {CLASSES} classes. Each line is one image, with the probabilities that "
+        "a model predicts for the classes 0, 1 and 2; they are normalized to sum to 1. Edit the "
+        "probabilities or the true classes, and see how each metric changes."
     )
     left, right = st.columns([2, 3])
-    with left:
-        text = lesson.write(
-            "table",
-            "Probabilities",
-            TABLE,
-            f"{IMAGES} lines of {CLASSES} numbers, none negative.",
-            180,
-        )
-        right_ones = lesson.write(
-            "labels", "Right classes", LABELS, f"{IMAGES} numbers from 0 to {CLASSES - 1}.", 70
-        )
     try:
-        table = read_matrix(text, IMAGES, CLASSES)
-        labels = read_matrix(right_ones.replace("\n", " "), 1, IMAGES)[0]
-        if (table < 0).any() or (table.sum(axis=1) <= 0).any():
-            raise ConfigError("Probabilities must not be negative, and not all of a line 0.")
-        if not np.isin(labels, range(CLASSES)).all():
-            raise ConfigError(f"Every right class must be a whole number from 0 to {CLASSES - 1}.")
+        with left:
+            probabilities, labels = _predictions(lesson)
     except ConfigError as error:
         st.error(str(error))
         return
-    found = metrics_of(torch.from_numpy(table), torch.from_numpy(labels).long())
-    called = table.argmax(axis=1)
-    rows = ["| Metric | Value | What it says |", "|---|---:|---|"]
-    rows += [
-        f"| {METRICS[key][0]} | {'none' if np.isnan(value) else f'{value:.3f}'} | {METRICS[key][1]} |"
-        for key, value in found.items()
-    ]
-    with right:
-        st.markdown("\n".join(rows))
+    values = metrics_of(torch.from_numpy(probabilities), torch.from_numpy(labels))
+    rows = ["| Metric | Value | Meaning |", "|---|---:|---|"]
+    for key, value in values.items():
+        name, meaning = METRICS[key]
+        rows.append(f"| {name} | {'none' if np.isnan(value) else f'{value:.3f}'} | {meaning} |")
+    right.markdown("\n".join(rows))
     st.caption(
-        f"Called: {', '.join(map(str, called))}; right: {', '.join(f'{label:.0f}' for label in labels)}. F1, precision, "
-        f"recall and AUROC are means over the classes, each with the number of its images as weight. With {CLASSES} "
-        "classes, top-5 counts all: it is always 1."
+        f"Predicted classes: {_listed(probabilities.argmax(axis=1))}. True classes: "
+        f"{_listed(labels)}. F1, precision, recall and AUROC are computed for each class and "
+        "averaged, weighted by the number of its images. With only "
+        f"{CLASSES} classes, top-5 accuracy is always 1."
     )
     lesson.predict(
         "recall",
-        "With the number of images as weights, how much larger is recall than accuracy?",
-        {"not at all": 0.0, "a little": 0.1, "twice as large": found["accuracy"]},
-        lambda: abs(found["recall"] - found["accuracy"]),
-        "The difference is {:.3g}: each class's recall times its share of the images adds up to the accuracy. In Table 2 they "
-        "agree as well, which does not show what was taken there: with equal weights for both they also agree.",
+        "Averaged with these weights, how much larger is recall than accuracy?",
+        {"not at all": 0.0, "a little": 0.1, "twice as large": values["accuracy"]},
+        lambda: abs(values["recall"] - values["accuracy"]),
+        "The difference is {:.3g}: each class's recall times its fraction of the images adds up to "
+        "the accuracy. The two are also equal in the paper's Table 2. That does not reveal which "
+        "average was used there: with equal weights for both, they are equal as well.",
     )
-    lesson.code(compute_metrics, "torchmetrics does the counting; `weighted` is the kind of mean.")
+    lesson.code(
+        compute_metrics, "torchmetrics computes the metrics; `weighted` is the type of average."
+    )
+
+
+def _predictions(lesson: Lesson) -> tuple[np.ndarray, np.ndarray]:
+    """Return the probabilities (IMAGES, CLASSES) and true classes (IMAGES,) from the text areas.
+
+    Raises:
+        ConfigError: the text is not such a table.
+    """
+    lines = f"{IMAGES} lines of {CLASSES} numbers, none of them negative."
+    text = lesson.write("table", "Probabilities", PROBABILITIES, lines, 180)
+    classes = f"{IMAGES} numbers from 0 to {CLASSES - 1}."
+    label_text = lesson.write("labels", "True classes", LABELS, classes, 70)
+    probabilities = read_matrix(text, IMAGES, CLASSES)
+    labels = read_matrix(label_text.replace("\n", " "), 1, IMAGES)[0]
+    if (probabilities < 0).any() or (probabilities.sum(axis=1) <= 0).any():
+        raise ConfigError(
+            "Probabilities must not be negative. Each line needs at least one above 0."
+        )
+    if not np.isin(labels, range(CLASSES)).all():
+        raise ConfigError(f"True classes must be whole numbers from 0 to {CLASSES - 1}.")
+    return probabilities, labels.astype(np.int64)
+
+
+def _listed(classes: np.ndarray) -> str:
+    return ", ".join(map(str, classes))
 
 
 def comparisons(lesson: Lesson) -> None:
-    """Two runs that differ in one thing."""
-    st.header("What each ingredient does")
-    name = lesson.choose(
+    """Offer pairs of runs that differ in one thing."""
+    st.header("One change at a time")
+    subject = lesson.choose(
         "compared",
         "Compare",
         tuple(COMPARED),
         "decay",
-        "Two trainings that differ in this.",
-        format_func=lambda k: COMPARED[k][0],
+        "What the two runs differ in.",
+        format_func=lambda key: COMPARED[key][0],
     )
-    st.markdown(COMPARED[name][1])
+    st.markdown(COMPARED[subject][1])
     compare(
-        PAIRS[name],
-        name,
-        "Two short trainings, one after the other: half a minute or less on two cores.",
+        PAIRS[subject],
+        subject,
+        "Two short runs, one after the other: half a minute or less on two cores.",
     )
 
 
 def papers_results(lesson: Lesson) -> None:
-    """Table 2 and Figure 4 beside our own run, and values that cannot be."""
-    st.header("The paper's results, and ours")
-    recipe = PRESETS["annotation"][1]
+    """Show Table 2 beside a run of our own, and which of its values are impossible."""
+    st.header("The paper's results and ours")
     st.markdown(
-        f"Section 1.5.4 prints what the listing reached after {recipe.epochs} epochs: the end values in Table 2, the way "
-        f"there in Figure 4. The button runs the same listing here: {recipe.train_images} training images, "
-        f"{recipe.validation_images} test images, seed {recipe.seed}, and, as the paper prints no learning rate, "
-        f"{recipe.learning_rate:g}."
+        f"Section 1.5.4 of the paper prints what its code reached after {RECIPE.epochs} epochs: "
+        "the final values in Table 2, the curves in Figure 4. The button trains the same model "
+        f"with the same recipe here: {RECIPE.train_images} training images, "
+        f"{RECIPE.validation_images} test images, random seed {RECIPE.seed}, and a learning rate "
+        f"of {RECIPE.learning_rate:g}, as the paper gives none."
     )
-
-    def show(answers: tuple) -> None:
-        history = tuple(epoch_record(event) for event in answers)
-        curves(history, recipe.epochs, live=False, printed=True)
-        st.caption(
-            ":blue[●] solid: training. :orange[◆] dashed: validation. Open marks: the paper's end values, from Table 2; of its "
-            "Figure 4 no other number can be read."
-        )
-        show_metrics(history[-1], paper=True)
-        st.caption(
-            f"After epoch {len(history)}. The listing adds {recipe.weight_decay:g} times each weight to its gradient (L2), "
-            "which holds it near chance here; *Adam and AdamW* above changes that one thing. Another seed, on the page "
-            "*Train*, gives other numbers."
-        )
-
     task_panel(
-        ("listing",),
-        recipe.epochs,
-        listing,
-        "Run the paper's listing",
+        ("papers-code",),
+        RECIPE.epochs,
+        papers_code,
+        "Run the paper's code",
         "epochs",
-        show,
+        _beside_table_2,
         "A few seconds on two cores.",
     )
-    printed = TABLE_2["accuracy"][1]
-    if not lesson.predict(
+    printed, images = TABLE_2["accuracy"][1], RECIPE.validation_images
+    if lesson.predict(
         "whole",
-        f"The paper prints an accuracy of {printed:.4f} on {recipe.validation_images} images. How many did it name rightly?",
-        {"40": 40, "41": 41, "no whole number of images": printed * recipe.validation_images},
-        lambda: printed * recipe.validation_images,
-        f"{printed:.4f} × {recipe.validation_images} = {{:.2f}}. Images come one by one.",
+        f"The paper prints an accuracy of {printed:.4f} on {images} images. How many of them did "
+        "the model classify correctly?",
+        {"40": 40, "41": 41, "no whole number of images": printed * images},
+        lambda: printed * images,
+        f"{printed:.4f} × {images} = {{:.2f}}, which is not a whole number.",
     ):
-        return
+        _impossible_values()
+
+
+def _beside_table_2(results: tuple[EpochEnd, ...]) -> None:
+    history = tuple(epoch_record(event) for event in results)
+    curves(history, RECIPE.epochs, live=False, printed=True)
+    st.caption(
+        ":blue[●] Solid: training. :orange[◆] Dashed: validation. Open markers: the paper's final "
+        "values, from Table 2. No other values can be read from its Figure 4."
+    )
+    show_metrics(history[-1], paper=True)
+    st.caption(
+        f"After epoch {len(history)}. Adam adds {RECIPE.weight_decay:g} times each weight to its "
+        "gradient (L2), which keeps the model near chance here; *Adam and AdamW* above changes "
+        "only that. On the page *Train* you can try another random seed, which gives other values."
+    )
+
+
+def _impossible_values() -> None:
     lines = []
     for key in ("accuracy", "top5"):
-        for part, share, count in zip(
+        for part, fraction, images in zip(
             ("training", "validation"),
             TABLE_2[key],
-            (recipe.train_images, recipe.validation_images),
+            (RECIPE.train_images, RECIPE.validation_images),
             strict=True,
         ):
-            right, exact = nearest_count(share, count)
+            correct, exact = nearest_count(fraction, images)
             lines.append(
-                f"- {METRICS[key][0]}, {part}: {share:.4f} × {count} = {share * count:.2f}. The nearest that can be is {right} "
-                f"of {count} = {exact:.4f}."
+                f"- {METRICS[key][0]}, {part}: {fraction:.4f} × {images} = "
+                f"{fraction * images:.2f}. The nearest possible value is {correct} of {images} = "
+                f"{exact:.4f}."
             )
+    st.markdown("\n".join(lines))
     st.markdown(
-        "\n".join(lines)
-        + "\n\nSo as shares of images they cannot be. A mean over the classes, each with the same weight, could give such "
-        "numbers: it is what torchmetrics takes for `MulticlassAccuracy` where nobody says otherwise. The paper does not say "
-        "what it took."
+        "So these values cannot be fractions of the images that were classified correctly. An "
+        "average over classes with equal weights can give such values, and that is the default of "
+        "`MulticlassAccuracy` in torchmetrics. The paper does not say which average it used."
     )

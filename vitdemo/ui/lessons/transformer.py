@@ -1,7 +1,8 @@
-"""The Transformer it came from: encoder, masked decoder, cross-attention, and why the ViT keeps the encoder alone."""
+"""The Transformer it came from: encoder, masked decoder, cross-attention; what the ViT keeps."""
 
 import numpy as np
 import streamlit as st
+from torch import nn
 
 from ...config import ConfigError
 from ...figures.numbers import numbers
@@ -12,189 +13,194 @@ from ...lessons.encoder_decoder import (
     LENGTH,
     STEPS,
     WIDTH,
-    Looks,
     Reverser,
-    learn_to_reverse,
-    looks,
-    scores_of,
+    SequenceAttention,
+    attention_scores,
+    trace_attention,
 )
 from ..chart import chart
+from .example import FIRST_DIGITS, reverser
 from .lesson import Lesson
 
-FIRST = "3 1 4 1 5 9"
 
+def digits(lesson: Lesson) -> tuple[SequenceAttention, int] | None:
+    """Run the small Transformer on digits that a visitor enters.
 
-@st.cache_resource(show_spinner="A small Transformer learns to turn digits round …")
-def learned() -> tuple[Reverser, list[float]]:
-    """One for all visitors, and how it learned."""
-    return learn_to_reverse()
-
-
-def reverser() -> Reverser:
-    """The small Transformer, when it has learned."""
-    return learned()[0]
-
-
-def digits(lesson: Lesson) -> tuple[Looks, int] | None:
-    """A sequence to play with, and what the model writes. Returns how it looked, and the head to show, from 0."""
-    st.header("A sequence in, a sequence out")
+    Returns:
+        Its attention, and the head to show, from 0; None if the input is not valid.
+    """
+    st.header("Sequence to sequence")
     st.markdown(
-        "The Transformer of 2017 translates: an **encoder** reads a sequence, a **decoder** writes another, one token "
-        f"after the other. Here a small one, `torch.nn.Transformer` with one layer each, {HEADS} heads and {WIDTH} numbers "
-        f"a token, has learned in {STEPS} steps, on this machine, to write {LENGTH} digits in reverse order."
+        "The original Transformer (Vaswani et al. 2017) translates text. Its **encoder** reads a "
+        "sequence, and its **decoder** writes another one, token by token. This page runs a small "
+        f"one: `torch.nn.Transformer` with one layer in each half, {HEADS} attention heads and "
+        f"{WIDTH}-dimensional embeddings. It was trained on this machine, for {STEPS} steps, to "
+        f"reverse a sequence of {LENGTH} digits."
     )
     left, right = st.columns(2)
     with left:
-        text = lesson.write(
-            "digits",
-            "Digits",
-            FIRST,
-            f"{LENGTH} digits from 0 to {DIGITS - 1}, with spaces between.",
-            80,
-        )
+        help = f"{LENGTH} digits from 0 to {DIGITS - 1}, separated by spaces."
+        text = lesson.write("digits", "Digits", FIRST_DIGITS, help, 80)
     with right:
-        head = lesson.choose(
-            "head", "Head", range(1, HEADS + 1), 1, "Whose attention is shown below."
+        help = (
+            "The head shown below. Heads compute attention in parallel, each with its own weights."
         )
+        head = lesson.choose("head", "Head", range(1, HEADS + 1), 1, help)
     try:
-        row = read_matrix(text.replace("\n", " "), 1, LENGTH)[0]
-        if not np.isin(row, range(DIGITS)).all():
-            raise ConfigError(f"Every entry must be a whole number from 0 to {DIGITS - 1}.")
+        found = trace_attention(reverser(), _read_digits(text))
     except ConfigError as error:
         st.error(str(error))
         return None
-    found = looks(reverser(), row.astype(int).tolist())
     with right:
-        st.markdown(f"It writes **{' '.join(map(str, found.written))}**.")
+        st.markdown(f"Output: **{' '.join(map(str, found.written))}**")
     lesson.code(
-        Reverser, "`transformer` holds both stacks; `mask` keeps the decoder from looking ahead."
+        Reverser,
+        "`transformer` contains both halves; `mask` hides later positions from the decoder.",
     )
     return found, head - 1
 
 
-def encoder(lesson: Lesson, found: Looks, head: int) -> None:
-    """Every token looks at every other."""
-    st.header("The encoder: everybody looks at everybody")
+def _read_digits(text: str) -> list[int]:
+    row = read_matrix(text.replace("\n", " "), 1, LENGTH)[0]
+    if not np.isin(row, range(DIGITS)).all():
+        raise ConfigError(f"Not every number is a digit. Use whole numbers from 0 to {DIGITS - 1}.")
+    return row.astype(int).tolist()
+
+
+def encoder(lesson: Lesson, found: SequenceAttention, head: int) -> None:
+    """Show the encoder's self-attention."""
+    st.header("The encoder: every token attends to every token")
     left, right = st.columns([3, 2])
     with left:
         chart(
             numbers(found.encoder[head], most=1.0),
             key="encoder",
-            alt=f"Attention of the digits to each other, head {head + 1}.",
+            alt=f"Encoder self-attention between the {LENGTH} digits, head {head + 1}.",
         )
     with right:
         st.markdown(
-            "An encoder layer is attention, then a feed-forward network for each token alone, each with a residual "
-            "connection and a normalization. Row: the digit that asks. Column: the digit that it takes from. Rows sum to "
-            "1. A stack has several such layers, each with weights of its own."
+            "An encoder layer has two parts: **self-attention**, in which tokens exchange "
+            "information, and a **feed-forward network**, which processes each token on its own. "
+            "A residual connection adds the input of each part to its output, and the sum is "
+            "normalized. A full encoder stacks several such layers, each with its own weights."
+        )
+        st.markdown(
+            "Row: the **query** token, which attends. Column: the **key** token, which is attended "
+            "to. Each number is an attention weight; every row sums to 1."
         )
         st.caption(
-            "This is the part that the Vision Transformer keeps: its tokens are patches in place of digits."
+            "The Vision Transformer keeps this half. Its tokens are image patches, not digits."
         )
     lesson.code(
-        looks,
-        "How the matrices of this page are taken out of torch's layers: `own` is the encoder's.",
+        trace_attention,
+        "How this page reads the attention out of PyTorch's layers: `encoder` is the matrix above.",
     )
 
 
-def decoder(lesson: Lesson, found: Looks, head: int) -> None:
-    """The mask, before and after the softmax."""
-    st.header("The decoder: no look ahead")
+def decoder(lesson: Lesson, found: SequenceAttention, head: int) -> None:
+    """Show the decoder's self-attention before the mask, after it, and after the softmax."""
+    st.header("The decoder: masked attention")
     st.markdown(
-        "While it learns, the decoder is given the whole right answer at once, moved one place to the right behind a sign to "
-        "begin with. Place 1 has to write what stands in place 2: it could simply look there and copy. So every score of a "
-        "later place is set to minus infinity **before** the softmax, which turns scores into shares (next page): "
+        "During training, the decoder receives the entire correct output at once, shifted right by "
+        "one position behind a start token (**teacher forcing**). Position 1 has to predict the "
+        "digit that position 2 contains: it could simply attend to position 2 and copy it. "
+        "Therefore all scores of later positions are set to minus infinity **before** the softmax, "
+        "which turns scores into weights that sum to 1 (next page). The result is a weight of "
         "$e^{-\\infty} = 0$."
     )
     if lesson.predict(
         "mask",
-        "In the second row of the masked attention, how many of the weights can be above 0?",
+        "How many weights in row 2 of the masked attention matrix can be greater than 0?",
         {"1": 1, "2": 2, str(LENGTH): LENGTH},
         lambda: float((found.weights[head][1] > 0).sum()),
-        "Counted in the matrix: {:.0f}. The second token sees the first and itself.",
+        "{:.0f}, counted in the matrix: token 2 attends to token 1 and to itself.",
     ):
-        parts = (
-            (
-                "1. Scores",
-                found.scores[head],
-                True,
-                "Query times key, divided by √d_k: all pairs, also of what is yet to come.",
-            ),
-            ("2. Masked", found.masked[head], True, "Above the diagonal: minus infinity."),
-            (
-                "3. Softmax",
-                found.weights[head],
-                False,
-                "Above the diagonal exactly 0, and yet every row sums to 1: the rest is shared.",
-            ),
-        )
-        for column, (title, matrix, signed, words) in zip(st.columns(3), parts, strict=True):
-            with column:
-                st.markdown(f"**{title}**")
-                chart(
-                    numbers(
-                        matrix,
-                        signed=signed,
-                        decimals=1 + (not signed),
-                        most=None if signed else 1.0,
-                    ),
-                    key=title,
-                    alt=f"{title}, {LENGTH} by {LENGTH}.",
-                )
-                st.caption(words)
-        sums = found.weights[head].sum(axis=1)
-        st.caption(
-            f"Sums of the rows after the softmax: {', '.join(f'{total:.2f}' for total in sums)}."
-        )
+        _mask_steps(found, head)
     lesson.code(
-        scores_of,
-        "The scores before the mask, from the weights (`in_proj_weight`) of torch's own module.",
+        attention_scores,
+        "The scores before masking, from the weights (`in_proj_weight`) of PyTorch's own module.",
     )
 
 
-def cross(lesson: Lesson, found: Looks, head: int) -> None:
-    """The decoder's queries meet the encoder's keys."""
-    st.header("Cross-attention: the decoder reads the encoder")
-    if lesson.predict(
+def _mask_steps(found: SequenceAttention, head: int) -> None:
+    steps = (
+        (
+            "1. Scores",
+            numbers(found.scores[head], signed=True, decimals=1),
+            "Dot products of queries (rows) and keys (columns), divided by √d_k, where d_k is the "
+            "number of entries in a query. Later positions are included.",
+        ),
+        (
+            "2. Masked scores",
+            numbers(found.masked[head], signed=True, decimals=1),
+            "Above the diagonal, for later positions: minus infinity.",
+        ),
+        (
+            "3. Softmax",
+            numbers(found.weights[head], most=1.0),
+            "Above the diagonal: exactly 0. Every row still sums to 1.",
+        ),
+    )
+    for column, (title, figure, caption) in zip(st.columns(3), steps, strict=True):
+        with column:
+            st.markdown(f"**{title}**")
+            chart(figure, key=title, alt=f"{title}, a {LENGTH} by {LENGTH} matrix.")
+            st.caption(caption)
+    sums = ", ".join(f"{total:.2f}" for total in found.weights[head].sum(axis=1))
+    st.caption(f"Row sums after the softmax: {sums}.")
+
+
+def cross(lesson: Lesson, found: SequenceAttention, head: int) -> None:
+    """Show the attention of the decoder to the encoder's output."""
+    st.header("Cross-attention: the decoder attends to the encoder's output")
+    if not lesson.predict(
         "cross",
-        f"To write the first digit of its answer, which of the {LENGTH} digits that were read does it look at most?",
+        f"When the decoder writes its first digit, which of the {LENGTH} input digits does it "
+        "attend to most?",
         {"the first": 1, "the third": 3, "the last": LENGTH},
         lambda: float(found.cross.mean(axis=0)[0].argmax() + 1),
-        "Number {:.0f}: that is the digit it has to write.",
+        "The digit at position {:.0f}, which is the one that it has to write.",
     ):
-        left, right = st.columns([3, 2])
-        with left:
-            chart(
-                numbers(found.cross[head], most=1.0),
-                key="cross",
-                alt=f"Cross-attention, head {head + 1}.",
-            )
-        with right:
-            st.markdown(
-                "Row: the place that is written. Column: the digit that was read. The queries come from the decoder, the "
-                "keys and values from the encoder. The bright diagonal from top right to bottom left **is** the task: "
-                "nobody told it to look there, it learned to because that gives right answers."
-            )
+        return
+    left, right = st.columns([3, 2])
+    with left:
+        chart(
+            numbers(found.cross[head], most=1.0),
+            key="cross",
+            alt=f"Cross-attention from output positions to input digits, head {head + 1}.",
+        )
+    with right:
+        st.markdown(
+            "Row: output position (query). Column: input digit (key). Queries come from the "
+            "decoder; keys and values come from the encoder's output. The bright diagonal from top "
+            "right to bottom left **is** the task. The model was never told where to attend; it "
+            "learned this pattern because it leads to correct outputs."
+        )
 
 
 def why_no_decoder(lesson: Lesson) -> None:
-    """What the ViT drops, and what that saves."""
-    st.header("Why the Vision Transformer drops the decoder")
-    model = reverser().transformer
-    encoder_size, decoder_size = (
-        sum(parameter.numel() for parameter in stack.layers[0].parameters())
-        for stack in (model.encoder, model.decoder)
-    )
+    """Explain what the ViT drops, and count what that saves."""
+    st.header("Why the Vision Transformer has no decoder")
     st.markdown(
-        "A decoder is for writing one token after the other. To name what a picture shows, nothing is written: one vector is "
-        "needed, and one linear layer that makes ten numbers of it. The ViT reads that vector from a token of its own, CLS, "
-        "which goes through the encoder with the patches. So there is no mask (all patches are there at once), and no "
-        "cross-attention."
+        "A decoder generates a sequence token by token. Classification does not need one: a single "
+        "vector that represents the image is enough, followed by a linear layer with one output "
+        "per class. The ViT takes this vector from an extra token, **CLS** (the classification "
+        "token), which passes through the encoder together with the patches. There is no mask, as "
+        "all patches are available at once, and no cross-attention."
     )
+    model = reverser().transformer
+    encoder_size = _parameters(model.encoder.layers[0])
+    decoder_size = _parameters(model.decoder.layers[0])
     lesson.predict(
         "size",
-        "How many times as many parameters does a decoder layer of this model have as an encoder layer?",
-        {"as many": 1.0, "one and a half times": 1.5, "three times": 3.0},
+        "How many parameters does a decoder layer of this model have, compared with an encoder "
+        "layer?",
+        {"the same number": 1.0, "one and a half times as many": 1.5, "three times as many": 3.0},
         lambda: decoder_size / encoder_size,
-        f"{{:.3g}} times: {decoder_size:,} against {encoder_size:,}. It has a second attention, to read the encoder.",
+        f"{{:.3g}} times as many: {decoder_size:,} versus {encoder_size:,}. Cross-attention is a "
+        "second attention module.",
     )
+
+
+def _parameters(layer: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in layer.parameters())

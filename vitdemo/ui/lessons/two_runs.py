@@ -1,53 +1,71 @@
-"""Two trainings side by side, run while one watches."""
+"""Two training runs side by side, started from the page."""
 
 import streamlit as st
 
 from ...figures.curves import metric_curve
 from ...lessons.comparisons import Recipe, train_each
 from ...runs.run import epoch_record
+from ...training.loop import EpochEnd
+from ...training.metrics import METRICS
 from ..chart import chart
 from ..task_panel import task_panel
 
-SHARE = 0.3  # an accuracy such as these trainings reach
-KEYS = ("accuracy", "loss")  # of METRICS, drawn for both
+TYPICAL = 0.3  # accuracy that such short runs reach
+KEYS = ("accuracy", "loss")  # metrics that are drawn
 
 
 def compare(recipes: dict[str, Recipe], key: str, help: str) -> None:
-    """A button that trains each, and for each its accuracy and loss by epoch, on the same scales.
+    """Offer to train two recipes, and show their accuracy and loss by epoch on the same scales.
 
     Args:
-        recipes: by name, two of them.
-        key: that no other comparison has.
-        help: of the button.
+        recipes: two recipes by name.
+        key: unique name of the comparison.
+        help: help text of the button.
     """
+    epochs = sum(training.epochs for _, training in recipes.values())
+    task_panel(
+        (key,),
+        epochs,
+        lambda: train_each(recipes),
+        "Train both",
+        "epochs",
+        lambda results: _show(recipes, key, results),
+        help,
+    )
 
-    def show(answers: tuple) -> None:
-        worst = max(max(event.train["loss"], event.validation["loss"]) for _, event in answers)
-        for (name, (_, training)), column in zip(recipes.items(), st.columns(2), strict=True):
-            events = [event for which, event in answers if which == name]
-            if not events:
-                continue
-            history = tuple(epoch_record(event) for event in events)
-            train, test = events[-1].train, events[-1].validation
+
+def _show(recipes: dict[str, Recipe], key: str, results: tuple[tuple[str, EpochEnd], ...]) -> None:
+    largest_loss = max(max(e.train["loss"], e.validation["loss"]) for _, e in results)
+    for (name, (_, training)), column in zip(recipes.items(), st.columns(2), strict=True):
+        events = [event for trained, event in results if trained == name]
+        if events:
             with column:
-                st.markdown(f"**{name[0].upper()}{name[1:]}**")
-                for metric in KEYS:
-                    figure = metric_curve(history, metric, training.epochs, 220)
-                    if metric == "loss":
-                        figure.update_yaxes(range=[0, 1.05 * worst])
-                    alt = f"{name}, {metric}: {train[metric]:.2f} in training, {test[metric]:.2f} on test images."
-                    chart(figure, key=f"{key}-{name}-{metric}", alt=alt)
-                gap = round(100 * (train["accuracy"] - test["accuracy"]))
-                st.caption(
-                    f"After {len(events)} epochs: {train['accuracy']:.0%} of training, {test['accuracy']:.0%} of test images, "
-                    f"a gap of {gap} points. Loss {train['loss']:.2f} and {test['loss']:.2f}."
-                )
-        images = next(iter(recipes.values()))[1].validation_images
-        st.caption(
-            f":blue[●] solid: training images. :orange[◆] dashed: {images:,} test images, which no model learns from. With "
-            f"so many, an accuracy of {SHARE:.0%} is off by {(SHARE * (1 - SHARE) / images) ** 0.5:.1%} by chance (one "
-            "standard error), and another seed adds to that."
-        )
+                st.markdown(f"**{name}**")
+                _curves(events, f"{key}-{name}", training.epochs, largest_loss)
+    images = next(iter(recipes.values()))[1].validation_images
+    st.caption(
+        f":blue[●] Solid: training images. :orange[◆] Dashed: {images:,} test images, which the "
+        f"model is never trained on. On that many images, an accuracy of {TYPICAL:.0%} has a "
+        f"standard error of {(TYPICAL * (1 - TYPICAL) / images) ** 0.5:.1%}; a different random "
+        "seed adds to the uncertainty."
+    )
 
-    total = sum(training.epochs for _, training in recipes.values())
-    task_panel((key,), total, lambda: train_each(recipes), "Train both", "epochs", show, help)
+
+def _curves(events: list[EpochEnd], key: str, epochs: int, largest_loss: float) -> None:
+    history = tuple(epoch_record(event) for event in events)
+    train, test = events[-1].train, events[-1].validation
+    for metric in KEYS:
+        figure = metric_curve(history, metric, epochs, 220)
+        if metric == "loss":
+            figure.update_yaxes(range=[0, 1.05 * largest_loss])
+        alt = (
+            f"{METRICS[metric][0]} by epoch; after the last, {train[metric]:.2f} on training "
+            f"images and {test[metric]:.2f} on test images."
+        )
+        chart(figure, key=f"{key}-{metric}", alt=alt)
+    gap = round(100 * (train["accuracy"] - test["accuracy"]))
+    st.caption(
+        f"After {len(events)} epochs: accuracy {train['accuracy']:.0%} on training images, "
+        f"{test['accuracy']:.0%} on test images, a gap of {gap} percentage points. Loss "
+        f"{train['loss']:.2f} and {test['loss']:.2f}."
+    )

@@ -1,1 +1,1 @@
-"""The Train page."""
+"""The parts of the Train page."""

@@ -1,12 +1,12 @@
-"""The controls of the Train page: their labels, groups and the values that they offer.
+"""The controls of the Train page: their labels, their groups, and the values that they offer.
 
-What a setting does, its limits and its choices stand in `vitdemo.config`.
+The help, limits and choices of a setting are in `vitdemo.config`.
 """
 
 from dataclasses import dataclass
 
 DROPOUT_RATES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5)
-STEP_FRACTIONS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.8)  # two of them that add up to at most 1 go together
+STEP_FRACTIONS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.8)  # of steps; mixup and CutMix add up to at most 1
 
 
 @dataclass(frozen=True)
@@ -14,13 +14,13 @@ class Control:
     """One setting as it appears on the page."""
 
     label: str
-    values: range | tuple = ()  # that are offered; without them, the setting's choices
-    names: dict | None = None  # value -> how the page shows it
+    values: range | tuple = ()  # to choose from; if empty, the choices of the setting
+    names: dict | None = None  # value -> name on the page
 
 
 @dataclass(frozen=True)
 class Group:
-    """Settings that share an expander."""
+    """Settings in one expander."""
 
     icon: str
     note: str  # what they have in common
@@ -44,11 +44,12 @@ MODEL = {
     "embed_dim": Control("Embedding dimension", (16, 32, 48, 64, 96, 128, 192, 256)),
     "mlp_ratio": Control("MLP ratio", (1.0, 2.0, 3.0, 4.0)),
     "attention_scale": Control(
-        "Attention scale", names={"head_dim": "√d_k (formula)", "embed_dim": "√D (paper's code)"}
+        "Attention scale",
+        names={"head_dim": "√d_k (the formula)", "embed_dim": "√D (the paper's code)"},
     ),
     "token_init_std": Control("Token init std", (0.0, 0.02, 0.1, 0.2, 0.5, 1.0)),
     "patch_embed_init": Control(
-        "Patch-embedding initialization", names={"random": "Random", "whitened": "Whitened (ZCA)"}
+        "Patch-embedding initialization", names={"random": "Random", "whitened": "Whitened"}
     ),
 }
 TRAINING = {
@@ -96,7 +97,7 @@ GROUPS = {
     "Model": Group(":material/layers:", "Architecture and initialization.", MODEL),
     "Training": Group(":material/speed:", "Length, optimizer and validation.", TRAINING),
     "Augmentation": Group(
-        ":material/shuffle:", "Random changes that keep the label true.", AUGMENTATION
+        ":material/shuffle:", "Random changes of the training images.", AUGMENTATION
     ),
     "Regularization": Group(
         ":material/balance:", "Techniques against overfitting.", REGULARIZATION
@@ -106,14 +107,15 @@ CONTROLS = FRONT | MODEL | TRAINING | AUGMENTATION | REGULARIZATION
 PRESET_BUTTONS = {
     "annotation": (
         "Paper's code",
-        "Every setting as in the paper's code: 6 epochs, Adam with a weight decay of 0.1.",
+        "All settings as in the paper's code: 6 epochs, Adam with a weight decay of 0.1.",
     ),
     "recommended": (
         "Recommended",
-        "A plain Vision Transformer with a recipe that works: AdamW, warm-up, cosine schedule, augmentation.",
+        "A plain Vision Transformer with a recipe that works: AdamW, warm-up, cosine schedule and "
+        "augmentation.",
     ),
     "hybrid": (
         "Hybrid",
-        "Convolutions make the tokens. It learns far more from few images.",
+        "A convolutional stem makes the tokens. The model learns far more from few images.",
     ),
 }

@@ -1,4 +1,4 @@
-"""What the chosen settings cost, before anything is trained."""
+"""What the chosen settings cost before anything is trained: tokens, parameters, MACs and time."""
 
 import streamlit as st
 
@@ -7,34 +7,44 @@ from ...costs import macs, parameters
 
 
 def show_costs(model: ModelConfig) -> None:
-    """Tokens, parameters and operations, worked out from the settings alone."""
-    side = model.grid_size
-    patches = "1 patch" if side == 1 else f"{model.num_patches} patches"
-    cls = "and CLS" if model.has_cls else "and no CLS"
-    stem = "" if model.stem == "patch" else "\n\nThe patch embedding is a stem of convolutions."
+    """Show the number of tokens, parameters and MACs, computed from the settings alone."""
     row = st.container(horizontal=True)
-    row.metric(
-        "Tokens",
-        f"{model.num_tokens}",
-        help=f"N = HW / P² = {model.image_size} · {model.image_size} / {model.patch_size}² = {side} · {side} = "
-        f"{patches}, {cls}.",
-    )
+    row.metric("Tokens", f"{model.num_tokens}", help=_token_help(model))
     parts = parameters(model)
     total = sum(parts.values())
-    row.metric(
-        "Parameters", short(total), help=f"{total:,} numbers are learned:\n\n{_list(parts)}{stem}"
-    )
+    row.metric("Parameters", short(total), help=_list(f"{total:,} learned numbers.", parts, model))
     parts = macs(model)
     row.metric(
-        "Operations",
+        "MACs",
         short(sum(parts.values())),
-        help="Multiply-adds for one image through the model once. Training takes about three times that, less where patches "
-        f"are dropped.\n\n{_list(parts)}{stem}",
+        help=_list(
+            "Multiply-accumulate operations of one forward pass of one image, in its matrix "
+            "multiplications; FLOPs = 2 × MACs. A training step takes about three times as many "
+            "per image, fewer with PatchDropout.",
+            parts,
+            model,
+        ),
     )
+
+
+def _token_help(model: ModelConfig) -> str:
+    side, size = model.grid_size, model.image_size
+    patches = "1 patch" if side == 1 else f"{model.num_patches} patches"
+    cls = "plus the CLS token" if model.has_cls else "no CLS token"
+    return (
+        f"N = HW / P² = {size} · {size} / {model.patch_size}² = {side} · {side} = {patches}, {cls}."
+    )
+
+
+def _list(text: str, parts: dict[str, int], model: ModelConfig) -> str:
+    lines = [text, "", *(f"- {name}: {count:,}" for name, count in parts.items())]
+    if model.stem == "conv":
+        lines += ["", "The patch embedding is a convolutional stem."]
+    return "\n".join(lines)
 
 
 def show_time(model: ModelConfig, training: TrainConfig) -> None:
-    """The estimated time of an epoch and of the run; asks again while this machine measures it."""
+    """Show the estimated time of an epoch and of the run; poll while this machine measures it."""
     from ...background.throughput import training_speed
     from ...background.training_queue import QUEUE
 
@@ -43,38 +53,33 @@ def show_time(model: ModelConfig, training: TrainConfig) -> None:
 
 
 def _time(model: ModelConfig, training: TrainConfig, measuring: bool) -> None:
+    from ...background.status import VALIDATION_COST
     from ...background.throughput import training_speed
     from .live import duration
 
     speed = training_speed(model)
     if speed is None:
-        text = (
-            "Measuring how fast this machine trains it …"
-            if measuring
-            else "An estimate comes after this training."
-        )
-        st.caption(f":material/timer: {text}")
+        if measuring:
+            st.caption(":material/timer: Measuring how fast this machine trains the model …")
+        else:
+            st.caption(":material/timer: The time is estimated after the current run.")
         return
     if measuring:
-        st.rerun()  # known now: the asking ends
-    # A validated image goes through the model once, without the way back, but with all its patches.
-    seconds = (
-        training.train_images + training.validation_images / (3 * (1 - model.patch_drop))
-    ) / speed
-    epoch = f"about **{duration(seconds)}" if seconds >= 1 else "**less than 1 s"
+        st.rerun()  # the speed is known now, so polling ends
+    # The speed is that of training, with dropped patches; validation takes all patches.
+    validation = training.validation_images * VALIDATION_COST / (1 - model.patch_drop)
+    seconds = (training.train_images + validation) / speed
+    epoch = f"About {duration(seconds)}" if seconds >= 1 else "Less than 1 s"
+    total = duration(max(seconds * training.epochs, 1))
     st.caption(
-        f":material/timer: On this machine {epoch} per epoch**, {duration(max(seconds * training.epochs, 1))} in all "
-        f"({speed:,.0f} images a second)."
+        f":material/timer: **{epoch} per epoch** on this machine, {total} in total "
+        f"({speed:,.0f} images/s)."
     )
 
 
 def short(number: int) -> str:
-    """`363 k`, `24.9 M`."""
+    """Return a number as `363 k` or `24.9 M`."""
     for size, unit in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
         if number >= size:
             return f"{number / size:.3g}{unit}"
     return str(number)
-
-
-def _list(parts: dict[str, int]) -> str:
-    return "\n".join(f"- {name}: {count:,}" for name, count in parts.items())

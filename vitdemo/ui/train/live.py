@@ -1,4 +1,4 @@
-"""A training as it runs: progress, speed, time left, and every metric by epoch."""
+"""A training run in progress: status, speed, time left, and every metric by epoch."""
 
 import math
 from functools import lru_cache
@@ -7,51 +7,164 @@ import streamlit as st
 
 from ...background.status import Status
 from ...background.training_queue import QUEUE
-from ...figures.curves import curve_values, metric_curve
+from ...config import ConfigError
+from ...figures.curves import PERCENT, curve_values, metric_curve
 from ...lessons.paper import TABLE_2
 from ...runs.run import Run
 from ...training.metrics import METRICS
 from ..chart import small_charts
 from ..progress import progress
 
-POLL_SECONDS = 3.0  # a browser that draws takes processor time from a training on the same machine
+POLL_SECONDS = 3.0  # a browser that draws takes processor time from a run on the same machine
 
 
-def show_run(snapshot: Status) -> None:
-    """Status and charts; while the run is active this part of the page alone redraws itself."""
-    active = snapshot.run.active
-    st.fragment(_watch, run_every=POLL_SECONDS if active else None)(snapshot)
-    training = snapshot.run.training
-    mixed = training.mixup + training.cutmix
-    worse = (
-        " Mixed images count under their own label alone, so training looks worse than it is."
-        if mixed
-        else ""
+def show_run(status: Status) -> None:
+    """Show status and curves; while the run is active, this part of the page redraws itself."""
+    run_every = POLL_SECONDS if status.run.active else None
+    st.fragment(_watch, run_every=run_every)(status)
+    training = status.run.training
+    mixes_images = training.mixup > 0 or training.cutmix > 0
+    caption = (
+        ":blue[●] solid: training. :orange[◆] dashed: validation. Horizontal axis: epochs. Where "
+        "training improves and validation does not, the model overfits: it memorizes its training "
+        "images."
     )
-    st.caption(
-        ":blue[●] solid: training. :orange[◆] dashed: validation. One point an epoch. Training is measured while the weights "
-        f"still change, validation after the epoch on images that the model never learns from.{worse} Where the two part, the "
-        "model begins to learn its training images by heart. Recall, averaged by the size of the classes, and top-1 are the "
-        "same number as accuracy. With a mouse, drag in a chart to zoom and double-click to zoom out."
-    )
+    if mixes_images:
+        caption += " This run mixes training images, so training looks worse than it is."
+    st.caption(caption)
+    with st.expander("How to read this", icon=":material/help:"):
+        st.markdown(_reading(mixes_images))
+
+
+def _reading(mixes_images: bool) -> str:
+    """Return what the caption leaves out, as a Markdown list."""
+    points = [
+        "Training metrics are measured during the epoch, while the weights still change; "
+        "validation metrics after it, on images that the model is not trained on.",
+        "Recall (averaged over the classes, weighted by their size) and top-1 accuracy equal "
+        "accuracy.",
+        "Drag in a chart to zoom in. Double-click to zoom out.",
+    ]
+    if mixes_images:
+        points.insert(
+            1,
+            "With mixup or CutMix, an image mixed from two counts as correct only for the class "
+            "of the first.",
+        )
+    return "\n".join(f"- {point}" for point in points)
 
 
 def _watch(at_start: Status) -> None:
-    snapshot = QUEUE.snapshot(at_start.run.id) or at_start
-    with (
-        st.container()
-    ):  # a place of its own: what it says must not move the charts, which would draw them anew
-        _status(snapshot)
-    curves(snapshot.run.history, snapshot.run.training.epochs, live=snapshot.run.active)
-    if not snapshot.run.active and at_start.run.active:
-        st.rerun()  # the whole page: results appear and the polling ends
+    status = QUEUE.snapshot(at_start.run.id) or at_start
+    run = status.run
+    with st.container():  # of its own: if the charts changed their place, they would be drawn anew
+        with st.container(horizontal=True, vertical_alignment="center"):
+            _show_status(status)
+            _buttons(run)
+        _notes(run)
+    curves(run.history, run.training.epochs, live=run.active)
+    if run.active != at_start.run.active:
+        st.rerun()  # the whole page: polling starts or ends, and results appear or go
+
+
+def _show_status(status: Status) -> None:
+    """Show where the run stands, as one element."""
+    run = status.run
+    if run.state == "waiting":
+        st.info(
+            f"Position {status.place} in the queue. The run starts when a CPU core is free.",
+            icon=":material/hourglass_top:",
+        )
+    elif run.state == "running" and not status.epoch:
+        progress(0.0, "Preparing data and model …")
+    elif run.state == "running":
+        progress(status.progress, _progress_text(status))
+    elif run.state == "failed":
+        st.error(run.message, icon=":material/error:")
+    elif not run.history:
+        st.info(
+            "Stopped before the end of the first epoch. There are no metrics to show.",
+            icon=":material/stop_circle:",
+        )
+    else:
+        done, epochs = len(run.history), run.training.epochs
+        word = "Finished" if run.state == "finished" else "Stopped"
+        seconds = sum(record["seconds"] for record in run.history)
+        threads = "1 thread" if run.threads == 1 else f"{run.threads} threads"
+        text = f"{word} after {done} of {epochs} epochs · {duration(seconds)} on {threads}"
+        progress(done / epochs, text)
+
+
+def _progress_text(status: Status) -> str:
+    parts = [f"Epoch {status.epoch} of {status.run.training.epochs}"]
+    if st.session_state.get("stopping") == status.run.id:
+        parts.insert(0, "Stopping after this batch")
+    if status.batches:
+        parts.append(f"{status.phase} batch {status.batch} of {status.batches}")
+    parts.append(f"{status.images_per_second:,.0f} images/s")
+    if status.seconds_left is not None:
+        parts.append(f"{duration(status.seconds_left)} left")
+    return " · ".join(parts)
+
+
+def _buttons(run: Run) -> None:
+    """Draw Stop, and Resume for a stopped run that can be resumed."""
+    with st.container(horizontal=True, width="content"):  # both below the status on a phone
+        st.button("Stop", on_click=_stop, args=(run.id,), disabled=not run.active)
+        if run.state == "stopped" and run.state_file.exists():
+            st.button(
+                "Resume",
+                on_click=_resume,
+                args=(run.id,),
+                help="Continue this run after its last complete epoch, with its own settings.",
+            )
+
+
+def _stop(run_id: str) -> None:
+    QUEUE.stop(run_id)
+    st.session_state["stopping"] = run_id
+
+
+def _resume(run_id: str) -> None:
+    st.session_state.pop("stopping", None)
+    try:
+        QUEUE.resume(run_id)
+    except ConfigError as error:
+        st.session_state["resume_problem"] = str(error)
+
+
+def _notes(run: Run) -> None:
+    """Say why the run cannot be resumed, where it comes from, and whether its loss diverges."""
+    problem = st.session_state.pop("resume_problem", "")
+    if problem:
+        st.error(problem, icon=":material/error:")
+    if run.origin == "shipped":
+        st.caption(
+            "This example ships with the app. Press Train to start a run of your own, which is "
+            "then shown here."
+        )
+    guessing = math.log(run.model.num_classes)
+    if run.history and run.history[-1]["train"]["loss"] > 2 * guessing:
+        st.warning(
+            f"The training loss is far above that of random guessing ({guessing:.2f}): the "
+            f"learning rate of {run.training.learning_rate:g} is too large. Lower it under More "
+            "settings, Training.",
+            icon=":material/trending_up:",
+        )
 
 
 def curves(history: tuple[dict, ...], epochs: int, live: bool, printed: bool = False) -> None:
-    """Every metric by epoch; if asked for with the annotation's printed values (Table 2) at the end."""
+    """Show every metric by epoch.
+
+    Args:
+        history: a record for each epoch so far.
+        epochs: number of epochs of the whole run.
+        live: whether more epochs are to come.
+        printed: whether to mark the values that the paper prints in Table 2.
+    """
     charts = [
         {
-            "figure": _frame(key, epochs, TABLE_2[key] if printed else None),
+            "figure": _chart_without_values(key, epochs, TABLE_2[key] if printed else None),
             "traces": curve_values(history, key, epochs),
             "alt": _alt(history, key),
         }
@@ -60,59 +173,9 @@ def curves(history: tuple[dict, ...], epochs: int, live: bool, printed: bool = F
     small_charts(charts, key="curves", live=live)
 
 
-def _status(snapshot: Status) -> None:
-    run = snapshot.run
-    epochs = run.training.epochs
-    if run.state == "waiting":
-        ahead = (
-            "It is next."
-            if snapshot.place == 1
-            else "It begins when those before it have had their turn."
-        )
-        st.info(f"Place {snapshot.place} in the queue. {ahead}", icon=":material/hourglass_top:")
-    elif run.state == "running" and not snapshot.epoch:
-        progress(0.0, "Preparing data and model …")
-    elif run.state == "running":
-        stopping = st.session_state.get("stopping") == run.id
-        parts = ["Stopping after this batch"] if stopping else []
-        parts.append(f"Epoch {snapshot.epoch} of {epochs}")
-        if snapshot.batches:
-            parts.append(f"{snapshot.phase} batch {snapshot.batch} of {snapshot.batches}")
-        parts.append(f"{snapshot.images_per_second:,.0f} images a second")
-        if snapshot.seconds_left is not None:
-            parts.append(f"{duration(snapshot.seconds_left)} left")
-        progress(snapshot.progress, " · ".join(parts))
-    elif run.state == "failed":
-        st.error(run.message, icon=":material/error:")
-    elif not run.history:
-        st.info(
-            "Stopped before its first epoch was done: there is nothing to show.",
-            icon=":material/stop_circle:",
-        )
-    else:
-        done = len(run.history)
-        seconds = sum(record["seconds"] for record in run.history)
-        word = "Finished" if run.state == "finished" else "Stopped"
-        progress(
-            done / epochs,
-            f"{word} after {done} of {epochs} epochs · {duration(seconds)} on {_threads(run)}",
-        )
-    if run.origin == "shipped":
-        st.caption(
-            "An example that ships with the app. Press Train, and your own run takes its place here."
-        )
-    guessing = math.log(run.model.num_classes)
-    if run.history and run.history[-1]["train"]["loss"] > 2 * guessing:
-        st.warning(
-            f"The loss is far above that of guessing ({guessing:.2f}): the learning rate of {run.training.learning_rate:g} is "
-            "too large. Lower it under More settings.",
-            icon=":material/trending_up:",
-        )
-
-
 @lru_cache(maxsize=1024)
-def _frame(key: str, epochs: int, printed: tuple[float, float] | None) -> str:
-    """A chart without its values: built once, as that takes 8 ms, while many may watch and a training needs the processor."""
+def _chart_without_values(key: str, epochs: int, printed: tuple[float, float] | None) -> str:
+    """Return a chart as JSON, cached: building it takes 8 ms of the processor that a run needs."""
     return metric_curve((), key, epochs, printed=printed).to_json()
 
 
@@ -120,17 +183,23 @@ def _alt(history: tuple[dict, ...], key: str) -> str:
     name, meaning = METRICS[key]
     if not history:
         return f"{name} by epoch: no epoch is done yet. {meaning}"
-    values = [history[-1][part][key] for part in ("train", "validation")]
-    train, validation = ("none" if value is None else f"{value:.3f}" for value in values)
-    return f"{name} by epoch, after epoch {len(history)}: training {train}, validation {validation}. {meaning}"
+    train = metric_text(key, history[-1]["train"][key])
+    validation = metric_text(key, history[-1]["validation"][key])
+    return (
+        f"{name} by epoch, after epoch {len(history)}: training {train}, validation {validation}. "
+        f"{meaning}"
+    )
 
 
-def _threads(run: Run) -> str:
-    return "1 thread" if run.threads == 1 else f"{run.threads} threads"
+def metric_text(key: str, value: float | None) -> str:
+    """Return a metric as the page shows it: accuracies in percent, a missing value as `none`."""
+    if value is None:
+        return "none"
+    return f"{value:.2%}" if key in PERCENT else f"{value:.4f}"
 
 
 def duration(seconds: float) -> str:
-    """`45 s`, `3 min 5 s` or `2 h 10 min`."""
+    """Return a duration as `45 s`, `3 min 5 s` or `2 h 10 min`."""
     seconds = round(seconds)
     if seconds < 60:
         return f"{seconds} s"

@@ -1,174 +1,131 @@
-"""After a run: the paper's table, who is taken for whom, the surest hits and misses, and everything to keep."""
+"""The results of a run: metrics, confusion matrix, and most confident predictions."""
 
-import csv
-import io
-import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
 import streamlit as st
 
 from ...config import PRESETS, ConfigError
-from ...data.cifar10 import CLASSES
-from ...explain.predictions import confusion_matrix, surest
-from ...figures.curves import all_curves
+from ...data.cifar10 import CLASSES, Split, pixels_of
+from ...explain.predictions import confusion_matrix, most_confident
 from ...figures.predictions import confusion
 from ...lessons.paper import TABLE_2
 from ...runs.run import Run
 from ...training.metrics import METRICS
 from ..cached import probabilities_of, validation_split
 from ..chart import chart
-from ..run_picker import run_name
+from .downloads import show_downloads
+from .live import metric_text
 
-SHOWN = 6  # pictures of hits, and of misses
-PICTURE_WIDTH = 104  # pixels; three fit side by side on a phone
+SHOWN = 6  # most confident correct predictions, and as many errors
+ENLARGED = 4  # times, so that the browser does not blur the pixels
+IMAGE_WIDTH = 104  # pixels; three fit side by side on a phone
 
 
 def show_results(run: Run) -> None:
-    """Everything about a run that has ended and has weights."""
-    if not run.history or not run.has_weights:
+    """Show everything about a run that has ended and has weights."""
+    if run.active or not run.history or not run.has_weights:
         return
-    table, right = st.columns([2, 3])
-    with table:
-        _table(run)
+    left, right = st.columns([2, 3])
+    with left:
+        _last_epoch(run)
         st.page_link(
-            "pages/attention.py", label="See where it looks", icon=":material/center_focus_strong:"
+            "pages/attention.py", label="View its attention", icon=":material/center_focus_strong:"
         )
-        _downloads(run)
+        show_downloads(run)
     try:
         split, probabilities = validation_split(run), probabilities_of(run)
     except ConfigError as error:
         right.warning(str(error))
         return
     labels = split.labels.numpy()
-    first = "the first " * (len(labels) < run.training.validation_images)
     with right:
-        st.header("Who is taken for whom")
-        matrix = confusion_matrix(labels, probabilities.argmax(axis=1), len(CLASSES))
-        chart(confusion(matrix, CLASSES), key="confusion", alt=_confusion_alt(matrix))
-        st.caption(
-            f"Confusion matrix over {first}{len(labels):,} validation images. Row: what the image is. Column: what the model "
-            "calls it. Bright squares off the diagonal are its habits."
-        )
-    for hit, title in ((True, "Surest hits"), (False, "Surest misses")):
-        st.header(title)
-        _pictures(split, probabilities, labels, surest(probabilities, labels, hit, SHOWN))
+        _confusion_matrix(run, labels, probabilities)
+    st.header("Most confident correct")
+    _images(split, probabilities, most_confident(probabilities, labels, True, SHOWN))
+    st.caption("The predicted class and its probability.")
+    st.header("Most confident errors")
+    _images(split, probabilities, most_confident(probabilities, labels, False, SHOWN))
+    st.caption("The predicted class and its probability, and the true class.")
 
 
-def _table(run: Run) -> None:
-    st.header("After the last epoch")
-    last = run.history[-1]
-    paper = (run.model, replace(run.training, seed=0)) == PRESETS["annotation"]
-    show_metrics(last, paper)
-    note = (
-        " The paper's values are those of the annotation's Table 2 (section 1.5.4)."
-        if paper
-        else ""
+def _last_epoch(run: Run) -> None:
+    st.header("Metrics after the last epoch")
+    is_papers_code = (run.model, replace(run.training, seed=0)) == PRESETS["annotation"]
+    show_metrics(run.history[-1], is_papers_code)
+    caption = (
+        "AUROC, F1, precision and recall are averaged over the classes, weighted by the number of "
+        "images in each class; recall then equals accuracy."
     )
-    st.caption(
-        "AUROC, F1, precision and recall are computed for each class and averaged with the number of its images as "
-        f"weight, so recall equals accuracy.{note}"
-    )
+    if is_papers_code:
+        caption += " The column Paper is from Table 2 of the paper (section 1.5.4)."
+    st.caption(caption)
 
 
-def show_metrics(last: dict, paper: bool) -> None:
-    """An epoch's metrics; if asked for in two tables, each beside what the paper printed."""
-    ours = {"Train": last["train"], "Validation": last["validation"]}
+def show_metrics(record: dict, paper: bool) -> None:
+    """Show the metrics of an epoch.
+
+    Args:
+        record: of the epoch, as from `epoch_record`.
+        paper: whether to show the paper's values beside them, in a table for each part.
+    """
+    parts = {"Training": record["train"], "Validation": record["validation"]}
     if not paper:
-        st.markdown(_metrics("Metric", ours))
+        st.markdown(_table("Metric", parts))
         return
     with st.container(horizontal=True):  # one below the other where there is no room
-        for place, (part, values) in enumerate(ours.items()):
-            printed = {key: pair[place] for key, pair in TABLE_2.items()}
-            st.markdown(_metrics(part, {"Here": values, "Paper": printed}), width="content")
+        for number, (part, values) in enumerate(parts.items()):
+            printed = {key: pair[number] for key, pair in TABLE_2.items()}
+            table = _table(part, {"This run": values, "Paper": printed})
+            st.markdown(table, width="content")
 
 
-def _metrics(title: str, columns: dict[str, dict]) -> str:
-    """In Markdown. Not for st.dataframe: it loads pandas and pyarrow, 60 MB that nothing else here needs."""
-    rows = [[title, *columns], ["---", *["---:"] * len(columns)]]
+def _table(corner: str, columns: dict[str, dict]) -> str:
+    """Return metrics as a Markdown table; `st.dataframe` would load 60 MB for nothing else."""
+    rows = [[corner, *columns], ["---", *["---:"] * len(columns)]]
     for key, (name, _) in METRICS.items():
-        values = [column[key] for column in columns.values()]
-        rows.append([name, *("none" if value is None else f"{value:.4f}" for value in values)])
+        rows.append([name, *(metric_text(key, column[key]) for column in columns.values())])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def _pictures(split, probabilities: np.ndarray, labels: np.ndarray, chosen: np.ndarray) -> None:
+def _confusion_matrix(run: Run, labels: np.ndarray, probabilities: np.ndarray) -> None:
+    st.header("Confusion matrix")
+    matrix = confusion_matrix(labels, probabilities.argmax(axis=1), len(CLASSES))
+    chart(confusion(matrix, CLASSES), key="confusion", alt=_confusion_alt(matrix))
+    images = f"{len(labels):,} validation images"
+    if len(labels) < run.training.validation_images:
+        images = f"first {images}"
+    st.caption(
+        f"Confusion matrix of the {images}: how many of each true class (row) got each predicted "
+        "class (column). Bright cells off the diagonal are the most frequent errors."
+    )
+
+
+def _confusion_alt(matrix: np.ndarray) -> str:
+    errors = matrix - np.diag(np.diag(matrix))
+    true, predicted = np.unravel_index(errors.argmax(), errors.shape)
+    return (
+        f"Confusion matrix: {np.trace(matrix)} of {matrix.sum()} images are on the diagonal. The "
+        f"most frequent error: true class {CLASSES[true]}, predicted class {CLASSES[predicted]}, "
+        f"{errors.max()} times."
+    )
+
+
+def _images(split: Split, probabilities: np.ndarray, chosen: np.ndarray) -> None:
+    """Show images with predicted class and probability, and the true class if it differs."""
     if not len(chosen):
         st.write("There are none.")
         return
     with st.container(horizontal=True):
         for index in chosen:
-            called = probabilities[index].argmax()
-            text = f"{CLASSES[called]} {probabilities[index, called]:.0%}"
-            if called != labels[index]:
-                text += f", is {CLASSES[labels[index]]}"
-            image = split.images[index].permute(1, 2, 0).numpy().repeat(4, axis=0).repeat(4, axis=1)
+            predicted, true = probabilities[index].argmax(), int(split.labels[index])
+            text = f"{CLASSES[predicted]} {probabilities[index, predicted]:.0%}"
+            if predicted != true:
+                text += f", true: {CLASSES[true]}"
+            pixels = pixels_of(split.images[index])
             st.image(
-                image, caption=text, alt=f"Validation image {index}: {text}", width=PICTURE_WIDTH
+                pixels.repeat(ENLARGED, axis=0).repeat(ENLARGED, axis=1),
+                caption=text.replace(", ", "  \n"),  # on two lines
+                alt=f"Validation image {index}: {text}",
+                width=IMAGE_WIDTH,
             )
-
-
-def _downloads(run: Run) -> None:
-    st.header("Keep it")
-    name = f"vit-{run.id}"
-    row = st.container(horizontal=True)
-    row.download_button(
-        "Metrics, CSV", lambda: metrics_csv(run), f"{name}.csv", "text/csv", on_click="ignore"
-    )
-    row.download_button(
-        "Metrics, JSON",
-        lambda: metrics_json(run),
-        f"{name}.json",
-        "application/json",
-        on_click="ignore",
-    )
-    row.download_button(
-        "Weights",
-        run.weights.read_bytes,
-        f"{name}.safetensors",
-        on_click="ignore",
-        help="safetensors",
-    )
-    row.download_button(
-        "Charts, HTML",
-        lambda: charts_html(run),
-        f"{name}.html",
-        "text/html",
-        on_click="ignore",
-        help="One file with all charts; it opens in any browser, without a network.",
-    )
-
-
-def metrics_csv(run: Run) -> str:
-    """One line an epoch, a column for each metric of each part."""
-    file = io.StringIO()
-    parts = [(part, key) for part in ("train", "validation") for key in METRICS]
-    writer = csv.writer(file)
-    writer.writerow(
-        ["epoch", *(f"{part}_{key}" for part, key in parts), "seconds", "images_per_second"]
-    )
-    for record in run.history:
-        values = (record[part][key] for part, key in parts)
-        writer.writerow([record["epoch"], *values, record["seconds"], record["images_per_second"]])
-    return file.getvalue()
-
-
-def metrics_json(run: Run) -> str:
-    """Configuration and every epoch's record."""
-    return json.dumps(asdict(run), indent=2)
-
-
-def charts_html(run: Run) -> str:
-    """Every chart in one page that needs no network."""
-    title = f"Vision Transformer, {run_name(run)}"
-    page = all_curves(run.history, run.training.epochs, title).to_html(include_plotlyjs=True)
-    return page.replace("<head>", f"<head><title>{title}</title>", 1)
-
-
-def _confusion_alt(matrix: np.ndarray) -> str:
-    off = matrix - np.diag(np.diag(matrix))
-    is_, called = np.unravel_index(off.argmax(), off.shape)
-    return (
-        f"Confusion matrix: {np.trace(matrix)} of {matrix.sum()} on the diagonal; the most frequent mistake is "
-        f"{CLASSES[is_]} called {CLASSES[called]}, {off.max()} times."
-    )

@@ -1,6 +1,6 @@
-"""The settings on the Train page: kept in the session, always of values that fit, and repeated in the address.
+"""The settings on the Train page: kept in the session and in the URL, always a valid combination.
 
-A control's key in the session and its name in the address are the field's.
+The key of a control in the session and its URL parameter are the name of the configuration field.
 """
 
 from dataclasses import asdict
@@ -16,57 +16,56 @@ DEFAULT_PRESET = "recommended"
 
 
 def preset_values(name: str) -> dict:
-    """What a preset sets each control to."""
+    """Return the value of each control in a preset."""
     model, training = PRESETS[name]
     values = asdict(model) | asdict(training)
     return {field: values[field] for field in CONTROLS}
 
 
 def offered_values(field: str) -> range | tuple:
-    """Return every value that a control offers, whatever the others are."""
+    """Return every value of a control, whatever the other controls are set to."""
     return CONTROLS[field].values or SETTINGS[field].choices
 
 
 def options(field: str) -> range | tuple:
-    """The values that a control offers now, given the others."""
+    """Return the values that a control offers now: those that fit the other controls."""
     values = offered_values(field)
     if field == "num_heads":
         fitting = divisors(st.session_state.get("embed_dim", 64))
         return tuple(heads for heads in values if heads in fitting)
     if field == "patch_size" and st.session_state.get("stem") == "conv":
-        return values[:-1]  # convolutions leave more than one token
+        return values[:-1]  # a conv stem leaves more than one token
     if field == "warmup_epochs":
         return tuple(warmup for warmup in values if warmup <= st.session_state.get("epochs", 200))
     if field == "cutmix":
-        return tuple(share for share in values if share + st.session_state.get("mixup", 0) <= 1)
+        mixup = st.session_state.get("mixup", 0)
+        return tuple(cutmix for cutmix in values if mixup + cutmix <= 1)
     if field in ("train_images", "validation_images") and full_set_on_disk():
-        return range(
-            values.start, {"train_images": 50_001, "validation_images": 10_001}[field], values.step
-        )
+        most = SETTINGS[field].limits[1]
+        return range(values.start, most + 1, values.step)
     return values
 
 
 def start() -> None:
-    """Give each control its first value: from the address where it has one, else from the preset."""
+    """Give each control its first value: from the URL if it is there, else from the preset."""
     if "embed_dim" in st.session_state:
         return
     preset = url_state.read("preset", tuple(PRESETS), None)
     values = preset_values(preset or DEFAULT_PRESET)
-    # The width decides which heads fit, the stem which patches, the epochs which warm-up, and mixup how much CutMix: these
-    # come first.
+    # These four come first, as they limit the heads, the patch size, the warm-up and CutMix.
     for field in dict.fromkeys(("embed_dim", "stem", "epochs", "mixup", *CONTROLS)):
         st.session_state[field] = url_state.read(field, options(field), values[field])
     fit()
 
 
 def current_preset() -> str | None:
-    """The preset that all controls together are, if they are one."""
+    """Return the preset whose values all controls have, or None."""
     values = {field: st.session_state[field] for field in CONTROLS}
     return next((name for name in PRESETS if preset_values(name) == values), None)
 
 
 def draw(field: str) -> None:
-    """One control."""
+    """Draw one control."""
     control, values = CONTROLS[field], options(field)
     common = {
         "label": control.label,
@@ -93,9 +92,10 @@ def draw(field: str) -> None:
 
 
 def draw_presets() -> None:
-    """A button for each preset; the one that all controls together are is ticked.
+    """Draw a button for each preset, with a check mark on the current one.
 
-    Buttons, as they hold no value: a picker's old value, sent along with the next change of a slider, would set all back.
+    Buttons hold no value. The value of a selectbox would be sent again with the next change of a
+    slider and would undo it.
     """
     shown = current_preset()
     row = st.container(horizontal=True, gap="xsmall")
@@ -113,13 +113,14 @@ def draw_presets() -> None:
 
 
 def draw_front() -> None:
-    """The settings that are always in sight."""
+    """Draw the settings that are always visible."""
     for field in FRONT:
         draw(field)
 
 
 def draw_groups() -> None:
-    """Every setting that is not in front, folded away with those of its kind."""
+    """Draw all other settings, each group in an expander."""
+    st.markdown("**More settings**")
     for label, group in GROUPS.items():
         with st.expander(label, icon=group.icon):
             st.caption(group.note)
@@ -128,13 +129,13 @@ def draw_groups() -> None:
 
 
 def set_fields(**values) -> None:
-    """Turn controls from code, as a button's callback."""
+    """Set controls from code, as the callback of a button."""
     st.session_state.update(values)
     fit()
 
 
 def chosen() -> tuple[ModelConfig, TrainConfig]:
-    """The configuration on the page."""
+    """Return the configuration on the page."""
     values = {field: st.session_state[field] for field in CONTROLS}
     model = {
         name: value for name, value in values.items() if name in ModelConfig.__dataclass_fields__
@@ -145,8 +146,8 @@ def chosen() -> tuple[ModelConfig, TrainConfig]:
     return ModelConfig(**model), TrainConfig(**training)
 
 
-def address_values() -> dict:
-    """What differs from the default preset, to go into the address."""
+def url_values() -> dict:
+    """Return the URL parameters of the settings: a preset, or what differs from the default one."""
     preset = current_preset()
     if preset:
         return {} if preset == DEFAULT_PRESET else {"preset": preset}
@@ -159,7 +160,7 @@ def address_values() -> dict:
 
 
 def fit() -> None:
-    """Move what no longer fits to the nearest value that does."""
+    """Set each control whose value no longer fits to the nearest value that does."""
     for field in (
         "num_heads",
         "patch_size",

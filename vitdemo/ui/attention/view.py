@@ -1,0 +1,202 @@
+"""Which attention is shown and how it is drawn, with the controls to choose it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import streamlit as st
+from torch import Tensor
+
+from ...config import ModelConfig
+from ...explain.attention import attention_map, attention_maps, attention_matrix
+from ...figures.attention import MapStyle
+from .state import DIRECTIONS, INTERPOLATIONS, SCALES, choice_name, token_choices
+
+WIDTHS = {"layer": 6, "head": 6, "token": 8, "direction": 7, "colors": 7}  # of the controls
+
+
+@dataclass(frozen=True)
+class View:
+    """Which attention is shown, and how it is drawn."""
+
+    layer: int  # from 0
+    head: int | None = None  # from 0; None is the mean of all heads
+    token: int | None = None  # None is the mean of all patches
+    attended_by: bool = False  # by which patches the token is attended, not what it attends to
+    opacity: float = 1.0  # of the colors over the picture, 0 to 1
+    shared_scale: bool = False  # one color scale for all layers and heads
+    smooth: bool = False
+
+    @property
+    def where(self) -> str:
+        """`layer 3, head 1`."""
+        head = "mean of heads" if self.head is None else f"head {self.head + 1}"
+        return f"layer {self.layer + 1}, {head}"
+
+    def patch(self, model: ModelConfig) -> int | None:
+        """Return the chosen patch, counted from 0; None for CLS or all patches."""
+        if self.token is None:
+            return None
+        if not model.has_cls:
+            return self.token
+        return self.token - 1 if self.token else None
+
+    def token_name(self, model: ModelConfig) -> str:
+        """Return `CLS`, `all patches`, or where the chosen patch lies."""
+        return choice_name("all" if self.token is None else self.token, model)
+
+    def title(self, model: ModelConfig) -> str:
+        """Return `Attention of CLS`, or `Attention to the patch in row 1, column 2`."""
+        name = self.token_name(model)
+        if self.patch(model) is not None:
+            name = f"the patch in {name}"
+        return f"Attention {'to' if self.attended_by else 'of'} {name}"
+
+    def matrix(self, attention: list[Tensor]) -> np.ndarray:
+        """Return the attention matrix (T, T) of the chosen layer and head."""
+        return attention_matrix(attention, self.layer, self.head)
+
+    def grid(self, attention: list[Tensor], model: ModelConfig) -> np.ndarray:
+        """Return the map (n, n) of the chosen layer, head and token."""
+        matrix = self.matrix(attention)
+        return attention_map(matrix, self.token, model.has_cls, self.attended_by)
+
+    def grids(self, attention: list[Tensor], model: ModelConfig) -> np.ndarray:
+        """Return the map of every layer and head (depth, num_heads, n, n)."""
+        return attention_maps(attention, self.token, model.has_cls, self.attended_by)
+
+    def limits(self, grids: np.ndarray) -> tuple[float, float] | None:
+        """Return the ends of the color scale that these maps share, or None for one each."""
+        return (0.0, float(grids.max())) if self.shared_scale else None
+
+    def style(
+        self,
+        limits: tuple[float, float] | None = None,
+        unit: str = "attention",
+        signed: bool = False,
+    ) -> MapStyle:
+        """Return how a map is drawn."""
+        return MapStyle(self.opacity, limits, self.smooth, unit, signed)
+
+
+def choose_view(model: ModelConfig, wanted: tuple[str, ...]) -> View:
+    """Draw the controls that are wanted, of WIDTHS; the others keep their value or default."""
+    widths = [WIDTHS[name] for name in wanted]
+    room = sum(WIDTHS.values()) - sum(widths)
+    if room:
+        widths.append(room)
+    columns = st.columns(widths, vertical_alignment="bottom")
+    places = dict(zip(wanted, columns, strict=False))
+    layer = _choose_layer(model, places["layer"])
+    head = st.session_state["head"]
+    if "head" in wanted:
+        head = _choose_head(model, places["head"])
+    token = token_choices(model)[0]
+    if "token" in wanted:
+        token = _choose_token(model, places["token"])
+    attended_by = False
+    if "direction" in wanted:
+        attended_by = _choose_direction(places["direction"], token)
+    view = View(
+        layer - 1,
+        None if head == "mean" else head - 1,
+        None if token == "all" else token,
+        attended_by,
+    )
+    return _choose_colors(view, places["colors"]) if "colors" in wanted else view
+
+
+def _choose_layer(model: ModelConfig, place) -> int:
+    return _slide(
+        place,
+        "Layer",
+        "layer",
+        range(1, model.depth + 1),
+        "The encoder block whose attention is shown. In the first one, tokens hold little more "
+        "than their own patch; the last one is closest to the prediction.",
+    )
+
+
+def _choose_head(model: ModelConfig, place) -> int | str:
+    return _slide(
+        place,
+        "Head",
+        "head",
+        ("mean", *range(1, model.num_heads + 1)),
+        "One attention head of that layer, or the mean of all its heads.",
+    )
+
+
+def _choose_token(model: ModelConfig, place) -> int | str:
+    reader = "CLS" if model.has_cls else "all patches (their mean)"
+    return place.selectbox(
+        "Token",
+        token_choices(model),
+        key="token",
+        persist_state="session",
+        format_func=lambda token: choice_name(token, model),
+        help=f"The token whose attention is shown: {reader}, from which the class is read, or one "
+        "patch. You can also click a patch of the picture.",
+    )
+
+
+def _choose_direction(place, token: int | str) -> bool:
+    direction = place.selectbox(
+        "Direction",
+        tuple(DIRECTIONS),
+        key="direction",
+        persist_state="session",
+        format_func=DIRECTIONS.get,
+        disabled=token == "all",
+        help="*Attends to*: the token is the query; its row of the attention matrix. *Attended "
+        "by*: the token is the key; its column.",
+    )
+    return direction == "attended_by" and token != "all"
+
+
+def _choose_colors(view: View, place) -> View:
+    with place.popover("Colors", icon=":material/palette:", width="stretch"):
+        opacity = st.select_slider(
+            "Opacity",
+            range(0, 101, 5),
+            key="opacity",
+            persist_state="session",
+            help="Of the map over the picture, in percent.",
+        )
+        scale = st.radio(
+            "Color scale of",
+            tuple(SCALES),
+            key="scale",
+            persist_state="session",
+            format_func=SCALES.get,
+            horizontal=True,
+            help="*Each map*: from its own lowest to its own highest value (min-max), so that "
+            "patterns show. *Shared*: one scale for all layers and heads, so that values compare.",
+        )
+        interpolation = st.radio(
+            "Draw as",
+            tuple(INTERPOLATIONS),
+            key="interpolation",
+            persist_state="session",
+            format_func=INTERPOLATIONS.get,
+            horizontal=True,
+            help="*Patches*: one value for each patch, as computed. *Smooth*: interpolated, which "
+            "suggests more detail than there is.",
+        )
+    return View(
+        view.layer,
+        view.head,
+        view.token,
+        view.attended_by,
+        opacity / 100,
+        scale == "shared",
+        interpolation == "smooth",
+    )
+
+
+def _slide(place, label: str, key: str, options, help: str):
+    """Draw a slider, or a disabled box where there is only one value."""
+    if len(options) == 1:
+        common = {"key": key, "persist_state": "session", "help": help}
+        place.selectbox(label, options, disabled=True, **common)
+        return options[0]
+    return place.select_slider(label, options, key=key, persist_state="session", help=help)
