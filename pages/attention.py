@@ -8,12 +8,13 @@ from vitdemo.ui.loading import heavy_imports
 from vitdemo.ui.presentation import title
 
 frame()
-title("What does it attend to?")
+title("What does the model attend to?")
 st.write(
-    "In each layer, every token gathers information from all tokens; attention says from which, "
-    "and how much. Choose a picture, a layer and a head. The first view is that of Figure 3 in "
-    "*Annotation of Vision Transformer*: last layer, mean of all heads, from CLS to the patches "
-    "(in a model without CLS, from all patches to all patches)."
+    "The model splits a picture into patches, and each patch becomes a token. In each layer, every "
+    "token gathers information from all tokens; the attention weights set how much from each. "
+    "Choose a picture, a layer and a head. The default view is that of Figure 3 in *Annotation of "
+    "Vision Transformer*: last layer, mean of all heads, attention of the CLS token, from which "
+    "the class is predicted (in a model without CLS, the mean over all patches)."
 )
 with heavy_imports():
     from vitdemo.ui.attention import export, missing_weights, state, tabs

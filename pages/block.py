@@ -5,7 +5,8 @@ from vitdemo.ui.loading import heavy_imports
 
 with lesson(
     "pages/block.py",
-    "The model's source code, part by part, and the shape of every tensor that it computes.",
+    "The shapes of the model's tensors, its source code part by part, and what residual "
+    "connections and LayerNorm do.",
 ) as page:
     with heavy_imports():
         from vitdemo.ui.lessons import block

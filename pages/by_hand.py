@@ -5,8 +5,8 @@ from vitdemo.ui.loading import heavy_imports
 
 with lesson(
     "pages/by_hand.py",
-    "With attention, every token gathers information from all tokens, itself included. Here the "
-    "computation is worked out number by number.",
+    "Attention lets every token gather information from all tokens, itself included. This page "
+    "works through the computation number by number.",
 ) as page:
     with heavy_imports():
         from vitdemo.ui.lessons import by_hand, heads_by_hand

@@ -5,8 +5,9 @@ from vitdemo.ui.loading import heavy_imports
 
 with lesson(
     "pages/image_to_tokens.py",
-    "A Transformer takes a sequence of vectors. Here an image becomes one: it is split into "
-    "patches, each patch is projected to a token, and each token receives a position embedding.",
+    "A Transformer processes a sequence of vectors, called **tokens**. To turn an image into "
+    "tokens, the Vision Transformer splits it into patches, projects each patch to a token, and "
+    "adds a position embedding to each token.",
 ) as page:
     with heavy_imports():
         from vitdemo.ui.lessons import image_to_tokens, positions

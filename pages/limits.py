@@ -1,12 +1,12 @@
-"""Limits: section 1.6 of the paper, each of them measured."""
+"""Limitations of the ViT: section 1.6 of the paper, each of them measured."""
 
 from vitdemo.ui.lessons.lesson import lesson
 from vitdemo.ui.loading import heavy_imports
 
 with lesson(
     "pages/limits.py",
-    "What a Vision Transformer costs, how much data it needs and how it overfits, "
-    "measured on this machine.",
+    "What a Vision Transformer (ViT) costs, how much data it needs and how it overfits, measured "
+    "on this machine.",
 ) as page:
     with heavy_imports():
         from vitdemo.ui.lessons import limits

@@ -5,8 +5,8 @@ from vitdemo.ui.loading import heavy_imports
 
 with lesson(
     "pages/parameters.py",
-    "How the ViT differs from the original Transformer, what each parameter costs, and which "
-    "printed values cannot work.",
+    "How the Vision Transformer (ViT) differs from the original Transformer, how its size "
+    "determines its cost, and which of the paper's settings cannot work.",
 ) as page:
     with heavy_imports():
         from vitdemo.ui.lessons import parameters, table_1

@@ -5,9 +5,9 @@ from vitdemo.ui.loading import heavy_imports
 
 with lesson(
     "pages/start.py",
-    "A Vision Transformer (ViT) classifies images. Follow one image through a trained model, step "
-    "by step. These eight pages accompany the paper *Annotation of Vision Transformer*, called "
-    "“the paper” here.",
+    "A Vision Transformer (ViT) is a neural network that classifies images. Follow one image "
+    "through a trained model, step by step. These eight pages accompany the paper *Annotation of "
+    "Vision Transformer* (“the paper” from here on).",
 ) as page:
     with heavy_imports():
         from vitdemo.ui.lessons import start

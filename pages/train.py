@@ -12,9 +12,9 @@ from vitdemo.ui.train.estimates import show_costs, show_time
 frame()
 title("Train a Vision Transformer")
 st.write(
-    "Choose the shape of the model, press Train, and watch it learn to classify real photos "
-    "(CIFAR-10: 32 × 32 pixels, ten classes). The app follows the paper *Annotation of Vision "
-    "Transformer*."
+    "Choose the settings of a small Vision Transformer (ViT), click Train, and watch it learn to "
+    "classify photos (CIFAR-10: 32 × 32 pixels, ten classes). The app follows the paper "
+    "*Annotation of Vision Transformer*."
 )
 url_state.check_names({"run", "preset", *settings.CONTROLS})
 settings.start()

@@ -5,7 +5,7 @@ from vitdemo.ui.loading import heavy_imports
 
 with lesson(
     "pages/training.py",
-    "How a Vision Transformer is trained and evaluated, and how to read the paper's results.",
+    "How a Vision Transformer (ViT) is trained and evaluated, and how to read the paper's results.",
 ) as page:
     with heavy_imports():
         from vitdemo.ui.lessons import training

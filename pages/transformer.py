@@ -1,12 +1,12 @@
-"""The Transformer it came from: section 1.3 of the paper, with a small one that reverses digits."""
+"""The original Transformer: section 1.3 of the paper, with a small one that reverses digits."""
 
 from vitdemo.ui.lessons.lesson import lesson
 from vitdemo.ui.loading import heavy_imports
 
 with lesson(
     "pages/transformer.py",
-    "The Vision Transformer is one half of a model that was built for translation. Here is the "
-    "complete Transformer, small and at work.",
+    "The Vision Transformer is based on one half of the original Transformer, a model for machine "
+    "translation. This page runs a small Transformer with both halves.",
 ) as page:
     with heavy_imports():
         from vitdemo.ui.lessons import transformer

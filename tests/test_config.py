@@ -188,22 +188,23 @@ def test_mixup_and_cutmix_must_add_up_to_at_most_one():
 def test_conv_stem_needs_a_power_of_two_as_patch_size(patch_size):
     message = message_of(ModelConfig, stem="conv", image_size=24 * 5, patch_size=patch_size)
     assert message.startswith(
-        "A conv stem halves the image in every stage and leaves more than one token, "
-        f"so patch_size {patch_size} does not fit. Use 2, 4, 8 or 16."
+        f"patch_size {patch_size} does not fit a conv stem, which halves the image in every stage "
+        "and must leave more than one token. Use 2, 4, 8 or 16."
     )
 
 
 def test_conv_stem_must_leave_more_than_one_token():
     """Batch norm of a single token of a single image would see one number per channel."""
     message = message_of(ModelConfig, stem="conv", image_size=16, patch_size=16)
-    assert "leaves more than one token, so patch_size 16 does not fit" in message
+    assert message.startswith("patch_size 16 does not fit a conv stem")
+    assert "must leave more than one token" in message
     assert ModelConfig(stem="conv", patch_size=16).num_patches == 4
 
 
 def test_conv_stem_problem_is_reported_with_all_others():
     message = message_of(ModelConfig, stem="conv", patch_size=5, num_heads=7)
     for problem in (
-        "A conv stem halves",
+        "patch_size 5 does not fit a conv stem",
         "patch_size 5 does not divide image_size 32",
         "num_heads 7 does not divide",
     ):

@@ -210,11 +210,11 @@ class VisionTransformer(nn.Module):
         x = self.embed(images)
         trace = Trace(tokens=[x])
         for layer, block in enumerate(self.blocks):
-            x, attention, *updates = block(x, partial(edit, layer) if edit else None)
+            x, attention, attn_update, mlp_update = block(x, partial(edit, layer) if edit else None)
             trace.tokens.append(x)
             trace.attention.append(attention)
-            trace.attention_updates.append(updates[0])
-            trace.mlp_updates.append(updates[1])
+            trace.attention_updates.append(attn_update)
+            trace.mlp_updates.append(mlp_update)
         return self.classify(x), trace
 
 

@@ -112,3 +112,16 @@ def test_old_tasks_are_forgotten():
         ended(number)
     assert [tasks.status(number) for number in (0, 1)] == [None, None]
     assert tasks.status(2).state == "done"
+
+
+def test_running_task_is_not_forgotten(monkeypatch):
+    monkeypatch.setattr(tasks, "KEPT", 2)
+    proceed = threading.Event()
+    tasks.start("long", 1, lambda: iter([proceed.wait(TIMEOUT)]))
+    for number in range(4):
+        tasks.start(number, 1, lambda: iter([0]))
+        ended(number)
+    assert tasks.status("long").state == "running"
+    assert tasks.status(0) is None
+    proceed.set()
+    assert ended("long") == tasks.Task(1, (True,), "done")

@@ -2,6 +2,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from vitdemo.background.training_queue import TrainingQueue
 from vitdemo.config import ConfigError, ModelConfig, TrainConfig
 from vitdemo.data.cifar10 import load_cifar10
 from vitdemo.model import VisionTransformer
-from vitdemo.runs.run import epoch_record, list_runs, load_run, load_weights
+from vitdemo.runs.run import epoch_record, list_runs, load_run, load_weights, new_run
+from vitdemo.runs.train_run import load_data, train_run
 from vitdemo.training.loop import BatchEnd, EpochEnd, train
 
 TIMEOUT = 60  # seconds after which a test that waits has failed
@@ -425,6 +427,58 @@ def test_resumed_run_has_the_metrics_of_an_uninterrupted_one(tiny, watched):
     assert metrics_of(status.run.history) == alone(tiny, config)
     assert load_run(run_id) == status.run
     assert [one.run.id for one in queue.list()] == [run_id]
+
+
+def test_run_killed_before_its_state_was_saved_is_resumed(tiny, short, watched):
+    """Its history then has an epoch more than its state, and this epoch is repeated."""
+    queue = TrainingQueue(cores=1)
+    run = new_run(tiny, replace(short, epochs=3))
+    with closing(train_run(run, load_data(run))) as events:
+        for _, event in events:
+            if isinstance(event, EpochEnd) and event.epoch == 2:
+                break
+    assert len(load_run(run.id).history) == 2
+    left = []
+    watched.append(lambda event: left.append(queue.snapshot(run.id).seconds_left))
+    queue.resume(run.id)
+    status = ended(queue, run.id)
+    assert (status.run.state, status.run.message) == ("finished", "")
+    assert metrics_of(status.run.history) == alone(tiny, run.training)
+    assert all(seconds >= 0 for seconds in left)
+
+
+def test_run_that_two_visitors_resume_at_the_same_time_is_queued_once(
+    queue, hold, tiny, short, monkeypatch
+):
+    run = new_run(tiny, short)
+    data = load_data(run)
+    with closing(train_run(run, data)) as events:
+        for _, event in events:
+            if event.epoch == 2:
+                break
+    both = threading.Barrier(2, timeout=TIMEOUT)
+    refused = []
+
+    def load_data_together(run):
+        both.wait()
+        return data
+
+    def resume():
+        try:
+            queue.resume(run.id)
+        except ConfigError as error:
+            refused.append(str(error))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training_queue, "load_data", load_data_together)
+        visitors = [threading.Thread(target=resume) for _ in range(2)]
+        for visitor in visitors:
+            visitor.start()
+        for visitor in visitors:
+            visitor.join()
+    hold.set()
+    assert refused == [f"Run {run.id} is in the queue already."]
+    assert ended(queue, run.id).run.state == "finished"
 
 
 def test_run_that_cannot_be_resumed_is_refused(queue, hold, tiny, short):

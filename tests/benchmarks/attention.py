@@ -7,7 +7,8 @@ clicks        from choosing another picture, or another layer for that picture, 
 maps          the maps of every layer and head of one picture, ready to be sent to the browser.
               Beside it, a forward pass of timm's model of the same shape, with hooks that keep its
               attention: the same numbers as our `trace`.
-faithfulness  deletion and insertion over 100 pictures by every method, on all cores, as on the page.
+faithfulness  deletion and insertion over 100 pictures by every method, on all cores, as on
+              the page.
 """
 
 import asyncio
@@ -40,6 +41,7 @@ async def click_times(server: Server, tab: str, rounds: int) -> dict[str, list[f
     """Return the seconds of clicks in one tab; none of them asks for what was shown before."""
     times = {"another picture": [], "another layer": []}
     async with Visitor(server.url, f"/attention?run=vit&view={tab}&layer=1") as visitor:
+        await visitor.shown("Image number", "number_input")
         for number in range(-WARM_UP, rounds):
             picture = await visitor.enter("Image number", number + 100)
             layer = await visitor.slide("Layer", (number + WARM_UP) % 5 + 1)

@@ -69,6 +69,12 @@ class Visitor:
             raise AssertionError(f"no answer: {self.reader}")
         return time.perf_counter() - started
 
+    async def shown(self, label: str, kind: str) -> None:
+        """Wait until the page has a widget: a new server shows a page before it loads torch."""
+        async with asyncio.timeout(TIMEOUT):
+            while (label, kind) not in self.widgets:
+                await asyncio.sleep(0.05)
+
     async def slide(self, label: str, value: int) -> float:
         """Move a slider and return the seconds of the rerun.
 

@@ -202,7 +202,7 @@ def test_animated_picture_is_refused(kind):
 @pytest.mark.parametrize(("width", "height"), [(1, 1), (7, 100), (100, 7)])
 def test_too_small_picture_is_refused(width, height):
     message = message_of(encoded(Image.new("RGB", (width, height)), "PNG"))
-    expected = f"The picture has {width} × {height} pixels. Choose one of at least 8 × 8 pixels."
+    expected = f"The picture is {width} × {height} pixels. Choose one of at least 8 × 8 pixels."
     assert message == expected
 
 

@@ -65,7 +65,7 @@ def test_clicking_a_thumbnail_enlarges_it_and_clicking_again_shows_the_mean(serv
 def test_hovering_highlights_tokens_in_picture_map_and_matrix(server, page, chart):
     page.goto(f"{server.url}/attention?run=vit")
     picture, matrix = (
-        chart(page, "validation image 0: cat. Frame"),
+        chart(page, "validation image 0: cat. Token"),
         chart(page, "Attention matrix of 65 by 65"),
     )
     overlay = chart(page, "Attention of CLS")
@@ -122,7 +122,7 @@ def test_occluding_a_patch_and_ablating_a_head_change_the_prediction(server, pag
     page.get_by_text(
         re.compile(r"Accuracy on 200 validation images: \d\d\.\d% \(before: 88\.0%\)")
     ).wait_for()
-    chart(page, "Change of accuracy without each head").wait_for()
+    chart(page, "Change in accuracy without each head").wait_for()
 
     page.get_by_role("button", name="Reset").click()
     before.wait_for()
@@ -154,7 +154,7 @@ def test_the_view_can_be_downloaded(server, page, tmp_path):
     page.goto(f"{server.url}/attention?run=vit&layer=3&head=2&token=20")
     files = {}
     for name in ("PNG", "HTML", "NPZ"):  # each is made when it is clicked
-        button = page.get_by_role("button", name=re.compile(f", {name}$"))
+        button = page.get_by_role("button", name=re.compile(rf" \({name}\)$"))
         button.wait_for()
         with page.expect_download() as download:
             button.click()
@@ -183,16 +183,16 @@ def test_an_uploaded_picture_keeps_the_view(server, page, chart, tmp_path):
     page.goto(f"{server.url}/attention?run=vit&layer=2")
     page.get_by_text("Upload", exact=True).click()
     page.locator("input[type=file]").set_input_files(tmp_path / "noise.png")
-    chart(page, "your picture. Frame: the chosen token, CLS").wait_for()
+    chart(page, "your picture. Token: CLS").wait_for()
     assert "layer=2" in page.url
 
 
 def test_a_downloaded_page_has_the_charts_of_its_tab(server, page, tmp_path):
     page.goto(f"{server.url}/attention?run=vit&view=training&snapshot=2")
-    page.get_by_role("button", name="View, HTML").wait_for()
+    page.get_by_role("button", name="View (HTML)").wait_for()
     page.get_by_role("button", name="Play").wait_for()
     with page.expect_download() as download:
-        page.get_by_role("button", name="View, HTML").click()
+        page.get_by_role("button", name="View (HTML)").click()
     download.value.save_as(tmp_path / "view.html")
     page.goto(f"file://{tmp_path / 'view.html'}")
     page.get_by_role("heading", name="validation image 0: Training").wait_for()

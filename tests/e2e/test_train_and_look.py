@@ -77,7 +77,7 @@ def test_train_stop_view_attention_and_reload(server, page, chart):
     page.wait_for_function("url => location.href != url", arg=page.url)
     accuracy = chart(page, "Accuracy by epoch")
     page.wait_for_function(  # the axis of the new run
-        """() => document.querySelector('[aria-label^="Accuracy by epoch: no epoch is done"]')
+        """() => document.querySelector('[aria-label^="Accuracy by epoch: no epoch is complete"]')
             ?.layout?.xaxis.range[1] == 3.5"""
     )
     node = accuracy.element_handle()
@@ -163,7 +163,7 @@ def test_train_stop_view_attention_and_reload(server, page, chart):
     page.locator("input[type=file]").set_input_files(
         {"name": "green.png", "mimeType": "image/png", "buffer": file.getvalue()}
     )
-    chart(page, "your picture. Frame: the chosen token, row 5, column 3").wait_for()
+    chart(page, "your picture. Token: the framed patch (row 5, column 3)").wait_for()
     assert np.abs(shown_array(overlay) - views[-1]).max() > 0.01
     page.locator("input[type=file]").set_input_files(
         {"name": "no.png", "mimeType": "image/png", "buffer": b"only text"}
@@ -185,7 +185,7 @@ def test_charts_of_fast_epochs_only_grow_and_end_complete(server, page, chart):
         f"{server.url}/?depth=2&epochs=60&train_images=600&validation_images=100&warmup_epochs=0"
     )
     page.get_by_role("button", name="Train", exact=True).click()
-    chart(page, "Accuracy by epoch: no epoch is done").wait_for()
+    chart(page, "Accuracy by epoch: no epoch is complete").wait_for()
     # Record the number of points of each chart in every frame.
     page.evaluate(
         """() => {
@@ -273,7 +273,7 @@ def test_first_page_of_a_new_server_has_the_navigation(tmp_path, page):
     server.start()
     try:
         page.goto(f"{server.url}/attention?layer=3")
-        page.get_by_role("heading", name="What does it attend to?").wait_for()
+        page.get_by_role("heading", name="What does the model attend to?").wait_for()
         page.get_by_role("link", name="Train").wait_for()
         assert page.title() == "Attention" or "annotated" in page.title().lower()
     finally:

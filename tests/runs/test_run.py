@@ -132,6 +132,17 @@ def test_saving_without_weights_keeps_the_old_ones(tiny, short):
     assert load_weights(load_run(run.id)).config == tiny
 
 
+def test_version_changes_with_the_weights_but_not_for_a_run_in_use(tiny, short):
+    """A page that has begun with some weights goes on with them while the run trains."""
+    save_run(run := new_run(tiny, short), VisionTransformer(tiny, seed=0))
+    in_use = load_run(run.id)
+    version = in_use.version
+    time.sleep(0.01)
+    save_run(run, VisionTransformer(tiny, seed=1))
+    assert load_run(run.id).version != version
+    assert in_use.version == version
+
+
 def test_loading_missing_weights_is_refused(tiny, short):
     run = new_run(tiny, short)
     save_run(run)

@@ -19,7 +19,7 @@ def test_a_run_without_weights_stays_chosen_for_the_train_page(tiny, short):
     run = new_run(tiny, short)
     save_run(run)
     app = open_app(PAGE, run=run.id)
-    assert any("no weights before its first epoch ends" in info.value for info in app.info)
+    assert any("no weights until its first epoch ends" in info.value for info in app.info)
     assert app.query_params["run"] != run.id
     app.switch_page("pages/train.py").run()
     assert app.session_state["run"] == app.query_params["run"] == run.id
@@ -28,7 +28,7 @@ def test_a_run_without_weights_stays_chosen_for_the_train_page(tiny, short):
 def test_the_image_sheet_opens_at_the_chosen_image(saved_run):
     app = open_app(PAGE, run="vit", picture=500)
     assert app.session_state["page-any-all-34"] == 17
-    assert "The framed one is shown" in captions_of(app)
+    assert "The chosen image is framed" in captions_of(app)
 
 
 def test_a_run_on_the_full_set_shows_the_shipped_images(tiny, short):
@@ -38,7 +38,7 @@ def test_a_run_on_the_full_set_shows_the_shipped_images(tiny, short):
     assert "first 1,000 validation images" in captions_of(app)
     app = open_app(PAGE, run=run.id, picture=999)
     assert not app.warning
-    assert "Click one of the 1,000 images that pass" in captions_of(app)
+    assert "1,000 images match the filters. Click one to choose it." in captions_of(app)
     assert open_app(PAGE, run=run.id, picture=1000).warning
 
 
@@ -139,7 +139,7 @@ def test_without_cls_the_mean_of_all_patches_comes_first(run_without_cls):
     patches = [f"row {row}, column {column}" for row in (1, 2) for column in (1, 2)]
     assert picker.options == ["all patches", *patches]
     assert any(text.value == "**Attention of all patches**" for text in app.markdown)
-    assert "Frame: all patches; their mean is shown." in captions_of(app)
+    assert "Token: all patches (their mean)." in captions_of(app)
     assert "Uniform attention would give each patch 0.250." in captions_of(app)
     assert "CLS" not in captions_of(app) + picker.proto.help
     assert "the mean of all rows is the attention map" in app.expander[0].markdown[0].value
@@ -151,17 +151,17 @@ def test_without_cls_token_0_is_the_first_patch(run_without_cls):
     assert app.query_params["token"] == "0"
     title = "**Attention of the patch in row 1, column 1**"
     assert any(text.value == title for text in app.markdown)
-    assert "Frame: the chosen token, row 1, column 1." in captions_of(app)
+    assert "Token: the framed patch (row 1, column 1)." in captions_of(app)
     assert "click it again for all patches." in captions_of(app)
 
 
 def test_with_cls_the_page_says_how_much_attention_goes_to_it(saved_run):
     app = open_app(PAGE, run=saved_run.id)
     assert by_label(app.selectbox, "Token").options[:2] == ["CLS", "row 1, column 1"]
-    found = re.search(r"The patches get (\d+)% of the attention, CLS (\d+)%", captions_of(app))
+    found = re.search(r"The patches receive (\d+)% of the attention, CLS (\d+)%", captions_of(app))
     assert abs(int(found[1]) + int(found[2]) - 100) <= 1
     assert "click it again for CLS." in captions_of(app)
-    assert "Row and column 0 are CLS" in app.expander[0].markdown[0].value
+    assert "Token 0 is CLS" in app.expander[0].markdown[0].value
 
 
 def test_a_model_with_other_token_numbers_starts_with_its_default(saved_run, run_without_cls):
@@ -233,7 +233,7 @@ def test_filters_that_no_image_passes_are_reported(saved_run):
     first_classes = enumerate(("airplane", "automobile", "bird", "cat", "deer"))
     absent = next(name for k, name in first_classes if k not in labels)
     app = open_app(PAGE, **{"run": saved_run.id, "class": absent})
-    assert any("No validation image passes" in info.value for info in app.info)
+    assert any("No validation image matches" in info.value for info in app.info)
 
 
 def test_an_unreadable_picture_gets_one_sentence(saved_run):

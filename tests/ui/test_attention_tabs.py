@@ -65,7 +65,7 @@ def test_faithfulness_checks_a_picture_and_a_sample(pooling, tiny, short):
     table = next(text for text in texts(app) if text.startswith("| Map"))
     assert len(table.splitlines()) == 2 + 4 + 1
     assert "/10 |" in table
-    assert "shuffled, first in the head" in captions_of(app)
+    assert "shuffled: first in the classification head" in captions_of(app)
     assert by_label(app.button, "Stop").disabled
     press_and_wait(app, "Check 10 pictures")
     found = next(text for text in texts(app) if "faithful than chance" in text)
@@ -89,7 +89,7 @@ def test_ablation_shows_the_prediction_before_and_after(pooling, tiny, short):
     assert "2 patches occluded. Crosses: 1 patch that" in captions_of(app)
     said = next(text for text in texts(app) if text.startswith("Accuracy on 10"))
     assert re.search(r"\*\*\d+\.\d%\*\* \(before: \d+\.\d%\)\.", said)
-    assert "Purple: accuracy drops without the head." in captions_of(app)
+    assert "Purple: accuracy drops." in captions_of(app)
     by_label(app.button, "Reset").click().run()
     assert not app.exception
     assert dict(app.query_params) == bare
@@ -136,7 +136,7 @@ def test_training_plays_to_the_end_and_stops():
 def test_a_run_of_one_step_has_no_snapshots(tiny, short):
     run = trained_run(tiny, replace(short, epochs=1, batch_size=20))
     app = open_app(PAGE, run=run.id, view="training")
-    assert "Only the final model of this run was kept" in app.info[0].value
+    assert "This run has no snapshots, only its final model" in app.info[0].value
 
 
 # Heads
@@ -148,7 +148,8 @@ def test_heads_describes_local_and_global_ones(pooling, tiny, short):
     app = open_app(PAGE, run=run.id, view="heads")
     (said,) = [text for text in texts(app) if text.startswith("- **Most local**")]
     assert re.search(r"Most local\*\*: layer \d, head \d \(\d+\.\d pixels\)", said)
-    assert re.search(r"The last layer attends \*\*(farther|nearer)\*\* than the first", said)
+    pattern = r"The last layer attends over \*\*(longer|shorter)\*\* distances than the first"
+    assert re.search(pattern, said)
     options = app.button_group(key="statistic").options
     assert len(options) == (4 if pooling == "cls" else 3)
     app = open_app(PAGE, run=run.id, view="heads", statistic="entropy")
@@ -161,7 +162,7 @@ def test_the_description_of_four_heads():
         "- **Most local**: layer 1, head 1 (1.0 pixels). "
         "**Most global**: layer 2, head 1 (9.0 pixels)."
     )
-    assert "**farther** than the first: 7.0 and 2.0 pixels" in said[1]
+    assert "**longer** distances than the first: 7.0 and 2.0 pixels" in said[1]
     assert "most in layer 2 (by 4.0 pixels) and least in layer 1 (by 2.0)" in said[2]
     assert len(near_and_far(np.array([[2.0]]), uniform=6.0).splitlines()) == 1
 
@@ -199,7 +200,7 @@ def test_a_pretrained_model_has_every_tab(pretrained, tab):
     assert prediction.endswith("(CIFAR-10 label: airplane)")
     assert by_label(app.selectbox, "Predictions").disabled
     infos = "".join(info.value for info in app.info)
-    assert ("Only the final model" in infos) == (tab == "training")
+    assert ("This model was published without snapshots" in infos) == (tab == "training")
 
 
 def test_a_pretrained_model_explains_its_own_classes(pretrained):
@@ -224,15 +225,15 @@ def test_long_tasks_of_a_large_model_wait_for_a_button(pretrained, monkeypatch):
     press_and_wait(app, "Check this picture")
     assert any(text.startswith("| Map | Deletion") for text in texts(app))
     press_and_wait(app, "Shuffle the weights")
-    assert "shuffled, first in the head" in captions_of(app)
+    assert "shuffled: first in the classification head" in captions_of(app)
     app = open_app(PAGE, run="vit_b_16", view="attribution")
-    press_and_wait(app, "Occlude each of 49 patches")
+    press_and_wait(app, "Occlude each of the 49 patches")
     app = open_app(PAGE, run="vit_b_16", view="faithfulness")
     assert not app.info
     app = open_app(PAGE, run="vit_b_16", view="ablation")
-    press_and_wait(app, "Ablate each of 6 heads")
-    assert "Purple: accuracy drops without the head." in captions_of(app)
-    assert any(text.startswith("Agreement with its own predictions on") for text in texts(app))
+    press_and_wait(app, "Ablate each of the 6 heads")
+    assert "Purple: accuracy drops." in captions_of(app)
+    assert any(text.startswith("Agreement with the unchanged model on") for text in texts(app))
 
 
 def test_a_pretrained_model_that_is_missing_is_offered(home, monkeypatch):
@@ -241,7 +242,9 @@ def test_a_pretrained_model_that_is_missing_is_offered(home, monkeypatch):
 
     monkeypatch.setattr(torch.hub, "download_url_to_file", no_network)
     app = open_app(PAGE, run="vit_l_16")
-    assert any("304 million parameters: 24 layers of 16 heads" in text for text in texts(app))
+    assert any(
+        "304 million parameters: 24 layers with 16 heads each" in text for text in texts(app)
+    )
     assert dict(app.query_params) == {"run": "vit_l_16"}
     by_label(app.button, "Download vit_l_16 (1,161 MB)").click().run()
     end = time.monotonic() + 60

@@ -17,7 +17,7 @@ from streamlit.testing.v1 import AppTest
 
 app = AppTest.from_file("app.py", default_timeout=60).run()
 assert not app.exception
-assert any("Confusion matrix" in caption.value for caption in app.caption), "no results"
+assert any(header.value == "Confusion matrix" for header in app.header), "no results"
 for page in PAGES:
     assert not app.switch_page(page).run().exception, page
 

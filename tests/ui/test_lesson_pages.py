@@ -164,7 +164,7 @@ def test_each_row_of_table_1_has_two_figures(row):
 def test_data_efficiency_runs_are_started_by_a_button(monkeypatch):
     monkeypatch.setattr(scaling, "TRAIN_IMAGES", (20, 40))  # fewer than on the page: a minute
     monkeypatch.setattr(scaling, "IMAGES_SEEN", 40)
-    app = press_and_wait("pages/limits.py", "Train on more and more images")
+    app = press_and_wait("pages/limits.py", "Train both models")
     assert "One run per point" in captions_of(app)
 
 
@@ -206,7 +206,7 @@ def test_metrics_of_edited_predictions():
 
 def test_printed_accuracies_are_not_whole_numbers_of_images():
     app = open_app("pages/training.py")
-    app.radio[1].set_value("no whole number of images").run()
+    app.radio[1].set_value("no").run()
     said = words_of(app)
     assert "0.2027 × 600 = 121.62. The nearest possible value is 122 of 600 = 0.2033." in said
     assert "0.2051 × 200 = 41.02. The nearest possible value is 41 of 200 = 0.2050." in said

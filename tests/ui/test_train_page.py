@@ -55,7 +55,7 @@ def test_train_starts_a_run_and_shows_its_results():
         "Metrics after the last epoch",
         "Download",
         "Confusion matrix",
-        "Most confident correct",
+        "Most confident correct predictions",
         "Most confident errors",
     ]
 
@@ -161,7 +161,7 @@ def test_papers_values_are_shown_only_beside_the_papers_code(saved_run):
 
 
 def test_training_metrics_of_mixed_images_are_explained(tiny, short):
-    note = "so training looks worse than it is"
+    note = "which makes its training metrics look worse"
     assert note not in captions_of(open_app(run=trained_run(tiny, short).id))
     assert note in captions_of(open_app(run=trained_run(tiny, replace(short, mixup=0.5)).id))
 
@@ -172,7 +172,7 @@ def test_exploding_loss_names_the_learning_rate(saved_run):
     exploded[-1]["train"]["loss"] = 5.0
     save_run(replace(saved_run, history=exploded))
     app = open_app(run=saved_run.id)
-    assert "learning rate of 0.001 is too large" in app.warning[0].value
+    assert "learning rate of 0.001 is too high" in app.warning[0].value
 
 
 def test_failed_run_shows_its_message(tiny, short):

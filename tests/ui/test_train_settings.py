@@ -156,7 +156,10 @@ def test_tokens_are_counted_and_explained_for_each_pooling(pooling, tokens, capt
 def test_conv_stem_is_explained():
     assert "onvolution" not in captions_of(open_app())
     app = open_app(stem="conv")
-    note = "A convolutional stem makes the tokens: each also depends on 3 pixels around its patch."
+    note = (
+        "A convolutional stem computes the tokens, so each also depends on a margin of 3 pixels "
+        "around its patch."
+    )
     assert note in captions_of(app)
     assert by_label(app.metric, "Parameters").proto.help.endswith(
         "The patch embedding is a convolutional stem."
@@ -186,7 +189,7 @@ def test_stem_note_is_empty_for_flattened_patches():
     ("busy", "caption"),
     [
         (False, "Measuring how fast this machine trains the model"),
-        (True, "The time is estimated after the current run"),
+        (True, "The time will be estimated when the current run ends"),
     ],
 )
 def test_unknown_speed_is_explained(monkeypatch, busy, caption):

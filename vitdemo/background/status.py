@@ -29,14 +29,14 @@ class Clock:
     """Computes the status of a run, with progress and time left, from its events.
 
     Args:
-        run: the run before its first event, new or resumed.
+        run: the run, new or resumed.
         data: its images.
     """
 
     def __init__(self, run: Run, data: Data):
         self.started = time.perf_counter()
         self.epochs = run.training.epochs
-        self.resumed_at = len(run.history) / self.epochs
+        self.resumed_at: float | None = None  # progress before the first event
         self.train, self.validation = len(data.train), len(data.validation) * VALIDATION_COST
         self.speed = 0.0
 
@@ -54,6 +54,8 @@ class Clock:
             done = self.train * batch / batches
             self.speed = event.images_per_second
         progress = ((event.epoch - 1) * in_epoch + done) / (self.epochs * in_epoch)
+        if self.resumed_at is None:  # a resumed run may repeat the last epoch of its history
+            self.resumed_at = (event.epoch - 1) / self.epochs
         seconds = time.perf_counter() - self.started
         left = seconds * (1 - progress) / (progress - self.resumed_at)
         return Status(run, 0, event.epoch, phase, batch, batches, self.speed, progress, left)

@@ -13,7 +13,7 @@ import torch
 from ..config import ConfigError
 from .training_queue import QUEUE
 
-KEPT = 64  # tasks whose results are kept
+KEPT = 256  # tasks whose results are kept; a class makes some hundred of them
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,9 @@ def start(key: Hashable, total: int, steps: Callable[[], Iterator]) -> None:
         generation = next(_generations)
         _tasks[key] = Task(total, generation=generation)
         _tasks.move_to_end(key)
-        while len(_tasks) > KEPT:
-            _tasks.popitem(last=False)
+        ended = [other for other, task in _tasks.items() if task.state != "running"]
+        for oldest in ended[: max(0, len(_tasks) - KEPT)]:
+            del _tasks[oldest]
     threading.Thread(target=_work, args=(key, generation, steps), name="task", daemon=True).start()
 
 

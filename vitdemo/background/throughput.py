@@ -34,7 +34,7 @@ def training_speed(model: ModelConfig) -> float | None:
         QUEUE.when_idle(lambda: _measured.update({model: measure(model)}))
     if not _measured:
         return None
-    last = next(reversed(_measured))
+    last = list(_measured)[-1]  # a copy, as an idle task may add to it meanwhile
     return _measured[last] * _macs(last) / _macs(model)
 
 

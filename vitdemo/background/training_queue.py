@@ -57,13 +57,13 @@ class TrainingQueue:
             ConfigError: it cannot be resumed, or the queue is full.
         """
         with self._lock:
-            if run_id in self._waiting or run_id in self._threads:
-                raise ConfigError(f"Run {run_id} is in the queue already.")
+            self._check_absent(run_id)
         return self._enqueue(replace(resumable_run(run_id), state="waiting", message=""))
 
     def _enqueue(self, run: Run) -> str:
         check_trainable(run.model, load_data(run), run.training)
         with self._lock:
+            self._check_absent(run.id)  # again, as two visitors may resume a run at the same time
             if len(self._waiting) >= MAX_WAITING:
                 raise ConfigError(
                     f"{MAX_WAITING} runs are waiting already. Try again when some have finished."
@@ -73,6 +73,11 @@ class TrainingQueue:
             self._statuses.move_to_end(run.id)
             self._start_waiting()
         return run.id
+
+    def _check_absent(self, run_id: str) -> None:
+        """Refuse a run that is waiting or training. The lock must be held."""
+        if run_id in self._waiting or run_id in self._threads:
+            raise ConfigError(f"Run {run_id} is in the queue already.")
 
     def snapshot(self, run_id: str) -> Status | None:
         """Return the latest status of a run, or None if it is not in this queue."""

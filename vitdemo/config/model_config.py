@@ -20,28 +20,28 @@ class ModelConfig:
     patch_size: int = setting(
         4,
         "Side length of a patch in pixels; it must divide the image size. Halving it gives four "
-        "times as many tokens and sixteen times as many attention weights.",
+        "times as many patches and about sixteen times as many attention weights.",
         (1, 256),
     )
     in_channels: int = setting(3, "Channels of an image: 3 for red, green and blue.", (1, 16))
     num_classes: int = setting(10, "Number of classes.", (2, 1000))
     embed_dim: int = setting(
         64,
-        "Numbers per token (embedding dimension, D). The parameters of a block, and most of its "
-        "compute, grow with its square.",
+        "Size of each token's vector (embedding dimension D). The parameters of a block, and most "
+        "of its compute, grow with D².",
         (8, 1024),
     )
     depth: int = setting(
         7,
-        "Number of encoder blocks. In each block, every token attends to all tokens once. "
+        "Number of encoder blocks (layers). In each block, every token attends to all tokens once. "
         "Parameters, compute and memory grow linearly with depth.",
         (1, 24),
     )
     num_heads: int = setting(
         8,
-        "Attention heads per block; their number must divide the embedding dimension D. Each head "
-        "computes its own queries, keys and values, with D / heads numbers each, so heads can "
-        "learn to attend to different things. The number of parameters stays the same.",
+        "Number of attention heads per block; it must divide the embedding dimension D. Each head "
+        "has its own queries, keys and values, of size D / heads, so different heads can learn to "
+        "attend to different things. The number of parameters stays the same.",
         (1, 64),
     )
     mlp_ratio: float = setting(
@@ -51,53 +51,56 @@ class ModelConfig:
     )
     stem: str = setting(
         "patch",
-        "How the image becomes tokens. Patches: each patch is flattened and projected by one "
-        "matrix. Convolutions: 3×3 convolutions look beyond the patch and find edges and textures "
-        "first, so the model learns more from few images.",
+        "How the image becomes tokens. Patches: each patch is flattened and projected linearly. "
+        "Convolutions: 3 × 3 convolutions extract edges and textures first and also cover pixels "
+        "around the patch, so the model learns more from few images.",
         choices=("patch", "conv"),
     )
     pooling: str = setting(
         "cls",
-        "What the class is read from after the last block. CLS: an extra token, which collects "
-        "what it needs from the patches. Mean: the mean of all patch tokens. Attention: a weighted "
-        "mean of them, with learned weights.",
+        "What the class is predicted from after the last block. CLS: an extra token, which gathers "
+        "information from the patches. Mean: the mean of all patch tokens. Attention: a weighted "
+        "mean of them, with weights that a learned layer computes from the tokens.",
         choices=("cls", "mean", "attention"),
     )
     dropout: float = setting(
         0.0,
-        "In training, sets this fraction of the numbers that attention and MLP add to the tokens "
-        "to 0, so that the model cannot rely on single numbers.",
+        "Fraction of the outputs of attention and MLP that are set to 0 at random in training, so "
+        "that the model cannot rely on any single one.",
         (0.0, 0.9),
     )
     attention_dropout: float = setting(
         0.0,
-        "In training, sets this fraction of the attention weights to 0. The paper's code uses 0.1.",
+        "Fraction of the attention weights that are set to 0 at random in training. The paper's "
+        "code uses 0.1.",
         (0.0, 0.9),
     )
     drop_path: float = setting(
         0.0,
-        "Stochastic depth. In training, skips the attention and the MLP of the last block, each "
-        "for this fraction of the images. Earlier blocks are skipped less often, the first never. "
-        "No block can rely on all others being there.",
+        "Stochastic depth. In training, the attention and the MLP of the last block are each "
+        "skipped for this fraction of the images. Earlier blocks are skipped less often, the first "
+        "one never. The model cannot rely on every block.",
         (0.0, 0.9),
     )
     patch_drop: float = setting(
         0.0,
-        "PatchDropout. In training, hides this fraction of the patches, different ones in each "
-        "image, so that the model must recognize the image from the rest. Steps are faster, too.",
+        "PatchDropout. In training, this fraction of the patches is left out, at random in each "
+        "image, so that the model must recognize the image from the rest. Training steps are also "
+        "faster.",
         (0.0, 0.9),
     )
     attention_scale: str = setting(
         "head_dim",
-        "Attention scores are divided by a square root before the softmax: in the formula, that of "
-        "the head dimension d_k; in the paper's code, that of the embedding dimension D, which "
-        "makes attention more uniform.",
+        "What the attention scores are divided by before the softmax. The formula has √d_k, the "
+        "square root of the head dimension. The paper's code has √D, that of the embedding "
+        "dimension, which makes attention more uniform.",
         choices=("head_dim", "embed_dim"),
     )
     token_init_std: float = setting(
         0.02,
         "Standard deviation of the initial position embeddings and of the initial CLS token. 0.02 "
-        "is the usual value. At 1, as in the paper's code, they outweigh the patches at first.",
+        "is the usual value. At 1, as in the paper's code, they outweigh the patch embeddings at "
+        "first.",
         (0.0, 2.0),
     )
 
@@ -156,8 +159,8 @@ def _stem_problem(config: ModelConfig) -> str:
     if config.stem != "conv" or config.patch_size in fitting:
         return ""
     return (
-        "A conv stem halves the image in every stage and leaves more than one token, so patch_size "
-        f"{config.patch_size} does not fit. Use {one_of(fitting)}."
+        f"patch_size {config.patch_size} does not fit a conv stem, which halves the image in every "
+        f"stage and must leave more than one token. Use {one_of(fitting)}."
     )
 
 

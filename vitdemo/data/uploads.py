@@ -30,7 +30,7 @@ def read_picture(content: bytes) -> tuple[Image.Image, list[str]]:
         raise ConfigError("The file is empty. Choose a PNG, JPEG or WebP picture.")
     if len(content) > MAX_BYTES:
         raise ConfigError(
-            f"The file has {len(content) / 2**20:.0f} MB. "
+            f"The file is {len(content) / 2**20:.0f} MB. "
             f"Choose one of at most {MAX_BYTES // 2**20} MB."
         )
     try:
@@ -52,7 +52,9 @@ def read_picture(content: bytes) -> tuple[Image.Image, list[str]]:
     except Image.DecompressionBombError as error:
         raise ConfigError(_too_large("The picture")) from error
     except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
-        raise ConfigError("The picture is damaged or incomplete. Save or send it again.") from error
+        raise ConfigError(
+            "The picture is damaged or incomplete. Save it again, or choose another one."
+        ) from error
 
 
 def to_model_input(picture: Image.Image, size: int) -> Tensor:
@@ -74,7 +76,7 @@ def _check_size(width: int, height: int) -> None:
         raise ConfigError(_too_large(f"The picture of {width:,} × {height:,} pixels"))
     if min(width, height) < MIN_SIDE:
         raise ConfigError(
-            f"The picture has {width} × {height} pixels. "
+            f"The picture is {width} × {height} pixels. "
             f"Choose one of at least {MIN_SIDE} × {MIN_SIDE} pixels."
         )
 
@@ -101,5 +103,5 @@ def _to_rgb(picture: Image.Image) -> tuple[Image.Image, list[str]]:
         upright = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
         notes.append("Transparent parts are shown on white.")
     if upright.mode == "CMYK":
-        notes.append("Converted from CMYK, the colors of print, to RGB.")
+        notes.append("Converted from CMYK (print colors) to RGB.")
     return upright.convert("RGB"), notes

@@ -32,7 +32,7 @@ def view_png(
     panels = {  # by caption
         "Picture": _enlarge(picture),
         f"Attention from {grid.min():.3f} (dark) to {grid.max():.3f} (bright)": blended,
-        "Layers down, heads across": _sheet(grids),
+        "Rows: layers. Columns: heads.": _sheet(grids),
     }
     width = len(panels) * (PANEL + MARGIN) + MARGIN
     canvas = Image.new("RGB", (width, PANEL + 2 * MARGIN + 3 * LINE), "white")

@@ -40,7 +40,7 @@ def removal_curves(
     figure.add_scatter(x=fractions, y=random.min(axis=0), **edge)
     band = {"fill": "tonexty", "fillcolor": "rgba(138,148,163,0.25)"}
     figure.add_scatter(x=fractions, y=random.max(axis=0), **edge, **band)
-    hover = "%{y:.1%} at %{x:.0%}<extra></extra>"
+    hover = f"probability %{{y:.1%}} with %{{x:.0%}} of patches {what}<extra></extra>"
     figure.add_scatter(
         x=fractions,
         y=random.mean(axis=0),
@@ -66,7 +66,7 @@ def similarity_by_stage(found: dict[str, list[float]], stages: list[str], height
         height,
         top=8,
         x=axis("Weights shuffled from the top down to"),
-        y=axis("Rank correlation with the map", range=[-1.05, 1.05]),
+        y=axis("Rank correlation with the original map", range=[-1.05, 1.05]),
         showlegend=True,
         legend=BELOW,
     )

@@ -93,7 +93,7 @@ def head_map(
         xgap=2,
         ygap=2,
         colorscale=SIGNED if signed else SEQUENTIAL,
-        hovertemplate=f"layer %{{y}}, head %{{x}}: %{{z:.4f}} {unit}<extra></extra>",
+        hovertemplate=f"layer %{{y}}, head %{{x}}: {unit} %{{z:.4f}}<extra></extra>",
         colorbar={"thickness": 10, "title": {"text": unit, "side": "right"}},
     )
     for layer, head in sorted(ablated):

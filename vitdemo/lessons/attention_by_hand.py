@@ -1,4 +1,4 @@
-"""Every step of softmax(QK^T / divisor) V, and what the divisor and the heads change."""
+"""Every step of softmax(QK^T / divisor) V, and the effects of the divisor and of heads."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ import torch
 from ..config import ConfigError
 from ..model import Attention, VisionTransformer, copy_of
 
-LARGEST = 1000.0  # magnitude of a number that somebody enters
+LARGEST = 1000.0  # magnitude of an entered number
 QUERIES = 500  # random queries that show the effect of scaling
 
 

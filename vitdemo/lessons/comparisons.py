@@ -67,7 +67,7 @@ def train_each(recipes: dict[str, Recipe]) -> Iterator[tuple[str, EpochEnd]]:
 
 
 def papers_code() -> Iterator[EpochEnd]:
-    """Train as the paper's code does, on 600 images with 200 for validation."""
+    """Train the paper's model with its recipe: 600 training images and 200 for validation."""
     for _, event in train_each({"paper's code": PRESETS["annotation"]}):
         yield event
 

@@ -1,4 +1,4 @@
-"""The original Transformer in small: `torch.nn.Transformer`, trained to reverse digits.
+"""A small version of the original Transformer: `torch.nn.Transformer` that reverses digits.
 
 The task is learned within seconds, and its answer can be checked at a glance: 3 1 4 becomes 4 1 3.
 """
@@ -60,10 +60,8 @@ def train_reverser(steps: int = STEPS, seed: int = 0) -> tuple[Reverser, list[fl
         The model, and the accuracy (fraction of correct digits) on the batch of each step, before
         the model is updated with it.
     """
-    with (
-        torch.random.fork_rng()
-    ):  # nn.Transformer initializes its weights from the global generator
-        torch.manual_seed(seed)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)  # nn.Transformer draws its weights from the global generator
         model = Reverser()
     generator = torch.Generator().manual_seed(seed)
     optimizer = Adam(model.parameters(), LEARNING_RATE)

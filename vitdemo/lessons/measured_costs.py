@@ -1,4 +1,4 @@
-"""MACs and memory measured in one pass, to check the formulas of `vitdemo.costs`."""
+"""MACs and memory, measured in a forward pass to check the formulas of `vitdemo.costs`."""
 
 import torch
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""Values that papers print, to compare our own with. Nothing here is measured by this project."""
+"""Values printed in papers, for comparison. None of them is measured by this project."""
 
 # The paper, Table 2, "ViT results after 6 epochs": key of METRICS -> (training, validation).
 TABLE_2 = {

@@ -44,7 +44,9 @@ def attention_costs(
     inputs = [torch.randn(BATCH, T, config.embed_dim) for T in tokens]
     seconds = [[] for _ in inputs]
     megabytes = [0.0 for _ in inputs]
-    for _ in range(repeats + 1):  # sizes in turns, so that other load on the machine hits them all
+    for _ in range(
+        repeats + 1
+    ):  # sizes in turn, so that other load on the machine affects them all
         for index, x in enumerate(inputs):
             started = time.perf_counter()
             _, maps = attention(x)  # (BATCH, H, T, T)

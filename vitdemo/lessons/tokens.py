@@ -53,9 +53,8 @@ def shuffle_patches(images: Tensor, patch_size: int, order: Tensor) -> Tensor:
 def without_positions(model: VisionTransformer) -> VisionTransformer:
     """Return a copy that gives every patch the mean of all position embeddings."""
     copy = copy_of(model).eval()
-    patches = copy.pos_embed[
-        :, -model.config.num_patches :
-    ]  # (1, N, D): without CLS, which is first
+    # (1, N, D): without CLS, which is first
+    patches = copy.pos_embed[:, -model.config.num_patches :]
     patches.copy_(patches.mean(dim=1, keepdim=True).expand_as(patches))
     return copy
 
@@ -64,7 +63,7 @@ def without_positions(model: VisionTransformer) -> VisionTransformer:
 def position_similarity(model: VisionTransformer, patch: int) -> Tensor:
     """Compare a patch's position embedding with all others by cosine similarity.
 
-    As in Dosovitskiy et al. 2021, Figure 7, but with the mean of all embeddings subtracted first.
+    Follows Dosovitskiy et al. 2021, Figure 7, but first subtracts the mean of all embeddings.
 
     Returns:
         (n, n), from -1 to 1; 1 at the patch itself.

@@ -9,6 +9,7 @@ import math
 import re
 import time
 from dataclasses import asdict, dataclass, fields, replace
+from functools import cached_property
 from pathlib import Path
 
 from ..config import ConfigError, ModelConfig, TrainConfig, config_from_dict
@@ -23,7 +24,6 @@ ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
 RECORD = {field.name for field in fields(EpochEnd)}
 ACTIVE = ("waiting", "running")
 STATES = (*ACTIVE, "finished", "stopped", "failed")
-ORIGINS = ("local", "shipped", "imagenet")
 RENAMED = {  # fields and values in runs saved by earlier versions -> now
     "weight_averaging": "ema_decay",
     "erasing": "cutout",
@@ -80,7 +80,7 @@ class Run:
         """Training state to resume from; a finished run has none."""
         return self.folder / "state.pt"
 
-    @property
+    @cached_property  # a page, and the tasks it starts, keep to the weights that they began with
     def version(self) -> tuple:
         """Cache key that changes with the weights."""
         return self.id, self.weights.stat().st_mtime if self.has_weights else 0.0

@@ -109,11 +109,12 @@ def train_epoch(
     state: TrainState, images: Split, replicas: Replicas
 ) -> Generator[BatchEnd, None, tuple[dict, float]]:
     """Take one optimizer step per batch. Return the metrics and the images per second."""
-    config, started = state.config, time.perf_counter()
-    logits, labels, seen = [], [], 0
+    config = state.config
+    logits, labels, seen, seconds = [], [], 0, 0.0
     order = torch.randperm(len(images), generator=replicas.begin_epoch(state.epoch))
     batches = order.split(config.batch_size)
     for batch, chosen in enumerate(batches, start=1):
+        started = time.perf_counter()
         state.step += 1
         for group in state.optimizer.param_groups:
             group["lr"] = learning_rate(config, state.step, len(batches))
@@ -126,10 +127,9 @@ def train_epoch(
         logits.append(outputs)
         labels.append(images.labels[chosen])
         seen += len(chosen)
-        speed = seen / (time.perf_counter() - started)
-        yield BatchEnd(state.epoch, batch, len(batches), loss, speed)
-    speed = len(images) / (time.perf_counter() - started)
-    return compute_metrics(torch.cat(logits), torch.cat(labels)), speed
+        seconds += time.perf_counter() - started  # without what the caller does with the event
+        yield BatchEnd(state.epoch, batch, len(batches), loss, seen / seconds)
+    return compute_metrics(torch.cat(logits), torch.cat(labels)), seen / seconds
 
 
 def validate(

@@ -15,14 +15,14 @@ warnings.filterwarnings("ignore", message="No (positive|negative) samples in tar
 METRICS = {  # key: (name, definition), as the pages show them
     "loss": (
         "Loss",
-        "Cross-entropy: the negative natural logarithm of the probability of the true class, "
+        "Cross-entropy, the negative natural logarithm of the probability of the true class, "
         "averaged over the images.",
     ),
     "accuracy": ("Accuracy", "Fraction of images whose most probable class is the true class."),
     "auroc": (
         "AUROC",
-        "Area under the ROC curve, one class against the rest: the probability that a random "
-        "image of the class scores higher for it than a random image of another class.",
+        "Area under the ROC curve, one class versus the rest: the probability that a random image "
+        "of the class gets a higher score for it than a random image of another class.",
     ),
     "f1": ("F1", "Harmonic mean of precision and recall."),
     "precision": (

@@ -33,11 +33,13 @@ def model_of(run: Run) -> VisionTransformer:
 
 
 @st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=HASHES)
+@torch.inference_mode(False)  # whoever loads it: a model made in that mode has no backward pass
 def _model(run: Run) -> VisionTransformer:
     return load_weights(run)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=HASHES)
+@torch.inference_mode(False)
 def snapshot_model(snapshot: Snapshot) -> VisionTransformer:
     """Return the model of a snapshot.
 

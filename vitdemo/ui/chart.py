@@ -38,7 +38,7 @@ _charts = st.components.v2.component(
 
 @dataclass(frozen=True)
 class Tokens:
-    """How positions in a chart map to tokens, so that charts highlight the same token together."""
+    """Layout of the tokens in a chart, so that charts highlight the same token together."""
 
     cls: bool  # whether token 0 is CLS
     side: int = 0  # patches per side of a picture; 0 for a matrix of tokens by tokens

@@ -6,7 +6,7 @@ from contextlib import contextmanager, nullcontext
 
 import streamlit as st
 
-MESSAGE = "Loading PyTorch (once after each start of the server) …"
+MESSAGE = "Loading PyTorch (once after the server starts) …"
 _DRAWN = (
     "drawn_before_torch"  # in the session: whether the browser has drawn the page without torch
 )

@@ -64,7 +64,7 @@ def validation_picture(run: Run, number: int) -> Picture:
 def choose_picture(run: Run) -> Picture:
     """Draw the controls and return the chosen picture."""
     source = st.segmented_control(
-        "Picture from",
+        "Picture source",
         ["Validation", "Upload", "Camera"],
         default="Validation",
         required=True,
@@ -81,11 +81,11 @@ def choose_picture(run: Run) -> Picture:
 
 
 def _own_picture(source: str, run: Run) -> Picture | None:
-    """Return the uploaded or taken picture, or None and say why the validation image stays."""
+    """Return the uploaded or taken picture, or None with a note that the validation image stays."""
     help = (
-        "The central square is scaled to the input size of the model. The picture stays in the "
-        "memory of this app and is deleted when you leave. The model knows only its "
-        f"{len(run.classes):,} classes and predicts one of them for any picture."
+        "The central square is scaled to the input size of the model. The picture is kept in "
+        f"memory only and is deleted when you leave. The model knows only its {len(run.classes):,} "
+        "classes and predicts one of them for any picture."
     )
     if source == "Camera":
         file = st.camera_input("Take a picture", help=help)
@@ -113,24 +113,24 @@ def _choose_validation_image(run: Run) -> None:
     if len(found):
         _image_sheet(split, found)
     else:
-        st.info("No validation image passes these filters. Choose another class or prediction.")
+        st.info("No validation image matches these filters. Choose another class or prediction.")
     st.number_input(
         "Image number",
         min_value=0,
         max_value=len(split) - 1,
         key="picture",
         persist_state="session",
-        help="Number of the validation image, from 0: another way to choose it.",
+        help="Number of the validation image, counted from 0. This is another way to choose it.",
     )
     if not run.sees_own_classes:
         st.caption(
-            "These CIFAR-10 photos are scaled up from 32 pixels and look blurred to this model. "
-            "Try a picture of your own."
+            "These CIFAR-10 photos are scaled up from 32 × 32 pixels, so they are blurry at this "
+            "model's input size. Try a picture of your own."
         )
 
 
 def _filter_images(run: Run, split: Split) -> np.ndarray:
-    """Draw the filters and return the numbers of the images that pass them."""
+    """Draw the filters and return the numbers of the images that match them."""
     labels = split.labels.numpy()
     first, second = st.columns(2)
     class_ = first.selectbox(
@@ -147,7 +147,7 @@ def _filter_images(run: Run, split: Split) -> np.ndarray:
         key="predictions",
         persist_state="session",
         format_func=str.capitalize,
-        help="Show only images that the model classifies correctly, or incorrectly.",
+        help="Show only images that the model classifies correctly or incorrectly.",
         disabled=not run.sees_own_classes,  # their true classes are not among the model's
     )
     passing = np.ones(len(labels), bool)
@@ -160,7 +160,7 @@ def _filter_images(run: Run, split: Split) -> np.ndarray:
 
 
 def _image_sheet(split: Split, found: np.ndarray) -> None:
-    """Draw the images that pass the filters, page by page; a click chooses one."""
+    """Draw the images that match the filters, page by page; a click chooses one."""
     picture = st.session_state["picture"]
     pages = -(-len(found) // PER_PAGE)
     page = 1
@@ -182,7 +182,8 @@ def _image_sheet(split: Split, found: np.ndarray) -> None:
         alt=f"{len(shown)} of {len(found)} validation images to choose from.",
         on_click=clicked,
     )
-    caption = f"Click one of the {len(found):,} images that pass the filters."
+    matching = "1 image matches" if len(found) == 1 else f"{len(found):,} images match"
+    caption = f"{matching} the filters. Click one to choose it."
     if chosen is not None:
-        caption += " The framed one is shown."
+        caption += " The chosen image is framed."
     st.caption(caption)

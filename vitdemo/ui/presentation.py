@@ -31,8 +31,7 @@ def title(text: str) -> None:
             "Presentation mode",
             st.session_state[url_state.PRESENTATION],
             key="presentation-switch",
-            help=f"Shows everything {SCALE:g} times as large, for a projector. It is kept in the "
-            "URL.",
+            help=f"Enlarges the page {SCALE:g} times, for a projector. The URL keeps this setting.",
             on_change=_switch,
         )
 

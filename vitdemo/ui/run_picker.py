@@ -28,7 +28,10 @@ def pick_run(label: str) -> Status | None:
     offered = {
         run_id: status for run_id, status in known.items() if status.run.origin != "imagenet"
     }
-    help = "Your runs and saved runs, newest first, then the examples that ship with the app."
+    help = (
+        "A run is one model trained from scratch. Runs on this machine are listed first, the "
+        "newest on top, then the examples that ship with the app."
+    )
     return _pick(label, known, offered, help)
 
 
@@ -44,14 +47,14 @@ def pick_model(label: str) -> Status | None:
         if status.run.has_weights or status.run.origin == "imagenet"
     }
     help = (
-        "Your runs and saved runs, newest first, then the examples that ship with the app, then "
-        "large models that others have trained on ImageNet."
+        "Models from runs on this machine, newest first, then the examples that ship with the app, "
+        "then large models pretrained on ImageNet."
     )
     shown = _pick(label, known, offered, help)
     if shown and st.session_state["run"] != shown.run.id:
         st.info(
-            "Your run has no weights before its first epoch ends. Until then, another model is "
-            "shown."
+            "The chosen run has no weights until its first epoch ends. Until then, another model "
+            "is shown."
         )
     return shown
 

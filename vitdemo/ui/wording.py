@@ -12,5 +12,6 @@ def stem_note(model: ModelConfig) -> str:
     margin = model.patch_size - 1
     pixels = "1 pixel" if margin == 1 else f"{margin} pixels"
     return (
-        f" A convolutional stem makes the tokens: each also depends on {pixels} around its patch."
+        f" A convolutional stem computes the tokens, so each also depends on a margin of {pixels} "
+        "around its patch."
     )

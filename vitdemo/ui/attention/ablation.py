@@ -7,7 +7,7 @@ import streamlit as st
 import torch
 
 from ...config import ModelConfig
-from ...data.cifar10 import normalize
+from ...data.cifar10 import normalize, pixels_of
 from ...explain.ablation import ablate_heads, block_attention, compose
 from ...explain.importance import ablate_each_head, accuracy_and_loss, head_importance
 from ...explain.occlusion import occlude
@@ -31,7 +31,7 @@ MAP_HEIGHT = 280
 
 @dataclass(frozen=True)
 class Interventions:
-    """What is changed in the model and in the picture."""
+    """Changes of the model and of the picture."""
 
     heads: tuple[tuple[int, int], ...]  # ablated: (layer, head), from 0
     edges: tuple[tuple[int, int], ...]  # blocked: (query token, key token)
@@ -90,7 +90,7 @@ def _head_of(name: str) -> tuple[int, int]:
 
 def _picture(model: ModelConfig, changed: torch.Tensor, view: View, chosen: Interventions) -> None:
     blocked, occluded = st.session_state["blocked"], _patches(len(chosen.patches))
-    token = view.token_name(model)
+    cannot = "no token can" if view.token is None else f"{view.token_phrase(model)} cannot"
     with st.container(horizontal=True, vertical_alignment="bottom"):
         _click_controls(bool(blocked))
 
@@ -98,18 +98,18 @@ def _picture(model: ModelConfig, changed: torch.Tensor, view: View, chosen: Inte
         patch = patch_at(point["x"], point["y"], model.patch_size, model.grid_size)
         toggle("occluded" if st.session_state["click"] == "occlude" else "blocked", patch)
 
-    pixels = changed[0].round().to(torch.uint8).permute(1, 2, 0).numpy()
+    pixels = pixels_of(changed[0].round().to(torch.uint8))
     chart(
         picture_with_crosses(pixels, model.patch_size, view.patch(model), blocked),
         key="ablation_picture",
-        alt=f"The picture with {occluded} occluded; attention from {token} to "
-        f"{_patches(len(blocked))}, crossed out, is blocked.",
+        alt=f"The picture with {occluded} occluded; crossed out: {_patches(len(blocked))} that "
+        f"{cannot} attend to.",
         on_click=patch_clicked,
     )
     if blocked or chosen.patches:
         st.caption(
-            f"{occluded} occluded. Crosses: {_patches(len(blocked))} that {token} cannot attend "
-            "to. Click a patch again to undo."
+            f"{occluded} occluded. Crosses: {_patches(len(blocked))} that {cannot} attend to. "
+            "Click a patch again to restore it."
         )
     else:
         st.caption("Click patches to occlude them, or to block attention to them.")
@@ -123,15 +123,15 @@ def _patches(count: int) -> str:
 
 def _click_controls(any_blocked: bool) -> None:
     st.segmented_control(
-        "A click",
+        "Click to",
         tuple(CLICKS),
         key="click",
         persist_state="session",
         required=True,
         format_func=CLICKS.get,
-        help="*Occludes a patch*: replaces it with the picture's mean color. *Blocks attention to "
-        "a patch* (attention knockout): the chosen token cannot attend to it; its other attention "
-        "weights are rescaled to sum to 1.",
+        help="*Occlude a patch*: replace it with the picture's mean color. *Block attention to a "
+        "patch* (attention knockout): the chosen token cannot attend to it; the token's other "
+        "attention weights are rescaled to sum to 1.",
     )
     if any_blocked:
         st.selectbox(
@@ -140,7 +140,7 @@ def _click_controls(any_blocked: bool) -> None:
             key="blocked_in",
             persist_state="session",
             format_func=BLOCKED_IN.get,
-            help="If attention is blocked in one layer only, information can take another route.",
+            help="If one layer is blocked, information can still reach the token in the others.",
         )
 
 
@@ -185,15 +185,15 @@ def _heads(run: Run, chosen: Interventions) -> None:
             on_click=head_clicked,
         )
         st.caption(
-            "How much each image's loss would change if the head were made slightly weaker (P. "
-            "Michel, O. Levy and G. Neubig, *Are Sixteen Heads Really Better than One?*, 2019, "
-            "equation 2). Bright heads matter."
+            "Sensitivity of the loss L to each head, whose output is multiplied by a gate of 1: "
+            "mean of |dL/dgate| over the images (P. Michel, O. Levy and G. Neubig, *Are Sixteen "
+            "Heads Really Better than One?*, 2019, equation 2). Bright heads matter most."
         )
 
 
 def _sample_accuracy(run: Run, chosen: Interventions) -> None:
     """Write the accuracy over a sample, and without interventions."""
-    name = "Accuracy" if run.sees_own_classes else "Agreement with its own predictions"
+    name = "Accuracy" if run.sees_own_classes else "Agreement with the unchanged model"
     count, baseline = len(sample_of(run, SAMPLE)), _accuracy(run, None)
     if chosen.in_model:
         found, comparison = _accuracy(run, chosen), f" (before: {baseline:.1%})"
@@ -204,7 +204,7 @@ def _sample_accuracy(run: Run, chosen: Interventions) -> None:
 
 @st.cache_data(
     max_entries=128,
-    show_spinner="Classifying the sample …",
+    show_spinner="Classifying the validation images …",
     hash_funcs=HASHES | {Interventions: lambda chosen: (chosen.heads, chosen.edges, chosen.layers)},
 )
 def _accuracy(run: Run, chosen: Interventions | None) -> float:
@@ -219,7 +219,7 @@ def _importance(run: Run) -> np.ndarray:
 
 
 def _effects(run: Run, ablated: set[tuple[int, int]], head_clicked) -> None:
-    """Draw the change of accuracy without each head, or the progress until it is known."""
+    """Draw the change in accuracy without each head, or the progress until it is known."""
     depth, heads = run.model.depth, run.model.num_heads
     sample = sample_of(run, SAMPLE)
 
@@ -228,24 +228,24 @@ def _effects(run: Run, ablated: set[tuple[int, int]], head_clicked) -> None:
             return
         effect = np.array([accuracy for _, _, accuracy, _ in results]).reshape(depth, heads)
         chart(
-            head_map(effect, "accuracy", True, ablated, MAP_HEIGHT),
+            head_map(effect, "Δ accuracy", True, ablated, MAP_HEIGHT),
             key="effect",
-            alt="Change of accuracy without each head, from "
+            alt="Change in accuracy without each head, from "
             f"{effect.min():+.1%} to {effect.max():+.1%}.",
             on_click=head_clicked,
         )
         st.caption(
-            "Purple: accuracy drops without the head. Orange: it rises. Click a head to ablate it, "
-            "or to restore it."
+            "Change in accuracy when the head is ablated: its output is set to 0. Purple: accuracy "
+            "drops. Orange: it rises. Click a head to ablate it or to restore it."
         )
 
     task_panel(
         ("ablations", *run.version),
         depth * heads,
         lambda: ablate_each_head(model_of(run), sample.images, sample.labels),
-        f"Ablate each of {depth * heads} heads",
+        f"Ablate each of the {depth * heads} heads",
         "heads ablated",
         show_all,
-        "Each head is ablated on its own, on the same images. You can continue to use the app.",
+        "Ablates one head at a time, on the same images. You can keep using the app.",
         auto_start=not is_slow(run.model),
     )

@@ -34,7 +34,7 @@ def show(model: ModelConfig, picture: Picture, attention: list[Tensor], view: Vi
     with right:
         _matrix(model, view.matrix(attention), view)
     with st.expander("How to read the matrix", icon=":material/help:"):
-        _how_to_read(model, view.token)
+        _how_to_read(model, view)
 
 
 def _every_head(grids: np.ndarray, view: View, limits: tuple[float, float] | None) -> None:
@@ -54,9 +54,9 @@ def _every_head(grids: np.ndarray, view: View, limits: tuple[float, float] | Non
         on_click=head_clicked,
     )
     st.caption(
-        "Each thumbnail is the attention map of one head over the whole picture: bright patches "
-        "get the most attention. Click one to enlarge it; click it again for the mean of all heads "
-        "in its layer, which frames the layer."
+        "Each thumbnail is the attention map of one head over the whole picture. Click one to "
+        "enlarge it; click it again for the mean of all heads in its layer. The frame marks the "
+        "head or layer that is enlarged."
     )
 
 
@@ -96,13 +96,13 @@ def _map(
 
 
 def _what_bright_means(view: View) -> str:
-    bright = "attend to it most" if view.attended_by else "receive most of the attention"
+    bright = "attend to it most" if view.attended_by else "receive the most attention"
     if view.shared_scale:
         scale = "All layers and heads share one color scale, which starts at 0."
     else:
         scale = (
             "The color scale runs from this map's lowest to its highest value (min-max): compare "
-            "patterns between layers, not brightness."
+            "patterns between maps, not brightness."
         )
     return f"Bright patches {bright}. {scale}"
 
@@ -111,7 +111,7 @@ def _what_it_sums_to(model: ModelConfig, grid: np.ndarray, view: View) -> str:
     if view.attended_by:
         return ""
     if model.has_cls:
-        return f"The patches get {grid.sum():.0%} of the attention, CLS {1 - grid.sum():.0%}."
+        return f"The patches receive {grid.sum():.0%} of the attention, CLS {1 - grid.sum():.0%}."
     return f"Uniform attention would give each patch {1 / grid.size:.3f}."
 
 
@@ -119,9 +119,11 @@ def _picture(model: ModelConfig, picture: Picture, view: View) -> None:
     default = choice_name(token_choices(model)[0], model)
     shows = f": {picture.shows}" if picture.shows else ""
     if view.token is None:
-        framed = "Frame: all patches; their mean is shown."
+        framed = "Token: all patches (their mean)."
+    elif view.patch(model) is None:
+        framed = "Token: CLS (frame around the whole picture)."
     else:
-        framed = f"Frame: the chosen token, {view.token_name(model)}."
+        framed = f"Token: the framed patch ({view.token_name(model)})."
     st.markdown(f"**Picture**{shows}")
     chart(
         picture_with_patch(picture.pixels, model.patch_size, view.patch(model)),
@@ -149,22 +151,29 @@ def _matrix(model: ModelConfig, attention: np.ndarray, view: View) -> None:
         on_click=row_clicked,
         tokens=Tokens(model.has_cls),
     )
-    st.caption("Row: query token. Column: key token. Click a row to choose its token.")
+    st.caption(
+        "Row: query token (attends). Column: key token (is attended to). Click a row to choose "
+        "its token."
+    )
 
 
-def _how_to_read(model: ModelConfig, token: int | None) -> None:
-    shown = "the mean of all rows" if token is None else "the row marked ◀"
-    order = "Row and column 0 are CLS, then come" if model.has_cls else "Rows and columns are"
+def _how_to_read(model: ModelConfig, view: View) -> None:
+    if view.token is None:
+        shown = "the mean of all rows"
+    elif view.attended_by:
+        shown = f"column {view.token}"
+    else:
+        shown = "the row marked ◀"
+    order = "Token 0 is CLS; the others" if model.has_cls else "The tokens"
     st.markdown(
         "Each row is one query token, each column one key token. A row holds the attention weights "
-        f"of its query; {shown} is the attention map above, written as a line. {order} the "
-        "patches, row by row from the top left.\n\n"
+        f"of its query; {shown} is the attention map above, flattened. {order} are the patches, "
+        "row by row from the top left.\n\n"
         "- Each row sums to 1: it is the result of a softmax.\n"
         "- A bright diagonal: tokens attend to themselves.\n"
         f"- Stripes parallel to it, {model.grid_size} apart: tokens attend to the patches above "
         "and below.\n"
         "- Bright columns: all tokens attend to the same patch.\n\n"
-        "This is the very matrix that the model multiplied its values with. It shows where "
-        "information came from in this one layer and head, not by itself why the model predicted "
-        "what it did."
+        "In each head, the model multiplies this matrix by the values (V). It shows where "
+        "information came from in one layer, but not, by itself, why the model made its prediction."
     )

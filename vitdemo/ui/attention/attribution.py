@@ -34,16 +34,16 @@ def choose(
         format_func=lambda name: (
             f"predicted ({classes[predicted]})" if name == "predicted" else name
         ),
-        help="Relevance and occlusion show the evidence for this class. Choose one that the model "
-        "did not predict to see why not.",
+        help="Relevance and occlusion show the evidence for this class. You can also choose a "
+        "class that the model did not predict.",
     )
     fusion = second.selectbox(
         "Heads in rollout",
         FUSIONS,
         key="fusion",
         persist_state="session",
-        help="How the heads of a layer are combined: their mean, as in the paper, or their maximum "
-        "or minimum for each pair of tokens.",
+        help="How rollout combines the heads of a layer: by their mean, as in the original method, "
+        "or by their maximum or minimum for each pair of tokens.",
     )
     discard = third.selectbox(
         "Discarded in rollout",
@@ -51,8 +51,8 @@ def choose(
         key="discard",
         persist_state="session",
         format_func="{:.0%}".format,
-        help="The smallest entries of each layer's matrix, this fraction of them, count as 0. This "
-        "makes the map clearer, not more faithful.",
+        help="Fraction of the entries in each layer's attention matrix that rollout sets to 0, the "
+        "smallest first. This makes the map clearer, not more faithful.",
     )
     window = fourth.selectbox(
         "Occlusion window",
@@ -60,8 +60,8 @@ def choose(
         key="window",
         persist_state="session",
         format_func=lambda side: "1 patch" if side == 1 else f"{side} × {side} patches",
-        help="How much is occluded at a time. A single patch often matters little, as its "
-        "neighbors show the same.",
+        help="Size of the square that is occluded at a time. A single patch often matters little, "
+        "because its neighbors look much the same.",
     )
     methods = [
         Method("attention", (("layer", view.layer), ("head", view.head))),
@@ -131,9 +131,9 @@ def _occlude(case: Case, method: Method) -> None:
         _occlusion_key(case, method),
         -(-patches // AT_A_TIME),
         steps,
-        f"Occlude each of {patches} patches",
-        f"parts of {AT_A_TIME} patches",
+        f"Occlude each of the {patches} patches",
+        f"batches of {AT_A_TIME} patches",
         lambda parts: None,
-        "The model is large: on two cores this takes up to half a second per patch. You can "
-        "continue to use the app.",
+        "The model is large: on two CPU cores this takes up to half a second per patch. You can "
+        "keep using the app.",
     )

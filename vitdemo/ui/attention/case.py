@@ -1,4 +1,4 @@
-"""One picture, asked of one run's model about one class: what attribution maps are about."""
+"""A picture, a model and a class to explain: the input of the attribution methods."""
 
 from dataclasses import dataclass
 

@@ -39,22 +39,22 @@ def show(case: Case, attention: list[torch.Tensor], tab: str, view: View) -> Non
     st.subheader("Download")
     row = st.container(horizontal=True)
     if tab == "attention":
-        row.download_button("View, PNG", png, f"{name}.png", "image/png", on_click="ignore")
+        row.download_button("View (PNG)", png, f"{name}.png", "image/png", on_click="ignore")
     row.download_button(
-        "View, HTML",
+        "View (HTML)",
         lambda: view_page(dict(charts.values()), title, note),
         f"{name}.html",
         "text/html",
         on_click="ignore",
-        help="One file with all charts of this tab. It opens in any browser, without a network.",
+        help="One file with all charts of this tab. It opens in any browser, offline.",
     )
     row.download_button(
-        "Maps, NPZ",
+        "Maps (NPZ)",
         maps,
         f"{name}.npz",
         on_click="ignore",
-        help="Arrays for NumPy: attention of every layer and head, rollout, relevance and "
-        "occlusion (for a large model only once computed under Attribution), with about.json, "
-        "which explains them.",
+        help="NumPy arrays: attention of every layer and head, rollout, relevance and occlusion, "
+        "with an about.json that describes them. For a large model, occlusion is included only "
+        "after you compute it under Attribution.",
     )
-    st.caption("The URL holds this view as well: whoever opens it sees the same.")
+    st.caption("To share this view, copy the URL.")

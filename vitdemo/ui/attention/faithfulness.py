@@ -37,7 +37,7 @@ def show(case: Case, methods: dict[str, Method]) -> None:
     elif known_map(case, methods["occlusion"]) is None:
         methods = for_sample
         st.info(
-            "Occlusion is left out, as it takes so large a model a while. Compute it under "
+            "Occlusion is left out because it is slow for a model this large. Compute it under "
             "*Attribution* first."
         )
     st.subheader("This picture")
@@ -68,7 +68,7 @@ def _this_picture(case: Case, methods: dict[str, Method], slow: bool) -> None:
         total,
         steps,
         "Check this picture",
-        "orders of patches",
+        "patch orders",
         show_all,
         f"{2 * points} predictions for each map and for each of {orders} random orders.",
         auto_start=not slow,
@@ -88,30 +88,30 @@ def _random_curves(case: Case, number: int, points: int) -> Curves:
 
 
 def _draw_curves(case: Case, by_method: dict[str, Curves], random: list[Curves]) -> None:
-    parts = (
-        ("deletion", "occluded", "lower is more faithful"),
-        ("insertion", "shown", "higher is more faithful"),
-    )
-    for column, (part, what, better) in zip(st.columns(2), parts, strict=True):
-        values = {name: getattr(found, part) for name, found in by_method.items()}
-        areas = {name: getattr(found, f"{part}_auc") for name, found in by_method.items()}
-        baseline = np.stack([getattr(found, part) for found in random])
-        figure = removal_curves(random[0].fractions, values, baseline, what, HEIGHT)
-        with column:
-            st.markdown(f"**{part.capitalize()}**: {better}")
-            chart(
-                figure,
-                key=part,
-                alt=f"Probability of {case.class_name} by fraction of patches, {part}; AUC: "
-                + ", ".join(f"{name} {area:.2f}" for name, area in areas.items()),
-            )
+    fractions, alt = random[0].fractions, f"Probability of {case.class_name} by fraction of patches"
+    left, right = st.columns(2)
+    with left:
+        st.markdown("**Deletion**: lower is more faithful")
+        values = {name: found.deletion for name, found in by_method.items()}
+        baseline = np.stack([found.deletion for found in random])
+        areas = ", ".join(f"{name} {found.deletion_auc:.2f}" for name, found in by_method.items())
+        figure = removal_curves(fractions, values, baseline, "occluded", HEIGHT)
+        chart(figure, key="deletion", alt=f"{alt}, deletion; AUC: {areas}")
+    with right:
+        st.markdown("**Insertion**: higher is more faithful")
+        values = {name: found.insertion for name, found in by_method.items()}
+        baseline = np.stack([found.insertion for found in random])
+        areas = ", ".join(f"{name} {found.insertion_auc:.2f}" for name, found in by_method.items())
+        figure = removal_curves(fractions, values, baseline, "shown", HEIGHT)
+        chart(figure, key="insertion", alt=f"{alt}, insertion; AUC: {areas}")
     st.caption(
-        "*Deletion*: the patches that a method ranks highest are occluded first, with the "
-        f"picture's mean color, and the probability of {case.class_name} is computed again and "
-        "again. *Insertion*: the whole picture is occluded, and the same patches are shown first. "
-        "For a faithful map, deletion falls and insertion rises earlier than for random orders. "
-        f"Gray: {len(random)} random orders, from the lowest to the highest, and their mean "
-        "(dotted). V. Petsiuk, A. Das and K. Saenko, *RISE*, 2018, section 3.2."
+        "A map is faithful if the patches that it ranks highest matter most for the prediction. "
+        "*Deletion*: patches are occluded with the picture's mean color, highest-ranked first. "
+        "*Insertion*: the picture starts fully occluded, and patches are revealed in the same "
+        f"order. For a faithful map, the probability of {case.class_name} falls earlier (deletion) "
+        f"and rises earlier (insertion) than for random orders. Gray: the range of {len(random)} "
+        "random orders, and their mean (dotted). V. Petsiuk, A. Das and K. Saenko, *RISE*, 2018, "
+        "section 3.2."
     )
     _table(by_method, random)
 
@@ -134,8 +134,8 @@ def _table(by_method: dict[str, Curves], random: list[Curves]) -> None:
     st.markdown("\n".join(rows))
     st.caption(
         "Deletion and insertion: area under the curve (AUC). Score: insertion AUC minus deletion "
-        "AUC; higher is more faithful. Better: better than how many of the random orders. One "
-        "picture proves little, so check more of them below."
+        "AUC; higher is more faithful. Better: number of random orders with a lower score. One "
+        "picture proves little, so check more pictures below."
     )
 
 
@@ -144,7 +144,7 @@ def _sample(case: Case, methods: dict[str, Method]) -> None:
     sample = sample_of(case.run, SAMPLE)
     count = len(sample)
     st.subheader(f"{count} pictures")
-    st.caption("It takes more than one picture to tell whether a method is faithful to this model.")
+    st.caption("It takes many pictures to tell whether a method is faithful to this model.")
     task_panel(
         ("faithfulness", *case.run.version, *methods.values()),
         count,
@@ -152,8 +152,8 @@ def _sample(case: Case, methods: dict[str, Method]) -> None:
         f"Check {count} pictures",
         "pictures",
         lambda results: _verdicts(results) if len(results) > 1 else None,
-        "Deletion and insertion for the first validation images, by each method and in a random "
-        "order.",
+        "Runs deletion and insertion on the first validation images, for each method and for a "
+        "random order.",
     )
 
 
@@ -167,9 +167,9 @@ def _verdicts(results: tuple[dict[str, float], ...]) -> None:
     st.markdown("\n".join(lines))
     st.caption(
         f"Over {len(results)} pictures, for the class that the model predicts. Score: insertion "
-        "AUC minus deletion AUC. ±: the 95% interval of the mean difference on the same pictures. "
-        "A striking map is not always a faithful one: a map that is no more faithful than chance "
-        "does not show what the prediction was based on."
+        "AUC minus deletion AUC. Difference: mean over the same pictures, ± its 95% confidence "
+        "interval. A striking map is not always a faithful one: a map that is no more faithful "
+        "than chance does not show what the prediction was based on."
     )
 
 
@@ -207,7 +207,8 @@ def _sanity_check(case: Case, methods: dict[str, Method], slow: bool) -> None:
         "Shuffle the weights",
         "maps of shuffled models",
         show_all,
-        "From the head down to the embedding, for each method.",
+        "Shuffles the weights from the head down to the embedding and recomputes each method's "
+        "map.",
         auto_start=not slow,
     )
 
@@ -233,11 +234,11 @@ def _draw_similarities(found: dict[str, list[float]], stages: list[str]) -> None
         + ", ".join(f"{name} {values[-1]:.2f}" for name, values in found.items()),
     )
     st.caption(
-        "The numbers in each weight tensor are shuffled, first in the head, then in the last block "
-        "as well, and so on down to the embedding. 1: the map ranks the patches as before. About "
-        "0: nothing of the ranking is left, as it should be, since the model has lost all that it "
-        "learned. A map that stays the same shows the picture or the architecture, not what the "
-        "model learned. Attention cannot change with the head, which comes after it. J. Adebayo et "
-        "al., *Sanity Checks for Saliency Maps*, 2018, section 4.1, with shuffled instead of new "
-        "weights."
+        "The numbers in each weight tensor are shuffled: first in the classification head, then "
+        "also in the last block, and so on down to the embedding. 1: the map still ranks the "
+        "patches as before. About 0: nothing is left of the ranking, as it should be, since the "
+        "model has lost what it learned. A map that hardly changes reflects the picture or the "
+        "architecture, not what the model learned. Shuffling the head alone cannot change "
+        "attention, which is computed before it. J. Adebayo et al., *Sanity Checks for Saliency "
+        "Maps*, 2018, section 4.1, with shuffled instead of reinitialized weights."
     )

@@ -21,14 +21,15 @@ AXES = {
     "distance": "Mean attention distance (pixels)",
     "entropy": "Entropy (bits)",
     "to_cls": "Attention to CLS",
-    "to_self": "Attention to itself",
+    "to_self": "Attention to self",
 }
 DESCRIPTIONS = {
-    "distance": "Distance between the centers of query patch and key patch, weighted by attention "
-    "(Dosovitskiy et al. 2021, Figure 7). CLS has no position: it is left out as a query and as a "
-    "key, and the other attention weights are divided by their sum.",
-    "entropy": "How spread out attention is: 0 bits if a patch attends to one token; each "
-    "additional bit means twice as many tokens.",
+    "distance": "Mean attention distance: the distance from the center of the query patch to the "
+    "centers of the key patches, averaged with the attention weights (Dosovitskiy et al. 2021, "
+    "Figure 7). A CLS token has no position, so it is left out as query and as key; the other "
+    "weights are rescaled to sum to 1.",
+    "entropy": "Entropy measures how spread out attention is: 0 bits if a patch attends to a "
+    "single token; each additional bit means twice as many tokens.",
     "to_cls": "How much of its attention a patch gives to CLS.",
     "to_self": "How much of its attention a patch gives to itself.",
 }
@@ -44,7 +45,7 @@ def show(run: Run, view: View) -> None:
         persist_state="session",
         required=True,
         format_func=STATISTICS.get,
-        help="Each is the mean over patches as queries, and over pictures.",
+        help="Each statistic is averaged over all query patches and over the pictures.",
     )
     values = statistics_of(run)[statistic]
     uniform = of_uniform_attention(shape)[statistic]
@@ -63,9 +64,9 @@ def show(run: Run, view: View) -> None:
         on_click=head_clicked,
     )
     st.caption(
-        f"One point per head, over {count} validation images; the line is the mean of each layer. "
-        f"Dotted: uniform attention to all tokens ({uniform:.2f}). Pink: the chosen head. Click a "
-        f"point to see that head's attention. {DESCRIPTIONS[statistic]}"
+        f"Each point is one head, averaged over {count} validation images. Line: mean of each "
+        f"layer. Dotted: a head with uniform attention to all tokens ({uniform:.2f}). Pink: the "
+        f"chosen head. Click a point to see that head's attention. {DESCRIPTIONS[statistic]}"
     )
     if statistic == "distance":
         st.markdown(near_and_far(values, uniform))
@@ -103,10 +104,10 @@ def near_and_far(distance: np.ndarray, uniform: float) -> str:
     ]
     if depth > 1:
         first, last = distance.mean(axis=1)[[0, -1]]
-        change = "farther" if last > first else "nearer"
+        change = "longer" if last > first else "shorter"
         lines.append(
-            f"- The last layer attends **{change}** than the first: {last:.1f} and {first:.1f} "
-            f"pixels, means of their heads. Uniform attention would have {uniform:.1f}."
+            f"- The last layer attends over **{change}** distances than the first: {last:.1f} and "
+            f"{first:.1f} pixels, averaged over heads. Uniform attention: {uniform:.1f} pixels."
         )
     if depth > 1 and heads > 1:
         ranges = np.ptp(distance, axis=1)

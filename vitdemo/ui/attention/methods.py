@@ -1,4 +1,4 @@
-"""What the page says of each attribution method: title, unit, description, formula and source."""
+"""Title, unit, description, formula and source of each attribution method."""
 
 TITLES = {
     "attention": "Attention of one layer",
@@ -10,20 +10,21 @@ UNITS = {
     "attention": "attention",
     "rollout": "rollout",
     "relevance": "relevance",
-    "occlusion": "drop of probability",
+    "occlusion": "drop in probability",
 }
 DESCRIPTIONS = {
-    "attention": "How much attention each patch gets in one layer from the token that the class is "
-    "read from. Bright: most. Fast, but it ignores all other layers and is the same for every "
-    "class.",
-    "rollout": "How much of each patch would reach the token that the class is read from, if every "
-    "block only passed tokens on: half kept by the residual connection, half gathered by "
-    "attention. Bright: most. Values and MLPs are ignored, and it is the same for every class.",
-    "relevance": "Attention through all layers, counted only where more of it would raise the "
-    "class's logit. Bright patches are evidence for the class.",
-    "occlusion": "How far the class's probability drops when a patch is replaced by the picture's "
-    "mean color. It uses no attention, only predictions. Orange: evidence for the class. Purple: "
-    "evidence against it.",
+    "attention": "How much attention each patch receives in one layer from the token that the "
+    "class is predicted from. Bright: most. This is fast, but it ignores all other layers and is "
+    "the same for every class.",
+    "rollout": "An estimate of how much each patch contributes, through all layers, to the token "
+    "that the class is predicted from. Bright: most. Each block counts as half residual connection "
+    "and half attention; values and MLPs are ignored. The map is the same for every class.",
+    "relevance": "Attention through all layers, weighted by its gradient: only attention that "
+    "would raise the class's logit (its score before the softmax) counts. Bright patches are "
+    "evidence for the class.",
+    "occlusion": "How much the class's probability drops when a patch is replaced with the "
+    "picture's mean color. This uses only predictions, no attention. Orange: evidence for the "
+    "class. Purple: evidence against it.",
 }
 FORMULAS = {
     "attention": (
@@ -36,7 +37,8 @@ FORMULAS = {
         r"R = \tilde A^{(L)} \cdots \tilde A^{(2)} \tilde A^{(1)}",
         "S. Abnar and W. Zuidema, *Quantifying Attention Flow in Transformers*, 2020, section 3. "
         "$\\bar A$ is the mean of the heads (or their maximum or minimum); $\\mathrm{rows}$ "
-        "divides each row by its sum. Discarding the smallest entries first is not in the paper.",
+        "divides each row by its sum. Discarding the smallest entries is an addition to that "
+        "method.",
     ),
     "relevance": (
         r"\bar A^{(l)} = \frac1H \sum_h \left(\nabla A^{(l)}_h \odot A^{(l)}_h\right)^{+}, \qquad "

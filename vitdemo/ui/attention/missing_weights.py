@@ -1,4 +1,4 @@
-"""A model that cannot be asked yet: one to be downloaded, or one with damaged weights."""
+"""A model that cannot be used yet: its weights are not downloaded, or they are damaged."""
 
 import streamlit as st
 
@@ -11,7 +11,7 @@ from ..download_button import offer
 
 
 def weights_are_there(run: Run) -> bool:
-    """Say whether the run's model can be asked; if not, show why in place of the tabs."""
+    """Return whether the run's model can be used; if not, show why in place of the tabs."""
     if run.origin == "imagenet" and not run.has_weights:
         _offer_download(run)
         return False
@@ -28,15 +28,15 @@ def _offer_download(run: Run) -> None:
     st.subheader(f"{run.id}, trained on ImageNet")
     st.markdown(
         f"A Vision Transformer with {sum(parameters(shape).values()) / 1e6:.0f} million "
-        f"parameters: {shape.depth} layers of {shape.num_heads} heads, {shape.patch_size}-pixel "
-        f"patches, images of {shape.image_size} × {shape.image_size} pixels. It was trained on the "
-        f"1.28 million photos and {shape.num_classes:,} classes of ImageNet; the weights are "
-        "torchvision's. All tabs of this page work with it. Analyses that need hundreds of forward "
-        "passes start at the press of a button, since one pass of this model takes a good part of "
-        "a second."
+        f"parameters: {shape.depth} layers with {shape.num_heads} heads each, patches of "
+        f"{shape.patch_size} × {shape.patch_size} pixels, images of {shape.image_size} × "
+        f"{shape.image_size} pixels. It was trained on ImageNet (1.28 million photos, "
+        f"{shape.num_classes:,} classes); the weights come from torchvision. All tabs of this page "
+        "work with it. Analyses that need hundreds of forward passes start only when you click a "
+        "button, because each pass of this model takes a noticeable part of a second."
     )
     offer(
         run.id,
         f"Download {run.id} ({size:,.0f} MB)",
-        "Needed once: the file is kept on this machine. Until then, choose another model.",
+        "Needed only once: the file is kept on this machine. Until then, choose another model.",
     )

@@ -14,12 +14,12 @@ def show_prediction(probabilities: np.ndarray, classes: tuple[str, ...], picture
     Args:
         probabilities: (K,).
         classes: their K names.
-        picture: what the model was asked about.
+        picture: the classified picture.
     """
     best, label = int(probabilities.argmax()), picture.label
     verdict = ""
     if label is not None:
-        verdict = " (correct)" if best == label else f" (wrong: it is {classes[label]})"
+        verdict = " (correct)" if best == label else f" (wrong; true class: {classes[label]})"
     elif picture.shows:
         verdict = f" (CIFAR-10 label: {picture.shows})"
     st.markdown(f"**Prediction: {classes[best]}**{verdict}")

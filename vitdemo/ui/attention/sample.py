@@ -1,4 +1,4 @@
-"""The pictures that questions about the model, not about one picture, are asked of."""
+"""The validation images for analyses of the model as a whole, not of one picture."""
 
 from dataclasses import dataclass
 
@@ -29,7 +29,7 @@ class Sample:
 
 
 def is_slow(model: ModelConfig) -> bool:
-    """Say whether it takes long to occlude each patch of one picture in turn."""
+    """Return whether it takes long to occlude each patch of one picture in turn."""
     return model.num_patches * sum(macs(model).values()) > SLOW_MACS
 
 
@@ -47,7 +47,9 @@ def sample_of(run: Run, wanted: int) -> Sample:
     return _predicted_sample(run, count)
 
 
-@st.cache_resource(max_entries=8, show_spinner="Classifying the sample …", hash_funcs=HASHES)
+@st.cache_resource(
+    max_entries=8, show_spinner="Classifying the validation images …", hash_funcs=HASHES
+)
 @torch.no_grad()  # an inference tensor could not take part in a backward pass later
 def _predicted_sample(run: Run, count: int) -> Sample:
     split = validation_split(run)[:count]

@@ -59,10 +59,11 @@ def show(run: Run, picture: Picture, view: View) -> None:
         st.error(str(error))
         return
     if view.shared_scale:
-        scale = "Each side has one color scale for all its layers and heads, which starts at 0."
+        scale = "Each side has one color scale for all its layers and heads; it starts at 0."
     else:
         scale = "Each map has its own color scale: compare patterns, not brightness."
-    st.caption(f"Bright patches receive the most attention. {scale}")
+    bright = "attend to the token most" if view.attended_by else "receive the most attention"
+    st.caption(f"Bright patches {bright}. {scale}")
 
 
 def _choose(run: Run, picture: Picture) -> Side:
@@ -87,7 +88,7 @@ def _choose_run(run: Run) -> Run:
         ("same", *runs),
         key="other_run",
         persist_state="session",
-        format_func=lambda run_id: "the same" if run_id == "same" else run_name(runs[run_id]),
+        format_func=lambda run_id: "same model" if run_id == "same" else run_name(runs[run_id]),
         help="Another run, or a shipped or pretrained model.",
     )
     return run if chosen == "same" else runs[chosen]
@@ -105,7 +106,7 @@ def _choose_snapshot(run: Run) -> Snapshot | None:
         format_func=lambda number: (
             "final model" if number == "last" else f"after {epochs_of(snapshots[number])} epochs"
         ),
-        help="How long that model had been trained.",
+        help="The other model after this many epochs of its training.",
     )
     return None if chosen == "last" else snapshots[chosen]
 
@@ -118,7 +119,7 @@ def _choose_number(run: Run) -> int | str:
         numbers,
         key="other_picture",
         persist_state="session",
-        format_func=lambda number: "the same" if number == "same" else f"image {number}",
+        format_func=lambda number: "same picture" if number == "same" else f"image {number}",
         help="Number of a validation image.",
     )
 
@@ -141,7 +142,7 @@ def fit(view: View, own: ModelConfig, other: ModelConfig) -> tuple[View, list[st
     else:
         view = replace(view, token=default, attended_by=False)
         name = choice_name(token_choices(other)[0], other)
-        notes.append(f"This model has {other.num_patches} patches. The token is {name}.")
+        notes.append(f"This model has {other.num_patches} patches. Attention of {name} is shown.")
     return view, notes
 
 

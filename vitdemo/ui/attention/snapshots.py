@@ -28,7 +28,7 @@ HEIGHT = 260
 
 @dataclass(frozen=True)
 class OverTraining:
-    """What the models at all S snapshots made of one picture."""
+    """Attention, rollout and prediction for one picture at all S snapshots."""
 
     attention: list[list[torch.Tensor]]  # S of depth of (1, H, T, T)
     rollouts: np.ndarray  # (S, n, n)
@@ -39,9 +39,14 @@ def show(run: Run, picture: Picture, view: View) -> None:
     """Draw a slider over the snapshots, the state at the chosen one, and the development."""
     snapshots = list_snapshots(run)
     if run.origin == "imagenet":
-        st.info("Only the final model of this run was published. Choose another model.")
+        st.info(
+            "This model was published without snapshots from its training. Choose another model."
+        )
     elif len(snapshots) < 2:
-        st.info("Only the final model of this run was kept. Longer runs take snapshots on the way.")
+        st.info(
+            "This run has no snapshots, only its final model. Longer runs save snapshots "
+            "during training."
+        )
     else:
         playing = st.session_state.get("playing", False)
         every = STEP_SECONDS if playing else None
@@ -84,7 +89,8 @@ def _controls(snapshots: list[Snapshot]) -> None:
             key="snapshot",
             persist_state="session",
             format_func=lambda number: epochs_of(snapshots[number]),
-            help="The model after this many epochs. The last one is the model of the other tabs.",
+            help="A snapshot is a copy of the model after this many epochs. The last one is the "
+            "final model, which the other tabs show.",
         )
         playing = st.session_state.get("playing", False)
         label, icon = ("Stop", ":material/stop:") if playing else ("Play", ":material/play_arrow:")
@@ -152,7 +158,9 @@ def _state_at(
             key="training-rollout",
             alt=f"Rollout {when}: from {grid.min():.3f} to {grid.max():.3f}.",
         )
-        st.caption("Through all layers, to the token that the class is read from.")
+        st.caption(
+            "Attention rollout through all layers, to the token that the class is predicted from."
+        )
     with third:
         probabilities = found.probabilities[chosen]
         predicted = run.classes[int(probabilities.argmax())]
@@ -179,8 +187,8 @@ def _development(chosen: int, run: Run, snapshots: list[Snapshot], found: OverTr
         alt="Accuracy at each snapshot: " + ", ".join(f"{value:.0%}" for value in accuracy),
     )
     st.caption(
-        "Maps: bright patches receive the most; each has its own color scale unless *Colors* says "
-        "shared, then all snapshots share one. Pink: the chosen snapshot. Green: the probability "
-        "of the final prediction. Gray: that of the prediction at the chosen snapshot, where it is "
-        "another class. Dashed: accuracy on the validation images."
+        "Maps: bright patches have the highest values. Each map has its own color scale; choose "
+        "*Shared* under *Colors* for one scale over all snapshots. Chart: probability of the class "
+        "that the final model predicts (green), and of the class predicted at the chosen snapshot "
+        "if it is another (gray); validation accuracy (dashed); the chosen snapshot (pink line)."
     )

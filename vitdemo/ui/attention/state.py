@@ -1,4 +1,4 @@
-"""What the session and the URL hold for the Attention page: always values that fit the model."""
+"""State of the Attention page in the session and the URL: always values that fit the model."""
 
 import streamlit as st
 
@@ -35,12 +35,12 @@ STATISTICS = {
     "distance": "Distance",
     "entropy": "Entropy",
     "to_cls": "Attention to CLS",
-    "to_self": "Attention to itself",
+    "to_self": "Attention to self",
 }
-CLICKS = {"occlude": "occludes a patch", "block": "blocks attention to a patch"}
+CLICKS = {"occlude": "occlude a patch", "block": "block attention to a patch"}
 BLOCKED_IN = {"all": "all layers", "one": "the chosen layer"}
 DIRECTIONS = {"attends_to": "attends to", "attended_by": "attended by"}
-SCALES = {"each": "each map", "shared": "shared"}
+SCALES = {"each": "per map", "shared": "shared"}
 INTERPOLATIONS = {"patches": "patches", "smooth": "smooth"}
 
 

@@ -15,7 +15,7 @@ from .view import View, choose_view
 
 @dataclass(frozen=True)
 class Shown:
-    """What the page shows."""
+    """The model and the picture of the page, with the prediction and the attention."""
 
     run: Run
     picture: Picture

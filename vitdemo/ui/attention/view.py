@@ -44,12 +44,14 @@ class View:
         """Return `CLS`, `all patches`, or where the chosen patch lies."""
         return choice_name("all" if self.token is None else self.token, model)
 
+    def token_phrase(self, model: ModelConfig) -> str:
+        """Return `CLS`, `all patches`, or `the patch in row 1, column 2`."""
+        name = self.token_name(model)
+        return name if self.patch(model) is None else f"the patch in {name}"
+
     def title(self, model: ModelConfig) -> str:
         """Return `Attention of CLS`, or `Attention to the patch in row 1, column 2`."""
-        name = self.token_name(model)
-        if self.patch(model) is not None:
-            name = f"the patch in {name}"
-        return f"Attention {'to' if self.attended_by else 'of'} {name}"
+        return f"Attention {'to' if self.attended_by else 'of'} {self.token_phrase(model)}"
 
     def matrix(self, attention: list[Tensor]) -> np.ndarray:
         """Return the attention matrix (T, T) of the chosen layer and head."""
@@ -111,8 +113,8 @@ def _choose_layer(model: ModelConfig, place) -> int:
         "Layer",
         "layer",
         range(1, model.depth + 1),
-        "The encoder block whose attention is shown. In the first one, tokens hold little more "
-        "than their own patch; the last one is closest to the prediction.",
+        "The encoder block whose attention is shown. In the first block, a token represents little "
+        "more than its own patch; the last block is closest to the prediction.",
     )
 
 
@@ -122,7 +124,8 @@ def _choose_head(model: ModelConfig, place) -> int | str:
         "Head",
         "head",
         ("mean", *range(1, model.num_heads + 1)),
-        "One attention head of that layer, or the mean of all its heads.",
+        "Each layer computes attention several times in parallel, once per head. Shows one head of "
+        "the chosen layer, or the mean of all its heads.",
     )
 
 
@@ -134,8 +137,8 @@ def _choose_token(model: ModelConfig, place) -> int | str:
         key="token",
         persist_state="session",
         format_func=lambda token: choice_name(token, model),
-        help=f"The token whose attention is shown: {reader}, from which the class is read, or one "
-        "patch. You can also click a patch of the picture.",
+        help=f"The token whose attention is shown: {reader}, from which the class is predicted, or "
+        "one patch. You can also click a patch in the picture.",
     )
 
 
@@ -147,8 +150,8 @@ def _choose_direction(place, token: int | str) -> bool:
         persist_state="session",
         format_func=DIRECTIONS.get,
         disabled=token == "all",
-        help="*Attends to*: the token is the query; its row of the attention matrix. *Attended "
-        "by*: the token is the key; its column.",
+        help="*Attends to*: what the token attends to, as the query (a row of the attention "
+        "matrix). *Attended by*: what attends to the token, as the key (a column).",
     )
     return direction == "attended_by" and token != "all"
 
@@ -160,17 +163,18 @@ def _choose_colors(view: View, place) -> View:
             range(0, 101, 5),
             key="opacity",
             persist_state="session",
-            help="Of the map over the picture, in percent.",
+            help="Opacity of the map over the picture, in percent.",
         )
         scale = st.radio(
-            "Color scale of",
+            "Color scale",
             tuple(SCALES),
             key="scale",
             persist_state="session",
             format_func=SCALES.get,
             horizontal=True,
-            help="*Each map*: from its own lowest to its own highest value (min-max), so that "
-            "patterns show. *Shared*: one scale for all layers and heads, so that values compare.",
+            help="*Per map*: from the map's own lowest to its own highest value (min-max), which "
+            "shows patterns best. *Shared*: one scale for all layers and heads, so that values can "
+            "be compared.",
         )
         interpolation = st.radio(
             "Draw as",

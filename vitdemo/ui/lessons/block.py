@@ -10,6 +10,8 @@ from ...explain.importance import accuracy_and_loss
 from ...figures.numbers import two_lines
 from ...lessons.activations import activations, residual_norms, without_norm1
 from ...model import VisionTransformer
+from ...runs.run import Run
+from ..cached import HASHES, model_of
 from ..chart import chart
 from .example import SAMPLE, first_pictures, plain_vit
 from .lesson import Lesson
@@ -21,13 +23,13 @@ WIDTHS, DEPTHS, HEADS, PATCHES = (32, 64, 128, 192), range(1, 13), (1, 2, 4, 8),
 OUTPUTS = {  # name of an activation -> explanation
     "images": "normalized images (batch, channels, height, width)",
     "patch_embed": "one token per patch",
-    "embed": "CLS token prepended, position embeddings added",
-    "blocks[0].norm1": "LayerNorm, each token to mean 0 and standard deviation 1, then scaled",
+    "embed": "CLS (classification token) prepended, position embeddings added",
+    "blocks[0].norm1": "LayerNorm, which gives each token mean 0 and standard deviation 1",
     "blocks[0].attn.qkv": "query, key and value of each token, concatenated",
     "attention": "attention weights of each head, query tokens × key tokens",
-    "blocks[0].attn": "outputs of all heads, concatenated and mixed",
+    "blocks[0].attn": "outputs of all heads, concatenated and projected",
     "blocks[0].norm2": "LayerNorm again",
-    "blocks[0].mlp.fc1": "hidden layer of the MLP, wider than a token",
+    "blocks[0].mlp.fc1": "hidden layer of the MLP (multilayer perceptron)",
     "blocks[0].mlp.fc2": "output of the MLP",
     "blocks[0]": "tokens after the first block",
     "norm": "final LayerNorm",
@@ -54,17 +56,18 @@ def shapes(lesson: Lesson) -> ModelConfig | None:
     st.caption(
         f"Output of each module for {BATCH} test images. The model has the sizes chosen above and "
         "new random weights, as at the start of training. `norm1` to `mlp.fc2` are parts of the "
-        "first block. Std is the standard deviation of all numbers in the tensor. After a new "
-        "LayerNorm it is 1, since its scale γ is 1 and its shift β is 0. Each row of attention "
-        f"weights sums to 1, so the weights are small: 1 / {config.num_tokens} on average."
+        "first block. Std is the standard deviation of all numbers in the tensor. After LayerNorm "
+        "it is 1 here, because in a new model the scale γ is 1 and the shift β is 0. Each row of "
+        "attention weights sums to 1, so the weights are small: "
+        f"1 / {config.num_tokens} on average."
     )
     attention = _size(model.blocks[0].attn)
     mlp = _size(model.blocks[0].mlp)
     in_blocks = parameters(config)["encoder blocks"] / sum(parameters(config).values())
     lesson.predict(
         "mlp",
-        "Compared with its attention, how many parameters does the MLP of a block have?",
-        {"half as many": 0.5, "as many": 1.0, "twice as many": 2.0},
+        "How many parameters does the MLP of a block have, compared with its attention module?",
+        {"half as many": 0.5, "the same number": 1.0, "twice as many": 2.0},
         lambda: mlp / attention,
         f"{{:.3g}} times as many: {mlp:,} versus {attention:,}. The encoder blocks hold "
         f"{in_blocks:.0%} of this model's parameters.",
@@ -107,9 +110,9 @@ def whole_model(lesson: Lesson, config: ModelConfig) -> None:
     """Walk through the source of the model, with the shapes for `config`."""
     st.header("The whole model, part by part")
     st.markdown(
-        "This is the source of the trained example and of every model on these pages, read from "
-        "the running program. It is one file, `vitdemo/model.py`, that reads from top to bottom. "
-        f"The shapes are for {BATCH} images and the sizes chosen above."
+        "This is the source code of every Vision Transformer on these pages, read from the running "
+        "program. All of it is in one file, `vitdemo/model.py`. The shapes are for "
+        f"{BATCH} images and the sizes chosen above."
     )
     sizes = {
         "B": BATCH,
@@ -138,10 +141,10 @@ def residual_stream(lesson: Lesson) -> None:
     norms = residual_norms(model, normalize(first_pictures(STREAM_BATCH).images))
     st.markdown(
         "A block never replaces the tokens: its attention and its MLP each **add** an update to "
-        "them. This path from the embedding to the final LayerNorm is called the **residual "
-        "stream**. The charts show the **L2 norm** (the square root of the sum of squares) of the "
-        "tokens and of the updates, for the trained example. It has its own sizes, not those "
-        "chosen above."
+        "them (a **residual connection**). The path of the tokens from the embedding to the final "
+        "LayerNorm is called the **residual stream**. The charts show the **L2 norm** (the square "
+        "root of the sum of squares) of the tokens and of the updates in the trained ViT that "
+        "ships with this app. It has its own sizes, not those chosen above."
     )
     layers = tuple(range(1, run.model.depth + 1))
     left, right = st.columns(2)
@@ -160,9 +163,9 @@ def residual_stream(lesson: Lesson) -> None:
         )
         chart(two_lines(layers, lines, "block", "L2 norm", 260), key="updates", alt=alt)
     st.caption(
-        f"Mean over all tokens of {STREAM_BATCH} test images. The L2 norm grows from "
-        f"{norms.tokens[0]:.1f} before the first block to {norms.tokens[-1]:.1f} after the last. "
-        "That is less than the sum of the norms of all updates, because the updates point in "
+        f"Mean over all tokens of {STREAM_BATCH} test images. The L2 norm of the tokens is "
+        f"{norms.tokens[0]:.1f} before the first block and {norms.tokens[-1]:.1f} after the last. "
+        "It grows by less than the sum of the norms of all updates, because the updates point in "
         "different directions."
     )
 
@@ -175,29 +178,29 @@ def layer_norm(lesson: Lesson) -> None:
         "LayerNorm works on each token separately. It subtracts the mean $\\mu$ of the token's "
         "numbers, divides by their standard deviation $\\sigma$, and then scales and shifts each "
         "number by the learned parameters $\\gamma$ and $\\beta$ ($\\odot$: elementwise product). "
-        "The tiny $\\varepsilon$ prevents division by 0. However large a token has become on the "
-        "residual stream, attention and the MLP receive it at a known scale."
+        "The tiny $\\varepsilon$ prevents division by 0. However large a token has become in the "
+        "residual stream, attention and the MLP receive it at the same scale."
     )
     run, _ = plain_vit()
-    before, after = accuracies(run.id)
+    before, after = accuracies(run)
     chance = 1 / run.model.num_classes
     if lesson.predict(
         "norm",
-        f"The trained example classifies {before:.0%} of {SAMPLE} test images correctly. What is "
-        "left of this accuracy without the LayerNorm before attention?",
-        {"nearly all": 0.8, "about half": 0.5, f"about chance ({chance:.0%})": chance},
+        f"The trained ViT classifies {before:.0%} of {SAMPLE} test images correctly. What is its "
+        "accuracy without the LayerNorm before attention?",
+        {"80%": 0.8, "50%": 0.5, f"about chance ({chance:.0%})": chance},
         lambda: after,
-        "{:.0%}: the weights were trained for tokens of a known scale. The learned γ and β are "
-        "gone as well.",
+        "{:.0%}. The attention modules were trained on normalized tokens. Without LayerNorm, the "
+        "learned γ and β are missing as well.",
     ):
         st.markdown(f"Accuracy with LayerNorm **{before:.1%}**, without **{after:.1%}**.")
     lesson.code(without_norm1, "How LayerNorm is removed: `Identity` returns its input unchanged.")
 
 
-@st.cache_data(show_spinner="Evaluating the model without LayerNorm …")
-def accuracies(run_id: str) -> tuple[float, float]:
+@st.cache_data(show_spinner="Evaluating the model without LayerNorm …", hash_funcs=HASHES)
+def accuracies(run: Run) -> tuple[float, float]:
     """Return the accuracy on SAMPLE test images with and without LayerNorm before attention."""
-    _, model = plain_vit()
+    model = model_of(run)
     split = first_pictures(SAMPLE)
     images = normalize(split.images)
     accuracy, _ = accuracy_and_loss(model, images, split.labels)

@@ -26,8 +26,9 @@ START = {  # its matrices at first
 HEADS = 4  # at which the third divisor is the square root of the whole embedding
 DIVISORS = {"root": "√d_k", "none": "1 (no scaling)", "width": f"√({HEADS} d_k)"}
 WHY_DIVIDE = (
-    "The formula divides by √d_k, because scores grow with d_k. The paper's code divides by the "
-    f"square root of the whole embedding dimension instead: with {HEADS} heads, √({HEADS} d_k)."
+    "The formula divides by √d_k, because the standard deviation of the scores grows in "
+    "proportion to it. The paper's code divides by the square root of the whole embedding "
+    f"dimension instead: with {HEADS} heads, √({HEADS} d_k)."
 )
 PAPER = (4, 512, 64)  # tokens, embedding dimension and d_k in the paper's example
 DIMS = (4, 8, 16, 32, 64, 128, 256, 512)
@@ -40,10 +41,11 @@ def small_example(lesson: Lesson) -> None:
         r"\mathrm{Attention}(Q, K, V) = \mathrm{softmax}\!\left(\frac{QK^\top}{\sqrt{d_k}}\right) V"
     )
     st.markdown(
-        f"There are {T} tokens. Each has a **query** (a row of $Q$): what it looks for; a **key** "
-        "(a row of $K$): what the queries are compared with; and a **value** (a row of $V$): what "
-        f"it passes on. Each of these is a vector of $d_k = {D_K}$ numbers. Edit any number and "
-        "watch the result change."
+        f"The example has {T} **tokens**, for instance words or image patches. Each token has a "
+        "**query** (a row of $Q$): what it looks for; a **key** (a row of $K$): what the queries "
+        "are compared with; and a **value** (a row of $V$): the information that it passes on. "
+        f"Each of these is a vector of $d_k = {D_K}$ numbers. Edit any number and see how the "
+        "result changes."
     )
     matrices = _edit_matrices(lesson)
     if matrices is None:
@@ -64,8 +66,9 @@ def small_example(lesson: Lesson) -> None:
         "If all four keys were identical, what would each attention weight be?",
         {"0": 0.0, "1/4": 0.25, "1/2": 0.5, "1": 1.0},
         lambda: attention_steps(q, np.tile(k[:1], (T, 1)), v, divisor).weights[row, 0],
-        "With your Q and the first key used for every token, the first weight is {:.3g}. Equal "
-        "scores give equal weights, whatever the query.",
+        "With your Q, and with the first key for every token, the first weight is {:.3g}. "
+        "Identical keys give equal scores, and equal scores give equal weights, whatever the "
+        "query.",
     )
     lesson.code(attention_steps, "The same four steps in NumPy.")
 
@@ -97,8 +100,8 @@ def _draw_steps(steps: Steps, q: np.ndarray, v: np.ndarray, row: int, divisor: f
             steps.scores,
             row,
             f"Row {token}: the dot products of query {token}, ({listed(q[row])}), with each key; "
-            "one column per key. A score is large if query and key point in the same direction, or "
-            "have large norms.",
+            "one column per key. A score is large if the query and the key point in similar "
+            "directions and have large norms.",
         )
     with right:
         _draw_step("2. Scaled scores", steps.scaled, row, f"Each score divided by {divisor:.3f}.")
@@ -108,9 +111,9 @@ def _draw_steps(steps: Steps, q: np.ndarray, v: np.ndarray, row: int, divisor: f
             "3. Softmax",
             steps.weights,
             row,
-            "Softmax: e raised to each number, divided by the sum of these powers in the row. "
-            f"Row {token}: {listed(weights)}, with a sum of {weights.sum():.2f}. These are the "
-            "attention weights.",
+            "Softmax raises e to the power of each number and divides by the sum of these powers "
+            f"in the row. Row {token}: {listed(weights)}, with a sum of {weights.sum():.2f}. These "
+            "are the **attention weights**.",
             weights=True,
         )
     with right:
@@ -161,11 +164,11 @@ def papers_shapes(lesson: Lesson) -> None:
     _draw_paper_steps(steps, unscaled, d_k)
     draw_matrix(f"4. Weighted sum of V, {tokens} × {d_k}", steps.output)
     st.caption(
-        f"The scores have a standard deviation of {steps.scores.std():.1f}; for sums of {d_k} "
-        f"products of independent numbers with variance 1, √{d_k} = {d_k**0.5:.0f} is expected. "
-        "Without scaling, softmax puts nearly all weight on one token: the largest weight in a row "
-        f"is {unscaled.max(axis=1).mean():.2f} on average, with scaling "
-        f"{steps.weights.max(axis=1).mean():.2f}."
+        f"The scores have a standard deviation of {steps.scores.std():.1f}. Each is a sum of {d_k} "
+        "products; if the factors are independent, with mean 0 and variance 1, "
+        f"√{d_k} = {d_k**0.5:.0f} is expected. Without scaling, softmax puts nearly all weight on "
+        f"one token: the largest weight in a row is {unscaled.max(axis=1).mean():.2f} on average, "
+        f"compared with {steps.weights.max(axis=1).mean():.2f} with scaling."
     )
 
 
@@ -189,16 +192,16 @@ def without_scaling(lesson: Lesson) -> None:
     tokens, _, d_k = PAPER
     if not lesson.predict(
         "largest",
-        f"Random queries and keys of {d_k} numbers, {tokens} tokens, no scaling. What is the "
-        "largest attention weight of a query, on average?",
-        {"0.40": 0.4, "0.60": 0.6, "0.95": 0.95},
+        f"The queries and keys of {tokens} tokens are random vectors of {d_k} numbers, and the "
+        "scores are not scaled. What is the largest attention weight of a query, on average?",
+        {"0.40": 0.4, "0.60": 0.6, "0.90": 0.9},
         lambda: scaling((d_k,), scaled=False).largest[0],
         f"{{:.2f}}, the mean over {QUERIES} random queries. Nearly all weight is on a single "
         "token: softmax is **saturated**.",
     ):
         return
     _draw_scaling(scaling(DIMS, scaled=True), scaling(DIMS, scaled=False))
-    lesson.code(scaling, "How the two charts are computed.")
+    lesson.code(scaling, "The computation behind the two charts.")
 
 
 def _draw_scaling(scaled: Scaling, raw: Scaling) -> None:
@@ -213,7 +216,7 @@ def _draw_scaling(scaled: Scaling, raw: Scaling) -> None:
         )
         chart(figure, key="largest", alt=alt)
     with right:
-        st.markdown("**Gradient of the weights with respect to the query**")
+        st.markdown("**Gradient of the attention weights**")
         lines = {"divided by √d_k": scaled.gradient, "not divided": raw.gradient}
         figure = two_lines(DIMS, lines, "d_k", "median over queries", 260, log_axes="x")
         alt = (
@@ -224,7 +227,7 @@ def _draw_scaling(scaled: Scaling, raw: Scaling) -> None:
     st.caption(
         f"{QUERIES} random queries, each with {PAPER[0]} random keys. Gradient: the Frobenius norm "
         "of the Jacobian of the attention weights with respect to the query. With scaling, both "
-        "hardly depend on d_k. Without scaling, half of the queries have a gradient below "
-        f"{raw.gradient[-1]:.4f} at d_k = {DIMS[-1]}: softmax is saturated, hardly any gradient "
-        "reaches the queries, and training stalls (Vaswani et al. 2017, section 3.2.1)."
+        "curves hardly depend on d_k. Without scaling, half of the queries have a gradient below "
+        f"{raw.gradient[-1]:.4f} at d_k = {DIMS[-1]}: their softmax is saturated, and hardly any "
+        "gradient reaches them in training (Vaswani et al. 2017, section 3.2.1)."
     )

@@ -13,6 +13,7 @@ from ...figures.numbers import numbers
 from ...lessons.attention_by_hand import divided_by, entropy, heads_by_hand
 from ...model import Attention
 from ...runs.run import Run
+from ..cached import HASHES, model_of
 from ..chart import chart
 from .by_hand import draw_matrix, listed
 from .example import SAMPLE, first_pictures, plain_vit
@@ -24,7 +25,7 @@ TOKENS, WIDTH, HEADS = 4, 12, (1, 2, 3, 4, 6)  # of the example
 def heads(lesson: Lesson) -> None:
     """Split queries, keys and values among heads, attend, and concatenate."""
     st.header("Heads: split, attend, concatenate")
-    help = f"The number of heads that share the {WIDTH} numbers of each token."
+    help = "The number of heads that the columns of Q, K and V are divided among."
     count = lesson.choose("heads", "Heads", HEADS, 3, help)
     module, x = _random_attention(count)
     with torch.no_grad():
@@ -34,11 +35,11 @@ def heads(lesson: Lesson) -> None:
     d_k = WIDTH // count
     named = "1 head" if count == 1 else f"{count} heads"
     st.markdown(
-        f"There are {TOKENS} tokens of {WIDTH} numbers. The columns of $Q$, $K$ and $V$, each "
-        f"{TOKENS} × {WIDTH}, are **split** among {named}: "
-        f"$d_k$ = {WIDTH} / {count} = {d_k} columns per head. Each head computes **attention** on "
-        f"its own. The outputs are **concatenated** to {TOKENS} × {WIDTH} again, and a linear "
-        "layer, the output projection, mixes them."
+        f"There are {TOKENS} tokens of {WIDTH} numbers. $Q$, $K$ and $V$, each "
+        f"{TOKENS} × {WIDTH}, are computed from the whole tokens. Then their columns are **split** "
+        f"among {named}: $d_k$ = {WIDTH} / {count} = {d_k} columns per head. Each head "
+        "computes **attention** on its own. The outputs are **concatenated** to "
+        f"{TOKENS} × {WIDTH} again, and a linear layer, the output projection, mixes them."
     )
     draw_matrix(f"Split: Q, {TOKENS} × {WIDTH}, with {d_k} columns per head", q, cuts=count)
     for head, column in enumerate(st.columns(max(3, count))[:count]):
@@ -48,14 +49,14 @@ def heads(lesson: Lesson) -> None:
             chart(numbers(weights[head], most=1.0), key=f"head-{head}", alt=alt)
     draw_matrix(f"Concatenate and project: {TOKENS} × {WIDTH}", output)
     st.caption(
-        "Each head has its own attention matrix: the same tokens, but different queries and keys, "
-        "and therefore a different pattern. Computed head by head, the output differs from that "
-        f"of the model's own module by at most {np.abs(expected - output).max():.7f}, which is "
-        "rounding error."
+        "Each head has its own attention matrix: the tokens are the same, but the queries and keys "
+        "are different, and so is the pattern. The output, computed here head by head, differs "
+        f"from that of the model's own module by at most {np.abs(expected - output).max():.7f}, "
+        "which is rounding error."
     )
     lesson.code(
         Attention,
-        "All heads at once: one `reshape` splits them, another one concatenates them.",
+        "All heads at once: one `reshape` splits the columns, another concatenates the outputs.",
     )
 
 
@@ -79,29 +80,29 @@ def two_divisors(lesson: Lesson) -> None:
         f"{paper.embed_dim} dimensions and {paper.num_heads} heads that is "
         f"{paper.embed_dim**0.5:.2f} instead of {paper.head_dim**0.5:.2f}. Every score is too "
         f"small by a factor of $\\sqrt{{{paper.num_heads}}}$ = {paper.num_heads**0.5:.2f}, and "
-        "attention is more uniform than intended. A model that is trained this way can compensate "
-        "with larger weights. What does the wrong divisor cost a model that was trained with the "
-        "correct one?"
+        "attention is more uniform than intended. A model that is trained with the wrong divisor "
+        "can compensate by learning larger weights. A model that was trained with the correct "
+        "divisor cannot. How much accuracy does it lose with the wrong one?"
     )
     run, _ = plain_vit()
     formula, code = run.model.head_dim**0.5, run.model.embed_dim**0.5
     if lesson.predict(
         "divisor-accuracy",
-        f"The model that ships with this app was trained with $\\sqrt{{d_k}}$ = {formula:.2f}. How "
+        f"The ViT that ships with this app was trained with $\\sqrt{{d_k}}$ = {formula:.2f}. How "
         f"much of its accuracy is left if we divide by $\\sqrt{{{run.model.embed_dim}}}$ = "
         f"{code:.2f} instead?",
-        {"nearly all": 0.9, "about half": 0.45, "chance (10%)": 0.1},
-        lambda: evaluate_with(run.id, code).accuracy,
+        {"nearly all": 0.9, "about half": 0.45, "only chance (10%)": 0.1},
+        lambda: evaluate_with(run, code).accuracy,
         f"It still classifies {{:.1%}} of {SAMPLE} test images correctly.",
     ):
         _draw_table(run, {"√d_k": formula, "√embed_dim": code})
-    lesson.code(divided_by, "The same weights with another divisor.")
+    lesson.code(divided_by, "A copy of the model with the same weights and another divisor.")
 
 
 def _draw_table(run: Run, divisors: dict[str, float]) -> None:
     rows = ["| Divisor | Accuracy | Entropy of the last layer's attention |", "|---|---:|---:|"]
     for name, divisor in divisors.items():
-        found = evaluate_with(run.id, divisor)
+        found = evaluate_with(run, divisor)
         rows.append(f"| {name} = {divisor:.2f} | {found.accuracy:.1%} | {found.entropy:.2f} bits |")
     st.markdown("\n".join(rows))
     tokens = run.model.num_tokens
@@ -119,13 +120,12 @@ class Evaluation:
     entropy: float  # of the last layer's attention, in bits
 
 
-@st.cache_data(show_spinner="Evaluating the model with another divisor …")
-def evaluate_with(run_id: str, divisor: float) -> Evaluation:
+@st.cache_data(show_spinner="Evaluating the model with another divisor …", hash_funcs=HASHES)
+def evaluate_with(run: Run, divisor: float) -> Evaluation:
     """Evaluate the shipped ViT with its scores divided by `divisor`."""
-    _, model = plain_vit()
     split = first_pictures(SAMPLE)
     images = normalize(split.images)
-    changed = divided_by(model, divisor)
+    changed = divided_by(model_of(run), divisor)
     accuracy, _ = accuracy_and_loss(changed, images, split.labels)
     with torch.inference_mode():
         _, trace = changed.trace(images)

@@ -5,7 +5,7 @@ import streamlit as st
 import torch
 
 from ...config import ModelConfig, divisors
-from ...data.cifar10 import CLASSES, normalize
+from ...data.cifar10 import CLASSES, normalize, pixels_of
 from ...figures.attention import picture_with_patch
 from ...figures.numbers import shades
 from ...figures.pictures import filters, patches
@@ -27,7 +27,7 @@ def split(lesson: Lesson) -> torch.Tensor:
     with left:
         help = f"One of the first {PICTURES} test images of CIFAR-10."
         number = lesson.slide("picture", "Test image", range(PICTURES), 0, help)
-        help = "The height and width of a patch in pixels. Smaller patches make more tokens."
+        help = "Height and width of a patch in pixels. Smaller patches give more tokens."
         size = lesson.choose("patch", "Patch size", SIZES, 4, help, format_func="{} px".format)
     images = first_pictures(PICTURES)
     image, name = images.images[number], CLASSES[images.labels[number]]
@@ -37,18 +37,19 @@ def split(lesson: Lesson) -> torch.Tensor:
     with left:
         st.latex(rf"N = \frac{{H W}}{{P^2}} = \frac{{{side} \times {side}}}{{{size}^2}} = {count}")
         st.markdown(
-            f"The image is split into {named} of {size} × {size} pixels. Each patch is flattened "
-            f"to a vector of {channels} × {size} × {size} = {channels * size**2:,} numbers (red, "
-            "green and blue values), and each vector becomes one **token**. With the "
-            f"classification token CLS, there are {count + 1} tokens. Every token attends to every "
-            f"token: {(count + 1) ** 2:,} pairs in each attention head. The patch size must divide "
-            f"{side}: {', '.join(map(str, divisors(side)))} do."
+            f"$H$ and $W$ are the height and width of the image, $P$ is the patch size: the image "
+            f"is split into {named} of {size} × {size} pixels. Each patch is flattened to a vector "
+            f"of {channels} × {size} × {size} = {channels * size**2:,} numbers (red, green and "
+            "blue values), and each vector becomes one token. With **CLS**, the classification "
+            f"token, there are {count + 1} tokens. Every token attends to every token, itself "
+            f"included: {(count + 1) ** 2:,} pairs of tokens in each attention head. The patch "
+            f"size must be a divisor of {side} ({', '.join(map(str, divisors(side)))})."
         )
     with right:
         alt = f"Test image {number} ({name}) split into {named} of {size} by {size} pixels."
-        chart(patches(_pixels(image), size, 320), key="split", alt=alt)
+        chart(patches(pixels_of(image), size, 320), key="split", alt=alt)
         st.caption(
-            f"Test image {number}: {name}. White lines separate patches; they do not overlap."
+            f"Test image {number}: {name}. White lines separate the patches, which do not overlap."
         )
     _halve_patches(lesson)
     return image
@@ -63,7 +64,7 @@ def _halve_patches(lesson: Lesson) -> None:
         {"2 times": 2, "4 times": 4, "16 times": 16},
         lambda: small.num_tokens**2 / large.num_tokens**2,
         "{:.3g} times. There are four times as many patches, and each attends to four times as "
-        "many. CLS makes the factor slightly smaller, as there is only one in both cases.",
+        "many. CLS makes the factor slightly smaller: there is one CLS token in both cases.",
     )
 
 
@@ -88,12 +89,12 @@ def project(lesson: Lesson, image: torch.Tensor) -> None:
         difference = float((tokens - model.patch_embed(images)).abs().max())
     size = config.patch_size
     st.markdown(
-        f"The projection is one matrix $W$ of {config.embed_dim} × {flat.shape[-1]} and one bias "
-        "vector $b$ for all patches: token = $W$ · patch + $b$. The code computes it as a "
-        f"**convolution** with {config.embed_dim} filters of {size} × {size} pixels and a stride "
+        f"The projection is linear: token = $W$ · patch + $b$, with the same {config.embed_dim} × "
+        f"{flat.shape[-1]} matrix $W$ and bias vector $b$ for all patches. The code computes it as "
+        f"a **convolution** with {config.embed_dim} filters of {size} × {size} pixels and a stride "
         f"of {size}, so that every pixel belongs to exactly one patch. For all "
-        f"{config.num_patches} patches of this image, the two results differ by at most "
-        f"{difference:.7f}, which is rounding error."
+        f"{config.num_patches} patches of this image, matrix multiplication and convolution differ "
+        f"by at most {difference:.7f}, which is rounding error."
     )
     _show_filters(run, model)
     lesson.code(
@@ -109,7 +110,7 @@ def _draw_patch(
     left, right = st.columns([1, 2])
     with left:
         alt = f"The image; the patch in {patch_name(patch, config.grid_size)} is framed."
-        figure = picture_with_patch(_pixels(image), config.patch_size, patch, 260)
+        figure = picture_with_patch(pixels_of(image), config.patch_size, patch, 260)
         chart(figure, key="selected", alt=alt)
         st.caption("The selected patch is framed.")
     with right:
@@ -123,7 +124,7 @@ def _draw_patch(
         st.caption(
             f"Purple is negative, orange is positive. The flattened patch lists its "
             f"{config.patch_size**2} red values row by row, then the green and the blue ones. "
-            "Pixel values are normalized: 0 (white) is a medium brightness."
+            "Pixel values are normalized, so 0 (white) stands for medium brightness."
         )
 
 
@@ -133,16 +134,16 @@ def _show_filters(run: Run, model: VisionTransformer) -> None:
     alt = f"{count} filters of {size} by {size} pixels."
     chart(filters(weight, 16, 360), key="filters", alt=alt)
     caption = (
-        f"The {count} rows of the trained $W$ as images: the pattern that each number of a token "
-        "responds to. Some respond to brightness or color, others to edges and stripes. Gray is a "
-        "weight of 0; each filter has its own scale."
+        f"The {count} rows of the trained $W$ as images, also called filters: each shows the "
+        "pattern that one number of a token responds to. Some respond to brightness or color, "
+        "others to edges and stripes. Gray is a weight of 0; each filter has its own scale."
     )
     if run.training.patch_embed_init == "whitened":
         initialized = min(weight[0].size, count)
         caption += (
             f" Training started from a **whitened** initialization: the first {initialized} "
-            "filters were not random, but the principal components of training patches, scaled to "
-            "equal variance."
+            "filters were not random, but the principal components of training patches, scaled so "
+            "that their outputs have equal variance."
         )
     st.caption(caption)
 
@@ -156,9 +157,9 @@ def cls_token(lesson: Lesson, image: torch.Tensor) -> None:
         tokens, others = model.embed(normalize(torch.stack([image, mirrored])))
     difference = float((tokens[0] - others[0]).abs().max())
     st.markdown(
-        f"**CLS**, the classification token, is placed before the {model.config.num_patches} patch "
-        "tokens. It is learned, and carries no information about the image yet: before the first "
-        "block it is the same for every image (for this image and its mirror image, it differs by "
+        f"CLS is prepended to the {model.config.num_patches} patch tokens. It is a learned vector "
+        "that carries no information about the image yet: before the first encoder block it is the "
+        "same for every image (the difference between this image and its mirror image is "
         f"{difference:g}). In each block it gathers information from the patches, and after the "
         "last block the class is predicted from CLS alone."
     )
@@ -168,15 +169,10 @@ def cls_token(lesson: Lesson, image: torch.Tensor) -> None:
         alt=f"{len(tokens)} tokens of {tokens.shape[1]} numbers before the first block.",
     )
     st.caption(
-        f"The input to the first block: {len(tokens)} tokens, one per row and CLS on top, of "
-        f"{tokens.shape[1]} numbers each. Position embeddings are already added."
+        f"The input to the first block: {len(tokens)} tokens of {tokens.shape[1]} numbers each, "
+        "one per row, CLS on top. Position embeddings are already added."
     )
     lesson.code(
         VisionTransformer.embed,
-        "`cls_token` is placed before the patch tokens; `pos_embed` is added to every token.",
+        "`cls_token` is prepended to the patch tokens; `pos_embed` is added to every token.",
     )
-
-
-def _pixels(image: torch.Tensor) -> np.ndarray:
-    """(3, H, W) -> (H, W, 3)."""
-    return image.permute(1, 2, 0).numpy()

@@ -1,4 +1,4 @@
-"""What all lesson pages share: heading, controls in the URL, questions to predict, source code."""
+"""Common parts of the lesson pages: heading, controls in the URL, questions, source code."""
 
 import inspect
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ HIDE = "hide"  # URL parameter: names of controls that a teacher hides
 
 @contextmanager
 def lesson(script: str, lead: str) -> Iterator["Lesson"]:
-    """Open a lesson page: show its title and lead, and at its end set the URL and link neighbors.
+    """Open a lesson page: show its title and lead, and at the end set the URL and link neighbors.
 
     Args:
         script: the page's script, as in ORDER.
@@ -114,7 +114,7 @@ class Lesson:
         truth: Callable[[], float],
         why: str,
     ) -> bool:
-        """Ask a question whose answer is a number, and compute it once somebody has answered.
+        """Ask a question whose answer is a number, and compute it after a visitor has answered.
 
         Args:
             name: a name for the question, unique on the page.
@@ -124,7 +124,7 @@ class Lesson:
             why: the explanation; `{:.3g}`, or another format, stands for the computed number.
 
         Returns:
-            Whether somebody has answered.
+            Whether a visitor has answered.
         """
         with st.container(border=True):
             st.markdown(f"**Predict first.** {question}")

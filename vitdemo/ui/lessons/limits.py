@@ -1,4 +1,4 @@
-"""Limits of the ViT: quadratic cost, data efficiency and overfitting, each measured on the page."""
+"""Limitations of the ViT: quadratic cost, data efficiency and overfitting, each measured."""
 
 import numpy as np
 import streamlit as st
@@ -28,7 +28,8 @@ def quadratic_cost(lesson: Lesson) -> None:
     if lesson.predict(
         "pairs",
         f"Patches of {PATCHES[-1]} px instead of {PATCHES[-2]} px give four times as many tokens. "
-        "How many times as much memory do the attention maps need?",
+        "By what factor does the memory of the **attention maps** (the attention weights of all "
+        "heads) grow?",
         {"4 times": 4, "16 times": 16, "64 times": 64},
         lambda: costs()[-1].megabytes / costs()[-2].megabytes,
         "{:.3g} times. Every token attends to every token, so each head has T² attention weights "
@@ -37,7 +38,7 @@ def quadratic_cost(lesson: Lesson) -> None:
         _show_costs(costs())
         lesson.code(
             scaling.attention_costs,
-            "The sizes are timed in turns, and the `min` of several passes counts.",
+            "The sizes are timed in turn, and the fastest of several passes counts (`min`).",
         )
 
 
@@ -59,9 +60,9 @@ def _show_costs(found: list[scaling.AttentionCost]) -> None:
         "heads; measured once since the app was started. Both axes are logarithmic, so a power law "
         "is a straight line; the dashed line is T². The fitted exponent is "
         f"{memory:.2f} for memory. For time it is {time:.2f} over all sizes and "
-        f"{time_of_largest:.2f} between the two largest: below 2 while the projections, which grow "
-        "linearly with T, and fixed overhead still matter; above 2 when the attention maps no "
-        "longer fit in the processor's cache, or other programs were running."
+        f"{time_of_largest:.2f} between the two largest: below 2 as long as the projections, which "
+        "grow linearly with T, and fixed overhead still matter; above 2 if the attention maps no "
+        "longer fit in the processor's cache, or if other programs were running."
     )
 
 
@@ -81,11 +82,11 @@ def data_efficiency(lesson: Lesson) -> None:
     """Show accuracy over the number of training images, for a plain ViT and a hybrid."""
     st.header("Data efficiency")
     st.markdown(
-        "A convolution has a strong **inductive bias**: it assumes that neighboring pixels belong "
-        "together. A plain ViT has to learn this from data. Here a plain ViT and a hybrid, whose "
-        "tokens come from convolutions, are trained on "
+        "Convolutions have a strong **inductive bias**, a built-in assumption: neighboring pixels "
+        "belong together. A plain ViT has to learn this from data. Here a plain ViT and a hybrid "
+        "ViT, whose tokens come from convolutions, are trained on "
         f"{_listed(scaling.TRAIN_IMAGES)} images. Each run sees {scaling.IMAGES_SEEN:,} images in "
-        "total, so small training sets are repeated for more epochs, and each model is tested on "
+        "total, so a small training set is repeated for more epochs. Each model is evaluated on "
         f"{scaling.TEST_IMAGES:,} test images. The two models also differ in size and recipe, so "
         "the convolutions do not explain the whole gap."
     )
@@ -93,14 +94,14 @@ def data_efficiency(lesson: Lesson) -> None:
         ("data-efficiency",),
         len(scaling.TRAIN_IMAGES) * len(scaling.MODELS),
         scaling.data_efficiency,
-        "Train on more and more images",
+        "Train both models",
         "runs",
         _accuracy_over_images,
         "Trains both models on each number of images. A minute or two on two cores.",
     )
     lesson.code(
         scaling.data_efficiency,
-        "The recipes are the presets in `MODELS`, with other numbers of images and epochs.",
+        "The recipes are the presets in `MODELS`, with different numbers of images and epochs.",
     )
 
 
@@ -140,26 +141,27 @@ def overfitting(lesson: Lesson) -> None:
         "training image?",
         {"6": 6, "60": 60, "600": 600},
         lambda: total / images,
-        f"{{:.0f}}: {total:,} in total. That is enough to memorize every image instead of learning "
-        "what a frog looks like.",
+        f"{{:.0f}}: {total:,} in total. That is enough to **overfit**: to memorize the label of "
+        "each image instead of learning what a frog looks like.",
     )
     training = PAIRS["overfitting"]["No augmentation"][1]
     cutout = AUGMENTED["cutout"]
     st.markdown(
         f"A plain ViT is trained twice on {training.train_images} images for {training.epochs} "
-        "epochs, once without **augmentation** and once with random changes that differ in every "
-        "epoch: horizontal flips, color jitter (brightness, contrast, saturation and tint change "
-        f"by up to {AUGMENTED['jitter']:.0%}), Cutout (a square of {cutout} × {cutout} pixels is "
-        f"blanked) and, in {AUGMENTED['cutmix']:.0%} of the steps, CutMix (a square of another "
-        "image is pasted in and the labels are mixed). Nothing else differs."
+        "epochs, once without and once with **augmentation**, random changes to the training "
+        "images that differ in every epoch: horizontal flips, color jitter (brightness, contrast "
+        f"and saturation change by up to {AUGMENTED['jitter']:.0%}, tint by less), Cutout (a "
+        f"square of {cutout} × {cutout} pixels is blanked) and, in {AUGMENTED['cutmix']:.0%} of "
+        "the steps, CutMix (a part of another image is pasted in, and the labels are mixed in "
+        "proportion). Nothing else differs."
     )
     compare(PAIRS["overfitting"], "overfitting", "Two runs, less than a minute on two cores.")
     st.caption(
         "Look at the test loss: without augmentation it falls and then **rises**, while the "
-        "training loss goes to 0. The model grows more and more confident about images that it has "
-        "memorized, and stays wrong about others. With augmentation no image looks the same twice, "
-        "so there is little to memorize. Training accuracy is then lower for another reason as "
-        "well: augmented images are harder, and a mixed image counts under its own label alone. "
-        "More training images would help most."
+        "training loss approaches 0. The model memorizes its training images and becomes more and "
+        "more confident, even where it is wrong on new images. With augmentation no image looks "
+        "the same twice, which makes memorizing harder. Training accuracy is then also lower "
+        "because augmented images are harder to classify, and a mixed image counts as correct only "
+        "if the class of the original image is predicted. More training images would help most."
     )
-    lesson.code(train_each, "Two runs; the recipes differ in the augmentation alone.")
+    lesson.code(train_each, "Two runs; the recipes differ only in the augmentation.")

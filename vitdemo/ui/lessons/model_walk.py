@@ -33,7 +33,7 @@ MODEL = {
         (
             (
                 "def embed",
-                "Images of another shape are rejected with a clear message, before a matrix "
+                "Images of the wrong shape are rejected with a clear message, before a matrix "
                 "multiplication fails with an obscure one.",
             ),
             (
@@ -44,7 +44,7 @@ MODEL = {
             ),
             (
                 "self.training",
-                "PatchDropout: some recipes drop random patches during training. Fewer tokens "
+                "**PatchDropout**: some recipes drop random patches during training. Fewer tokens "
                 "make a step faster. At inference all patches are used.",
             ),
             (
@@ -77,7 +77,7 @@ MODEL = {
                 "attention = (q",
                 "The scores: the dot product of each query with each key, scaled. `softmax` turns "
                 "each row into **attention weights** that sum to 1: {B} × {H} × {T} × {T}. `edit` "
-                "lets the Attention page ablate heads.",
+                "lets the Attention page change these weights, for instance to ablate a head.",
             ),
             (
                 "x = self.attn_drop",
@@ -99,7 +99,7 @@ MODEL = {
             (
                 "class Mlp",
                 "The feed-forward network, a multilayer perceptron (MLP). It processes each token "
-                "separately: no token sees another one here.",
+                "separately: no information passes between tokens here.",
             ),
             ("def __init__", "`fc1` expands {D} numbers to {M}; `fc2` projects them back to {D}."),
             (
@@ -117,7 +117,8 @@ MODEL = {
                 "def __init__",
                 "Two LayerNorms, attention and an MLP. `drop` (dropout) zeroes random numbers and "
                 "`drop_path` (stochastic depth) skips whole updates. Both act only during "
-                "training, against overfitting; the paper's code leaves them at 0.",
+                "training, to reduce overfitting. The paper's code sets `drop` to 0 and has no "
+                "`drop_path`.",
             ),
             ("def forward", "The first half of the block: normalize (`norm1`), then attend."),
             (
@@ -139,11 +140,12 @@ MODEL = {
             (
                 "if self.config.pooling",
                 "**Pooling**: this model classifies the image from CLS, token 0, alone: "
-                "{B} × {D}. Other models average all tokens, with equal or learned weights.",
+                "{B} × {D}. Other models use a weighted or unweighted mean of all tokens.",
             ),
             (
                 "return self.head",
-                "A linear layer maps it to {K} numbers per image, the **logits**: {B} × {K}.",
+                "A linear layer maps this vector to {K} numbers per image, the **logits**: "
+                "{B} × {K}.",
             ),
         ),
     ),

@@ -19,11 +19,11 @@ class LessonPage:
 
 ORDER = (
     LessonPage("pages/start.py", "A Vision Transformer at work", "1.4"),
-    LessonPage("pages/transformer.py", "The Transformer it came from", "1.3"),
+    LessonPage("pages/transformer.py", "The original Transformer", "1.3"),
     LessonPage("pages/by_hand.py", "Attention by hand", "1.3.3"),
     LessonPage("pages/image_to_tokens.py", "From image to tokens", "1.4.1"),
     LessonPage("pages/block.py", "The encoder block and the whole model", "1.3.1"),
     LessonPage("pages/parameters.py", "Comparison and parameters", "1.4.2"),
     LessonPage("pages/training.py", "Training and evaluation", "1.5"),
-    LessonPage("pages/limits.py", "Limits", "1.6"),
+    LessonPage("pages/limits.py", "Limitations", "1.6"),
 )

@@ -1,4 +1,4 @@
-"""The parameters of a ViT: their costs, and the configuration that the paper prints."""
+"""The parameters of a ViT: their costs, and the configuration printed in the paper."""
 
 from dataclasses import dataclass
 
@@ -20,23 +20,23 @@ WIDTHS, RATIOS = (32, 64, 128, 192, 256), (1.0, 2.0, 4.0)
 EXPLANATIONS = {  # parameter of section 1.4.3, under its name in this app -> explanation
     "image_size": "Height and width of the images in pixels. Twice the size gives four times as "
     "many patches.",
-    "patch_size": "Side length of a patch in pixels. Half the size gives four times as many tokens "
-    "and sixteen times as many attention weights.",
+    "patch_size": "Side length of a patch in pixels. Half the size gives about four times as many "
+    "tokens and sixteen times as many attention weights.",
     "embed_dim": "Numbers in one token, D. Twice as many give about four times as many parameters.",
-    "depth": "Number of encoder blocks. Parameters and compute grow in proportion.",
+    "depth": "Number of encoder blocks. Parameters and compute grow in proportion to it.",
     "num_heads": "Attention heads in each block, each of dimension D / heads. They do not change "
     "the number of parameters.",
-    "mlp_ratio": "Size of the MLP's hidden layer relative to D. The paper's `mlp_dim` is D times "
-    "this.",
+    "mlp_ratio": "Width of the hidden layer of the MLP (multilayer perceptron), relative to D. The "
+    "paper's `mlp_dim` is D times this ratio.",
     "num_classes": "Outputs of the classification head, one per class.",
-    "cls_token": "Learned token of D numbers in front of the patches, from which the image is "
-    "classified.",
+    "cls_token": "Learned token of D numbers, prepended to the patches. The image is classified "
+    "from it.",
     "pos_embed": "Learned position embeddings, D numbers for each token. More tokens need more of "
     "them.",
-    "dropout": "Fraction of the activations that is set to 0 at random during training, against "
+    "dropout": "Fraction of the activations that is set to 0 at random during training, to reduce "
     "overfitting.",
-    "learning_rate": "Step size of the optimizer. Too small, and training is slow; too large, and "
-    "it is unstable or diverges.",
+    "learning_rate": "Step size of the optimizer. If it is too small, training is slow; if it is "
+    "too large, training is unstable or diverges.",
     "batch_size": "Images in one training step. A larger batch has a less noisy gradient and fewer "
     "steps per epoch, and needs more memory.",
     "epochs": "Passes over all training images.",
@@ -76,26 +76,26 @@ def calculator(lesson: Lesson) -> None:
         f"| measured | {found.megabytes:,.0f} |"
     )
     st.caption(
-        "A **MAC** (multiply-accumulate) is one multiplication and one addition, so FLOPs = 2 × "
-        "MACs; only matrix multiplications count. The activations are the tensors kept "
-        "during a training step for the backward pass. All parts are calculated by formula. "
-        "*Counted* and *measured* come from a new model of these sizes: its parameters, the matrix "
-        "multiplications of one forward pass, and the memory that PyTorch keeps "
-        f"({MEASURED} images, times {BATCH // MEASURED})."
+        "A **MAC** (multiply-accumulate) is one multiplication and one addition, so FLOPs "
+        "(floating-point operations) = 2 × MACs. Only matrix multiplications are counted. The "
+        "**activations** are the tensors that a training step keeps for its backward pass. All "
+        "parts are calculated by formula. *Counted* and *measured* come from a new model of these "
+        "sizes: its parameters, the matrix multiplications of one forward pass, and the memory "
+        f"that PyTorch keeps (for {MEASURED} images, times {BATCH // MEASURED})."
     )
     lesson.predict(
         "heads-cost",
-        "Compared with one head, how many parameters does a model with eight heads have?",
-        {"as many": 1.0, "twice as many": 2.0, "eight times as many": 8.0},
+        "How many parameters does a model with eight heads have, compared with one head?",
+        {"the same number": 1.0, "twice as many": 2.0, "eight times as many": 8.0},
         lambda: _size(num_heads=8) / _size(num_heads=1),
-        "Just as many ({:.3g} times): the heads divide the embedding dimension among them.",
+        "The same number (a factor of {:.3g}): the heads share the embedding dimension.",
     )
     lesson.code(
         parameters,
         "`attention` and `mlp` are the parameters of one block. The tests compare the sum with "
         "the model.",
     )
-    with st.expander("Each parameter explained", icon=":material/help:"):
+    with st.expander("The paper's parameters, one by one", icon=":material/help:"):
         st.markdown("\n".join(f"- `{name}`: {text}" for name, text in EXPLANATIONS.items()))
 
 
@@ -135,27 +135,28 @@ def _size(**changes) -> int:
 
 
 def as_printed(lesson: Lesson) -> None:
-    """Show why the paper's minimal CPU configuration is impossible, and the nearest valid one."""
+    """Show why the paper's minimal CPU configuration is impossible, and a valid one close to it."""
     st.header("The paper's “minimal CPU” configuration")
     printed = ", ".join(f"`{name}` {value}" for name, value in MINIMAL_CPU.items())
     st.markdown(
-        f"Section 1.4.3 of the paper prints {printed} (names as in this app). As image size it "
-        f"prints “{IMAGE_SIZE}”, which is the shape of a batch. Two of these values are rejected:"
+        f"Section 1.4.3 of the paper prints {printed} (names as in this app). As the image size it "
+        f"prints “{IMAGE_SIZE}”, which is the shape of a batch of images. This app rejects two of "
+        "these values:"
     )
     for message, reason in problems():
         st.markdown(f":red[:material/block:] {message}")
         st.caption(reason)
     st.markdown(
-        f"The nearest valid configuration has {_described(nearest())}. The code in the same paper "
-        f"has {_described(ModelConfig())}. A depth of {MINIMAL_CPU['depth']}, "
-        f"{MINIMAL_CPU['num_heads']} heads and an MLP dimension of {MINIMAL_CPU['mlp_dim']:,} are "
-        f"those of ViT-Base, whose embedding dimension is {VIT_BASE_WIDTH} (Dosovitskiy et al. "
-        "2021, Table 1)."
+        f"A valid configuration close to it has {_described(nearest())}. The paper's code has "
+        f"{_described(ModelConfig())}. The printed depth ({MINIMAL_CPU['depth']}), number of heads "
+        f"({MINIMAL_CPU['num_heads']}) and MLP dimension ({MINIMAL_CPU['mlp_dim']:,}) are those of "
+        f"ViT-Base, whose embedding dimension is {VIT_BASE_WIDTH} (Dosovitskiy et al. 2021, Table "
+        "1)."
     )
     lesson.code(
         nearest,
-        "`divisors` of the image size are valid patch sizes, and those of the embedding dimension "
-        "valid numbers of heads.",
+        "The `divisors` of the image size are the valid patch sizes; those of the embedding "
+        "dimension are the valid numbers of heads.",
     )
 
 
@@ -174,10 +175,9 @@ def problems() -> list[tuple[str, str]]:
     explanations = (
         (
             {"patch_size": p["patch_size"]},
-            "In pixels, a patch cannot be larger than the image. The same section calls "
-            f"`patch_size` the number of patches: {near.grid_size} × {near.grid_size} = "
-            f"{near.num_patches} patches of {near.patch_size} × {near.patch_size} pixels, as in "
-            "the paper's code.",
+            "A patch cannot be larger than the image. But the same section defines `patch_size` as "
+            f"the number of patches: {near.grid_size} × {near.grid_size} = {near.num_patches} "
+            f"patches of {near.patch_size} × {near.patch_size} pixels, as in the paper's code.",
         ),
         (
             {"embed_dim": p["embed_dim"], "num_heads": p["num_heads"]},

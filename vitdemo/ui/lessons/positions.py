@@ -4,13 +4,15 @@ import numpy as np
 import streamlit as st
 import torch
 
-from ...data.cifar10 import CLASSES, normalize
+from ...data.cifar10 import CLASSES, normalize, pixels_of
 from ...explain.importance import accuracy_and_loss
 from ...figures.attention import MapStyle, overlay
 from ...figures.pictures import patches
 from ...figures.predictions import top_classes
 from ...figures.tokens import patch_at, patch_name
 from ...lessons.tokens import position_similarity, without_positions
+from ...runs.run import Run
+from ..cached import HASHES, model_of
 from ..chart import chart
 from .example import SAMPLE, first_pictures, plain_vit, shuffled
 from .lesson import Lesson
@@ -22,9 +24,9 @@ def positions(lesson: Lesson, image: torch.Tensor) -> None:
     """Show what the position embeddings encode, and what the model loses without them."""
     st.header("Position embeddings")
     st.markdown(
-        "Attention has no notion of order: to it, the tokens are a set. Therefore the model learns "
-        "a **position embedding** for each position, a vector that is added to the token there. "
-        "Click a patch: which positions have a similar embedding?"
+        "Attention ignores the order of the tokens: it treats them as a set. Therefore the model "
+        "learns a **position embedding** for each position, a vector that is added to the token "
+        "there. Click a patch to see which positions have similar embeddings."
     )
     left, right = st.columns(2)
     with left:
@@ -52,17 +54,17 @@ def _similar_positions(lesson: Lesson, image: torch.Tensor) -> None:
     second = np.sort(similarity.ravel())[-2]  # the largest is the position itself
     style = MapStyle(unit="cosine similarity", signed=True)
     chart(
-        overlay(_pixels(image), similarity, size, style, frame=patch),
+        overlay(pixels_of(image), similarity, size, style, frame=patch),
         key="similar",
         alt=f"Similarity of the position embedding in {patch_name(patch, side)} to all others, "
         f"at most {second:.2f}.",
         on_click=clicked,
     )
     st.caption(
-        "Similarity to the framed position: orange is similar, purple is opposite. The mean of all "
-        "position embeddings is subtracted first. The model was never told which patches are "
-        "neighbors; it learned that nearby positions belong together (compare Dosovitskiy et al. "
-        "2021, Figure 7)."
+        "Cosine similarity between each position embedding and that of the framed position, after "
+        "their mean is subtracted: orange is similar, purple is opposite. The model "
+        "was never told which patches are neighbors; it learned similar embeddings for nearby "
+        "positions (compare Dosovitskiy et al. 2021, Figure 7)."
     )
 
 
@@ -78,7 +80,7 @@ def _shuffled_image(lesson: Lesson, image: torch.Tensor) -> None:
         known = model(images).softmax(dim=1)[0].numpy()
         removed = without_positions(model)(images).softmax(dim=1)[0].numpy()
     alt = f"The image with its patches in {ORDERS[order]} order."
-    chart(patches(_pixels(shown[0]), model.config.patch_size, 180), key="order", alt=alt)
+    chart(patches(pixels_of(shown[0]), model.config.patch_size, 180), key="order", alt=alt)
     name, probability = CLASSES[removed.argmax()], removed.max()
     st.markdown(
         f"With position embeddings the model predicts **{CLASSES[known.argmax()]}** "
@@ -90,25 +92,25 @@ def _shuffled_image(lesson: Lesson, image: torch.Tensor) -> None:
         alt=f"Prediction without position embeddings: {name}, {probability:.1%}.",
     )
     st.caption(
-        "The prediction without position embeddings. It is the same for every order of the patches."
+        "Prediction without position embeddings. It is the same for every order of the patches."
     )
 
 
 def _shuffled_sample(lesson: Lesson) -> None:
     run, _ = plain_vit()
-    found = accuracies(run.id)
+    found = accuracies(run)
     if not lesson.predict(
         "shuffled",
         f"With position embeddings the model classifies {found['kept', True]:.1%} of {SAMPLE} test "
         "images correctly. What is its accuracy if the patches of each image are shuffled?",
         {
             "the same": found["kept", True],
-            "about half": 0.5,
-            "about a quarter": 0.25,
+            "50%": 0.5,
+            "25%": 0.25,
             "chance (10%)": 0.1,
         },
         lambda: found["shuffled", True],
-        "{:.1%}. Colors and textures are still there; shapes are not.",
+        "{:.1%}. Shuffling keeps colors and textures but destroys shapes.",
     ):
         return
     rows = ["| Position embeddings | Original order | Shuffled patches |", "|---|---:|---:|"]
@@ -117,23 +119,18 @@ def _shuffled_sample(lesson: Lesson) -> None:
         rows.append(f"| {name} | {kept:.1%} | {moved:.1%} |")
     st.markdown("\n".join(rows))
     st.caption(
-        f"Accuracy on {SAMPLE} test images. Without position embeddings (every patch gets the mean "
-        "of all), the order makes no difference, and accuracy is lower, as the model was trained "
-        "with them."
+        f"Accuracy on {SAMPLE} test images. Removed: every patch gets the mean of all position "
+        "embeddings, so the order of the patches makes no difference. Accuracy in the original "
+        "order is then lower, because the model was trained with position embeddings."
     )
 
 
-@st.cache_data(show_spinner="Evaluating the model on shuffled images …")
-def accuracies(run_id: str) -> dict[tuple[str, bool], float]:
+@st.cache_data(show_spinner="Evaluating the model on shuffled images …", hash_funcs=HASHES)
+def accuracies(run: Run) -> dict[tuple[str, bool], float]:
     """Evaluate the shipped ViT on SAMPLE test images: (order, with positions) -> accuracy."""
-    _, model = plain_vit()
+    model = model_of(run)
     sample, found = first_pictures(SAMPLE), {}
     for order, images in (("kept", sample.images), ("shuffled", shuffled(sample.images))):
         for known, tried in ((True, model), (False, without_positions(model))):
             found[order, known], _ = accuracy_and_loss(tried, normalize(images), sample.labels)
     return found
-
-
-def _pixels(image: torch.Tensor) -> np.ndarray:
-    """(3, H, W) -> (H, W, 3)."""
-    return image.permute(1, 2, 0).numpy()

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 import streamlit as st
 import torch
 
-from ...data.cifar10 import CLASSES, normalize
+from ...data.cifar10 import CLASSES, normalize, pixels_of
 from ...explain.attention import attention_maps
 from ...explain.methods import pooling_weights
 from ...figures.numbers import shades, two_lines
@@ -40,7 +40,7 @@ class ForwardPass:
     @property
     def pixels(self) -> np.ndarray:
         """The image as (H, W, 3) uint8."""
-        return self.image.permute(1, 2, 0).numpy()
+        return pixels_of(self.image)
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,9 @@ def _image(found: ForwardPass, height: int) -> Step:
         picture(found.pixels, height),
         f"Test image {found.number}: {name}.",
         f"Test image {found.number}: {name}.",
-        f"An image from the test set of CIFAR-10: {side} × {side} pixels with a red, a green and a "
-        f"blue value each, {3 * side**2:,} numbers in all. The model was not trained on it.",
+        "An image from the test set of CIFAR-10, a dataset of small photos in "
+        f"{len(CLASSES)} classes. It has {side} × {side} pixels, each with a red, a green and a "
+        f"blue value: {3 * side**2:,} numbers in all. The model was not trained on it.",
     )
 
 
@@ -82,10 +83,10 @@ def _tokens(found: ForwardPass, height: int) -> Step:
         shades(tokens, height),
         f"{len(tokens)} tokens of {tokens.shape[1]} numbers.",
         "One row per token, CLS on top. Purple is negative, orange is positive.",
-        f"Each patch becomes a **token**, a vector of {tokens.shape[1]} numbers. A **position "
-        "embedding**, which encodes the position of the patch, is added to it. One more token is "
-        "placed first: **CLS**, the classification token, which carries no information about the "
-        "image yet.",
+        f"A linear layer maps each patch to a **token**, a vector of {tokens.shape[1]} numbers. A "
+        "**position embedding**, which encodes the position of the patch, is added to it. One "
+        "extra token is prepended: **CLS**, the classification token. It carries no information "
+        "about the image yet.",
     )
 
 
@@ -94,12 +95,13 @@ def _blocks(found: ForwardPass, height: int) -> Step:
     return Step(
         thumbnails(attention_maps(found.trace.attention, 0, has_cls=True), height),
         f"Attention from CLS to the patches in {config.depth} layers of {config.num_heads} heads.",
-        "Attention from CLS to the patches, one map per layer (block) and head. Bright patches "
-        "receive most of the attention.",
+        "Attention from CLS to the patches: one row of maps per block (layer), one column per "
+        "head. Bright patches receive most of the attention; each map has its own scale.",
         f"The tokens pass through {config.depth} blocks. In each block, every token gathers "
-        "information from all tokens (**attention**). Then an **MLP**, a small neural network, "
-        "processes each token on its own. Attention is computed several times in parallel: each "
-        f"block has {config.num_heads} **heads**, which attend in different ways.",
+        "information from all tokens (**attention**). Then an **MLP** (multilayer perceptron), a "
+        "small neural network, processes each token on its own. Attention is computed several "
+        f"times in parallel: each block has {config.num_heads} **heads**, each with attention "
+        "weights of its own.",
     )
 
 
@@ -134,7 +136,7 @@ def controls(lesson: Lesson) -> tuple[str, ForwardPass]:
     """Choose a step and an image, and run the model on the image."""
     left, right = st.columns(2)
     with left:
-        help = "A step of the forward pass. Go through them from left to right."
+        help = "The step to explain. Go through the steps from left to right."
         step = lesson.choose("step", "Step", tuple(STEPS), "Image", help)
     with right:
         help = f"One of the first {PICTURES} test images of CIFAR-10."
@@ -210,8 +212,8 @@ def _norms(found: ForwardPass) -> None:
         figure = two_lines(blocks, updates, "Block", "L2 norm of the update", 220)
         chart(figure, key="update-norms", alt=alt)
     st.caption(
-        "Mean **L2 norm** (length of the vector) of the tokens after each block, and of the "
-        "updates that attention and the MLP add to them."
+        "Mean **L2 norm** (the square root of the sum of squares) of the tokens after each block, "
+        "and of the updates that attention and the MLP add to the tokens."
     )
 
 
@@ -220,18 +222,19 @@ def questions(lesson: Lesson, found: ForwardPass) -> None:
     config, trace = found.model.config, found.trace
     lesson.predict(
         "tokens",
-        f"Patches of {config.patch_size} × {config.patch_size} pixels, plus CLS: how many tokens "
-        "are there?",
+        f"The image has {config.image_size} × {config.image_size} pixels, each patch "
+        f"{config.patch_size} × {config.patch_size}. How many tokens are there, including CLS?",
         {"17": 17, "65": 65, "1,025": 1025},
         lambda: trace.tokens[0].shape[1],
-        f"{{:.0f}}: {config.num_patches} patches and CLS.",
+        f"{{:.0f}}: {config.grid_size} × {config.grid_size} = {config.num_patches} patches, plus "
+        "CLS.",
     )
     lesson.predict(
         "read",
-        "From how many of these tokens is the class predicted after the last block?",
-        {"1": 1, "all but CLS": config.num_patches, "all": config.num_tokens},
+        "After the last block, how many of these tokens are used to predict the class?",
+        {"only one": 1, "all patches": config.num_patches, "all": config.num_tokens},
         lambda: float((pooling_weights(found.model, trace) > 0).sum()),
-        "{:.0f}: CLS. Everything it knows about the image has reached it through attention.",
+        "{:.0f}: CLS, which has gathered information about the image through attention.",
     )
     lesson.code(
         VisionTransformer.forward,

@@ -21,12 +21,16 @@ ROWS = {  # row of the table -> what to show for each of the two models
 def table_1(lesson: Lesson) -> None:
     """Show the chosen row of Table 1 for both models, each with a figure."""
     st.header("ViT and original Transformer, side by side")
+    st.markdown(
+        "The ViT is the trained one that ships with this app. The original Transformer is the "
+        "small one from page 2, which reverses digits."
+    )
     row = lesson.choose(
         "row",
         "Row of the paper's Table 1",
         tuple(ROWS),
         "Input",
-        "The property in which the two models are compared.",
+        "The property to compare.",
     )
     of_vit, of_transformer = ROWS[row]
     left, right = st.columns(2)
@@ -44,7 +48,7 @@ def table_1(lesson: Lesson) -> None:
     lesson.predict(
         "scope",
         f"In a decoder with {LENGTH} tokens, no token attends to later ones. What fraction of all "
-        "pairs of tokens is left?",
+        "pairs of query and key tokens is left?",
         {"less than half": 0.4, "a little more than half": 0.6, "all": 1.0},
         lambda: (LENGTH**2 - hidden) / LENGTH**2,
         "{:.0%}: the diagonal and half of the other pairs.",

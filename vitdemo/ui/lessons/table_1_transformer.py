@@ -42,9 +42,9 @@ def embedding_table(example: Example) -> Cell:
     table = example.model.embed.weight.detach().numpy()
     alt = f"A table of {len(table)} rows with {table.shape[1]} numbers each."
     text = (
-        "Words, or here digits. An embedding table has one row of "
+        "Words or parts of words; here digits. An **embedding table** has one row of "
         f"{WIDTH} learned numbers for each of the {DIGITS} digits and for the start token: "
-        f"{len(table)} rows. This is the vocabulary; nothing outside it can be read."
+        f"{len(table)} rows. This is the whole vocabulary: no other token has an embedding."
     )
     return shades(table, HEIGHT), alt, text
 
@@ -53,9 +53,9 @@ def length(example: Example) -> Cell:
     """Show the sequence."""
     alt = f"The digits {' '.join(map(str, example.digits))}."
     text = (
-        f"The number of tokens depends on the text: {LENGTH} digits here. A sentence of twice as "
-        "many words has twice as many tokens. In a batch, shorter sequences are filled up with "
-        "padding tokens, which are masked."
+        f"The number of tokens depends on the text: {LENGTH} digits here. A sentence with twice as "
+        "many words has about twice as many tokens. In a batch, shorter sequences are extended "
+        "with padding tokens, which are masked."
     )
     return numbers(np.array([example.digits], dtype=float), decimals=0), alt, text
 
@@ -70,9 +70,10 @@ def positions(example: Example) -> Cell:
         "between neighbors."
     )
     text = (
-        f"Positions along a line, {LENGTH} × {WIDTH} numbers. The matrix has the cosine similarity "
-        "of each pair. Here they are learned; the paper of 2017 used fixed sine and cosine "
-        "functions, which need no training."
+        f"One position embedding per position in the sequence, {LENGTH} × {WIDTH} numbers. The "
+        "matrix shows the cosine similarity of each pair. Here they are learned; the original "
+        "Transformer used fixed sine and cosine functions (Vaswani et al. 2017), which need no "
+        "training."
     )
     return numbers(similarity, signed=True), alt, text
 
@@ -80,9 +81,10 @@ def positions(example: Example) -> Cell:
 def cross_attention(example: Example) -> Cell:
     """Show the cross-attention, as there is no CLS token."""
     text = (
-        "None in 2017. The output is a sequence, and each of its tokens (rows) gathers what it "
-        "needs from the input tokens (columns) by cross-attention (shown: mean of all heads). "
-        "BERT (Devlin et al. 2019) introduced CLS to classify text, and the ViT adopted it."
+        "The original Transformer has no CLS token. Its output is a sequence, and each output "
+        "position (row) gathers information from the input tokens (columns) by cross-attention "
+        "(shown: mean of all heads). BERT (Devlin et al. 2019) introduced CLS to classify text, "
+        "and the ViT adopted it."
     )
     return numbers(example.attention.cross.mean(axis=0)), "Cross-attention, mean of heads.", text
 
@@ -91,9 +93,9 @@ def inductive_bias(example: Example) -> Cell:
     """Show the scores with the causal mask."""
     alt = "Masked scores of head 1, minus infinity above the diagonal."
     text = (
-        "The decoder assumes that text is a sequence: its causal mask hides all later tokens "
-        "(minus infinity above the diagonal). The encoder has no such bias; only the position "
-        "embeddings tell it the order."
+        "The decoder is built for sequences: its causal mask hides all later tokens (shown: scores "
+        "of head 1, minus infinity above the diagonal). The encoder has no mask; its only "
+        "information about the order comes from the position embeddings."
     )
     return numbers(example.attention.masked[0], signed=True, decimals=1), alt, text
 
@@ -112,9 +114,10 @@ def data(example: Example) -> Cell:
         f"{seen[-1]:,} sequences."
     )
     text = (
-        f"As much as the task needs: reversing digits takes {seen[-1]:,} sequences (accuracy: "
-        "fraction of correct digits), machine translation takes millions of sentences. The paper "
-        "says only that the original Transformer *can* perform well on smaller datasets."
+        f"It depends on the task. This model learned to reverse digits from {seen[-1]:,} sequences "
+        "(accuracy: fraction of correct digits); machine translation takes millions of sentences. "
+        "The paper claims only that the original Transformer *can* perform well on smaller "
+        "datasets."
     )
     return figure, alt, text
 
@@ -123,7 +126,8 @@ def scope(example: Example) -> Cell:
     """Show the masked self-attention of the decoder."""
     weights = example.attention.weights[0]
     text = (
-        "The whole text in the encoder. In the decoder, only what is already written: "
-        f"{int((weights > 0).sum())} of {weights.size} attention weights (head 1) are above 0."
+        "In the encoder, the whole text. In the decoder, only the tokens up to the current "
+        f"position: {int((weights > 0).sum())} of {weights.size} attention weights (head 1) are "
+        "above 0."
     )
     return numbers(weights), "Masked self-attention of head 1.", text

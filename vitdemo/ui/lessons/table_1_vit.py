@@ -10,7 +10,7 @@ import numpy as np
 import plotly.graph_objects as go
 import torch
 
-from ...data.cifar10 import CLASSES, normalize
+from ...data.cifar10 import CLASSES, normalize, pixels_of
 from ...explain.attention import attention_map, attention_matrix
 from ...figures import pictures
 from ...figures.attention import MapStyle, matrix, overlay
@@ -41,7 +41,7 @@ class Example:
     @property
     def pixels(self) -> np.ndarray:
         """The image as (H, W, 3) uint8."""
-        return self.images[0].permute(1, 2, 0).numpy()
+        return pixels_of(self.images[0])
 
 
 def example() -> Example:
@@ -54,28 +54,28 @@ def example() -> Example:
 
 
 def patches(example: Example) -> Cell:
-    """Show the image cut into patches."""
+    """Show the image split into patches."""
     c = example.model.config
     figure = pictures.patches(example.pixels, c.patch_size, HEIGHT)
-    alt = f"An image of a {example.label}, cut into {c.num_patches} patches."
+    alt = f"An image ({example.label}) split into {c.num_patches} patches."
     text = (
         f"Patches of {c.patch_size} × {c.patch_size} pixels. A linear layer projects the "
         f"{c.in_channels * c.patch_size**2} numbers of a patch to a token of {c.embed_dim} "
-        "numbers. That works for any content: there is no fixed vocabulary."
+        "numbers. This works for any image content; there is no fixed vocabulary."
     )
     return figure, alt, text
 
 
 def length(example: Example) -> Cell:
-    """Show the image cut into larger patches, and thus fewer tokens."""
+    """Show the image split into larger patches, and thus fewer tokens."""
     c = example.model.config
     coarse = (c.image_size // COARSE) ** 2
     figure = pictures.patches(example.pixels, COARSE, HEIGHT)
-    alt = f"The image cut into {coarse} patches of {COARSE} pixels."
+    alt = f"The image split into {coarse} patches of {COARSE} pixels."
     text = (
         f"The number of tokens depends on image size and patch size: {coarse} with patches of "
-        f"{COARSE} px, {c.num_patches} with the {c.patch_size} px of this model, and CLS in "
-        "addition. The number is the same for every image."
+        f"{COARSE} px (shown), {c.num_patches} with the {c.patch_size} px of this model, plus CLS. "
+        "It is the same for every image of the same size."
     )
     return figure, alt, text
 
@@ -92,9 +92,9 @@ def positions(example: Example) -> Cell:
         f"{similarity.min():.2f} to {np.sort(similarity.ravel())[-2]:.2f}."
     )
     text = (
-        f"Learned position embeddings, {c.num_tokens} × {c.embed_dim} numbers. Color: cosine "
-        "similarity with the framed position. Orange positions have similar embeddings: the model "
-        "has learned that the image has rows and columns."
+        f"One learned position embedding per token, {c.num_tokens} × {c.embed_dim} numbers. Color: "
+        "cosine similarity with the framed position, orange if similar. During training, nearby "
+        "positions have obtained similar embeddings."
     )
     return figure, alt, text
 
@@ -107,7 +107,7 @@ def cls_token(example: Example) -> Cell:
     figure = overlay(example.pixels, grid, example.model.config.patch_size, style, height=HEIGHT)
     alt = f"Attention of CLS to each patch in the last layer, up to {grid.max():.3f}."
     text = (
-        "An additional learned token. It attends to the patches (shown: last layer, mean of all "
+        "CLS is an extra, learned token. It attends to the patches (shown: last layer, mean of all "
         "heads), and the image is classified from it alone."
     )
     return figure, alt, text
@@ -118,16 +118,15 @@ def inductive_bias(example: Example) -> Cell:
     moved = shuffled(example.images)
     with_positions = _largest_change(example.model, example.images, moved)
     without = _largest_change(without_positions(example.model), example.images, moved)
-    pixels = moved[0].permute(1, 2, 0).numpy()
-    figure = pictures.patches(pixels, example.model.config.patch_size, HEIGHT)
+    figure = pictures.patches(pixels_of(moved[0]), example.model.config.patch_size, HEIGHT)
     text = (
         "An **inductive bias** is an assumption that is built into a model, not learned from data. "
-        "The ViT has little of it: the image is cut into patches, and all patches share one "
-        "projection. Attention does not know which patches are neighbors. Shuffling the patches "
-        f"changes a class probability by up to {100 * with_positions:.0f} percentage points with "
-        f"position embeddings, but by only {without:.7f} without them, which is rounding error. "
-        "So the model has to learn which patches are neighbors, while convolutions have this "
-        "built in."
+        "The ViT has little: the image is split into patches, and all patches share one "
+        "projection. Attention has no information about which patches are neighbors. Shuffling "
+        f"them (shown) changes a class probability by up to {100 * with_positions:.0f} percentage "
+        f"points with position embeddings, but by only {100 * without:.7f} without them, which is "
+        "rounding error. So the model has to learn which patches are neighbors; in convolutions "
+        "this is built in."
     )
     return figure, "The image with its patches shuffled.", text
 
@@ -161,10 +160,10 @@ def data(example: Example) -> Cell:
         f"{accuracy[-1]:.0%} after {seen[-1]:,}."
     )
     text = (
-        f"Much. The model on this page has seen {training.train_images:,} training images "
-        f"{training.epochs} times each and classifies {accuracy[-1]:.0%} of the test images "
-        f"correctly. The larger ViTs of 2021 were trained on up to {JFT_IMAGES} million images "
-        "(JFT-300M)."
+        f"ViTs need a lot of data. This model was trained on {training.train_images:,} images, "
+        f"{training.epochs} times each, and classifies {accuracy[-1]:.0%} of the test images "
+        f"correctly. Dosovitskiy et al. 2021 pre-trained much larger ViTs, on up to {JFT_IMAGES} "
+        "million images (JFT-300M)."
     )
     return figure, alt, text
 
@@ -181,8 +180,8 @@ def scope(example: Example) -> Cell:
     figure = matrix(weights, None, has_cls=True, height=HEIGHT)
     alt = f"Attention of {len(weights)} query tokens to {len(weights)} key tokens, none of it 0."
     text = (
-        "The whole image, from the first layer on: every token attends to every token. Of "
+        "The whole image, from the first layer on: every token attends to every token. Of the "
         f"{len(weights):,} × {len(weights):,} attention weights (layer 1, head 1), "
-        f"{int((weights > 0).sum()):,} are above 0."
+        f"{int((weights > 0).sum()):,} are above 0, because softmax of finite scores is never 0."
     )
     return figure, alt, text

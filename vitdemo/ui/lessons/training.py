@@ -24,29 +24,30 @@ LABELS = "0 0 1 1 2 2"
 RECIPE = PRESETS["annotation"][1]  # the paper's
 _MODEL, _TRAINING = PAIRS["dropout"]["No dropout"]
 _SETUP = (
-    f"A ViT with {_MODEL.depth} blocks, trained on {_TRAINING.train_images} images for "
+    f"A ViT with {_MODEL.depth} blocks is trained twice, on {_TRAINING.train_images} images for "
     f"{_TRAINING.epochs} epochs."
 )
 COMPARED = {  # key of PAIRS -> label and explanation
     "decay": (
         "Adam and AdamW",
-        "The paper's code, first with Adam as printed, then with AdamW. The learning rate is ours, "
-        "as the paper gives none. Both optimizers shrink the weights (**weight decay**). Adam adds "
-        f"{RECIPE.weight_decay:g} times each weight to its gradient (L2 regularization) and then "
-        "rescales the sum. AdamW decouples the two: it rescales the gradient alone and shrinks "
-        "each weight directly (Loshchilov and Hutter 2019).",
+        "The paper's model is trained twice: with Adam, as in the paper, and with AdamW. The "
+        "learning rate is ours, because the paper gives none. Both optimizers shrink the weights "
+        f"(**weight decay**). Adam adds {RECIPE.weight_decay:g} times each weight to its gradient "
+        "(L2 regularization) and then rescales the sum. AdamW decouples the two: it rescales only "
+        "the gradient and shrinks each weight directly (Loshchilov and Hutter 2019).",
     ),
     "dropout": (
         "Dropout",
         f"{_SETUP} **Dropout** sets a random fraction of the activations to 0 in each training "
-        "step, so that no part of the model can rely on another. It slows down **overfitting**: "
-        "memorizing the training images instead of learning what also holds for new ones.",
+        "step, so that no part of the model can rely too much on any other. It reduces "
+        "**overfitting**: memorizing the training images instead of learning what also holds for "
+        "new ones.",
     ),
     "augmentation": (
         "Augmentation",
         f"{_SETUP} With **augmentation**, each image is flipped, translated and changed in "
         "brightness and color at random, differently in each epoch. It still shows the same "
-        "class, so this is additional training data for free.",
+        "class, so the model sees many variants of each image without any new labels.",
     ),
 }
 
@@ -69,9 +70,9 @@ def metrics(lesson: Lesson) -> None:
     """Compute every metric of a small table of predictions that the reader can edit."""
     st.header("What each metric measures")
     st.markdown(
-        f"{IMAGES} images, {CLASSES} classes. Each line is one image, with the probabilities that "
-        "a model predicts for the classes 0, 1 and 2; they are normalized to sum to 1. Edit the "
-        "probabilities or the true classes, and see how each metric changes."
+        f"A model classifies {IMAGES} images. Each line below belongs to one image and contains "
+        "the predicted probabilities of the classes 0, 1 and 2; a line that does not sum to 1 is "
+        "normalized. Edit the probabilities or the true classes, and see how each metric changes."
     )
     left, right = st.columns([2, 3])
     try:
@@ -84,22 +85,25 @@ def metrics(lesson: Lesson) -> None:
     rows = ["| Metric | Value | Meaning |", "|---|---:|---|"]
     for key, value in values.items():
         name, meaning = METRICS[key]
-        rows.append(f"| {name} | {'none' if np.isnan(value) else f'{value:.3f}'} | {meaning} |")
+        rows.append(
+            f"| {name} | {'undefined' if np.isnan(value) else f'{value:.3f}'} | {meaning} |"
+        )
     right.markdown("\n".join(rows))
     st.caption(
         f"Predicted classes: {_listed(probabilities.argmax(axis=1))}. True classes: "
-        f"{_listed(labels)}. F1, precision, recall and AUROC are computed for each class and "
-        "averaged, weighted by the number of its images. With only "
+        f"{_listed(labels)}. F1, precision, recall and AUROC are computed for each class and then "
+        "averaged over the classes, weighted by the number of images in each. With only "
         f"{CLASSES} classes, top-5 accuracy is always 1."
     )
     lesson.predict(
         "recall",
-        "Averaged with these weights, how much larger is recall than accuracy?",
-        {"not at all": 0.0, "a little": 0.1, "twice as large": values["accuracy"]},
+        "With this weighted average, how does recall compare with accuracy?",
+        {"smaller": -0.1, "equal": 0.0, "larger": 0.1},
         lambda: abs(values["recall"] - values["accuracy"]),
-        "The difference is {:.3g}: each class's recall times its fraction of the images adds up to "
-        "the accuracy. The two are also equal in the paper's Table 2. That does not reveal which "
-        "average was used there: with equal weights for both, they are equal as well.",
+        "The difference is {:.3g}: each class's recall, multiplied by the class's fraction of the "
+        "images, adds up to the accuracy. The two are also equal in the paper's Table 2. That does "
+        "not reveal which average was used there: if both are averaged over classes with equal "
+        "weights, they are equal as well.",
     )
     lesson.code(
         compute_metrics, "torchmetrics computes the metrics; `weighted` is the type of average."
@@ -139,7 +143,7 @@ def comparisons(lesson: Lesson) -> None:
         "Compare",
         tuple(COMPARED),
         "decay",
-        "What the two runs differ in.",
+        "The one thing in which the two runs differ.",
         format_func=lambda key: COMPARED[key][0],
     )
     st.markdown(COMPARED[subject][1])
@@ -154,11 +158,12 @@ def papers_results(lesson: Lesson) -> None:
     """Show Table 2 beside a run of our own, and which of its values are impossible."""
     st.header("The paper's results and ours")
     st.markdown(
-        f"Section 1.5.4 of the paper prints what its code reached after {RECIPE.epochs} epochs: "
+        f"Section 1.5.4 of the paper reports the results of its code after {RECIPE.epochs} epochs: "
         "the final values in Table 2, the curves in Figure 4. The button trains the same model "
-        f"with the same recipe here: {RECIPE.train_images} training images, "
-        f"{RECIPE.validation_images} test images, random seed {RECIPE.seed}, and a learning rate "
-        f"of {RECIPE.learning_rate:g}, as the paper gives none."
+        f"here, with the same recipe: {RECIPE.train_images} training images and "
+        f"{RECIPE.validation_images} test images for validation. The learning rate, "
+        f"{RECIPE.learning_rate:g}, and the random seed, {RECIPE.seed}, are ours, because the "
+        "paper gives none."
     )
     task_panel(
         ("papers-code",),
@@ -172,11 +177,12 @@ def papers_results(lesson: Lesson) -> None:
     printed, images = TABLE_2["accuracy"][1], RECIPE.validation_images
     if lesson.predict(
         "whole",
-        f"The paper prints an accuracy of {printed:.4f} on {images} images. How many of them did "
-        "the model classify correctly?",
-        {"40": 40, "41": 41, "no whole number of images": printed * images},
+        f"The paper reports a validation accuracy of {printed:.4f}, on {images} images. Can that "
+        "be the fraction of images that were classified correctly?",
+        {"yes": round(printed * images), "no": printed * images},
         lambda: printed * images,
-        f"{printed:.4f} × {images} = {{:.2f}}, which is not a whole number.",
+        f"{printed:.4f} × {images} = {{:.2f}}, and the number of correctly classified images must "
+        "be a whole number.",
     ):
         _impossible_values()
 
@@ -186,13 +192,14 @@ def _beside_table_2(results: tuple[EpochEnd, ...]) -> None:
     curves(history, RECIPE.epochs, live=False, printed=True)
     st.caption(
         ":blue[●] Solid: training. :orange[◆] Dashed: validation. Open markers: the paper's final "
-        "values, from Table 2. No other values can be read from its Figure 4."
+        "values, from Table 2. Its Figure 4 gives no other exact values."
     )
     show_metrics(history[-1], paper=True)
     st.caption(
         f"After epoch {len(history)}. Adam adds {RECIPE.weight_decay:g} times each weight to its "
-        "gradient (L2), which keeps the model near chance here; *Adam and AdamW* above changes "
-        "only that. On the page *Train* you can try another random seed, which gives other values."
+        "gradient (L2 regularization), which keeps the model near chance here; the comparison "
+        "*Adam and AdamW* above changes only that. Another random seed gives other values; you can "
+        "try one on the page *Train*."
     )
 
 
@@ -213,7 +220,7 @@ def _impossible_values() -> None:
             )
     st.markdown("\n".join(lines))
     st.markdown(
-        "So these values cannot be fractions of the images that were classified correctly. An "
-        "average over classes with equal weights can give such values, and that is the default of "
+        "So none of these values can be the fraction of correctly classified images. An average "
+        "over classes with equal weights can give such values, and that is the default of "
         "`MulticlassAccuracy` in torchmetrics. The paper does not say which average it used."
     )

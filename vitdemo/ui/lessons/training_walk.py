@@ -10,8 +10,8 @@ LOOP = {
         (
             (
                 "def shard_gradients",
-                "A batch is split into shards, which are processed in parallel; this is the work "
-                "on one shard. `model.train()` turns dropout on.",
+                "A batch is split into **shards**, which are processed in parallel. This function "
+                "processes one of them. `model.train()` turns dropout on.",
             ),
             (
                 "images, targets",
@@ -19,23 +19,25 @@ LOOP = {
             ),
             (
                 "with self._autocast",
-                "Forward pass: images in, logits out. In bfloat16 on machines where that is "
-                "faster.",
+                "Forward pass: images in, **logits** (one number per class) out. It runs in "
+                "bfloat16, which has half the bits of float32, on machines where that is faster.",
             ),
             (
                 "smoothing =",
                 "**Cross-entropy**: minus the logarithm of the predicted probability of the true "
-                "class. It is 0 for a certain and correct prediction.",
+                "class. It is 0 if this probability is 1. Label smoothing, if used, mixes a small "
+                "uniform part into the target.",
             ),
             (
                 "model.zero_grad()",
-                "Backward pass: `backward` goes from the loss back to every weight and stores the "
-                "**gradient** there: how the loss changes with the weight. The gradient of the "
-                "previous batch is cleared first.",
+                "Backward pass: `backward` computes the **gradient** for every weight, that is, "
+                "how the loss changes with the weight. The gradient of the previous batch is "
+                "cleared first.",
             ),
             (
                 "return loss.item()",
-                "The loss, and the logits without their link to the backward pass.",
+                "Return the loss as a plain number, and the logits detached from the backward "
+                "pass.",
             ),
         ),
     ),
@@ -47,19 +49,20 @@ LOOP = {
                 "A generator: it reports each event as it happens. The caller can draw it, or stop "
                 "the run by leaving the loop.",
             ),
-            ("check_trainable", "Settings that cannot work are rejected first, with advice."),
+            ("check_trainable", "Settings that cannot work are rejected first."),
             (
                 "state = new_state",
-                "The `state` is all that training changes: the model, its moving average and the "
-                "**optimizer**. A run that was stopped resumes from its `state_file`.",
+                "The `state` is all that training changes: the model, the moving average of its "
+                "weights and the **optimizer**. A run that was stopped resumes from its "
+                "`state_file`.",
             ),
             ("while state.epoch", "An **epoch** is one pass over all training images."),
             ("yield from train_epoch", "Train on the training images: see *An epoch*."),
             (
                 "yield from validate",
-                "Then measure on images that the model is not trained on: see *Validation*.",
+                "Then evaluate on images that the model is not trained on: see *Validation*.",
             ),
-            ("yield EpochEnd", "The epoch is over, and all its metrics are known."),
+            ("yield EpochEnd", "Report the end of the epoch, with all its metrics."),
         ),
     ),
     "An epoch": (
@@ -69,11 +72,15 @@ LOOP = {
                 "def train_epoch",
                 "`order` is a new random order of the images, split into batches.",
             ),
-            ("state.step += 1", "The learning rate of this step. It may change during the run."),
+            (
+                "state.step += 1",
+                "Set the learning rate of this step. It may change during the run.",
+            ),
             (
                 "loss, outputs",
                 "The model classifies the batch, and the **gradient** is computed: see *One "
-                "batch*. If the loss is not finite, the run ends with advice.",
+                "batch*. If the loss is not finite, the run ends with a message that says what to "
+                "change.",
             ),
             ("state.optimizer.step()", "Every weight moves a little: see *Optimizer*."),
             (
@@ -82,9 +89,9 @@ LOOP = {
             ),
             (
                 "return compute_metrics",
-                "Every metric over all logits of the epoch at once. The paper's code updates its "
-                "metrics batch by batch, which gives the same values except for the loss: it takes "
-                "the mean over batches, and the last one is smaller.",
+                "Compute every metric over all logits of the epoch at once. The paper's code "
+                "updates its metrics batch by batch. This gives the same values except for the "
+                "loss, which it averages over batches although the last one is smaller.",
             ),
         ),
     ),
@@ -108,8 +115,8 @@ LOOP = {
             (
                 "def make_optimizer",
                 "Adam divides the running mean of a weight's gradient by the square root of the "
-                "running mean of its square, and multiplies by the learning rate (`lr`): all "
-                "weights move by steps of similar size.",
+                "running mean of the squared gradient, and multiplies by the learning rate (`lr`). "
+                "So all weights move by steps of similar size.",
             ),
             (
                 "weight_decay=",
@@ -122,16 +129,17 @@ LOOP = {
     "Learning rate": (
         learning_rate,
         (
-            ("def learning_rate", "The size of step 1, step 2, and so on."),
+            ("def learning_rate", "The learning rate of each step; the first is step 1."),
             (
                 "if step <= warmup",
-                "During the warm-up it rises linearly, while Adam's running means are still based "
-                "on few steps.",
+                "During the **warm-up** it rises linearly, because Adam's running means are still "
+                "based on few steps.",
             ),
-            ("if config.schedule", "In the paper's code it is constant."),
+            ("if config.schedule", "A constant learning rate, as in the paper's code."),
             (
                 "done =",
-                "Or it decays to 0 along half a cosine: large steps first, small ones at the end.",
+                "Otherwise it decays to 0 along half a cosine wave: large steps first, small ones "
+                "at the end.",
             ),
         ),
     ),
@@ -140,7 +148,7 @@ LOOP = {
         (
             (
                 "def predict",
-                "The one function that classifies images: here, after each epoch and on the "
+                "This function classifies images batch by batch, after each epoch and on the "
                 "Attention page.",
             ),
             (
@@ -150,7 +158,8 @@ LOOP = {
             ),
             (
                 "model.eval()",
-                "`eval()` turns dropout off: the same image gets the same logits every time.",
+                "`eval()` turns dropout off, so that the same image gets the same logits every "
+                "time.",
             ),
         ),
     ),

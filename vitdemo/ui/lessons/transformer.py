@@ -1,4 +1,4 @@
-"""The Transformer it came from: encoder, masked decoder, cross-attention; what the ViT keeps."""
+"""The original Transformer: encoder, masked decoder and cross-attention; what the ViT keeps."""
 
 import numpy as np
 import streamlit as st
@@ -31,20 +31,19 @@ def digits(lesson: Lesson) -> tuple[SequenceAttention, int] | None:
     """
     st.header("Sequence to sequence")
     st.markdown(
-        "The original Transformer (Vaswani et al. 2017) translates text. Its **encoder** reads a "
-        "sequence, and its **decoder** writes another one, token by token. This page runs a small "
-        f"one: `torch.nn.Transformer` with one layer in each half, {HEADS} attention heads and "
-        f"{WIDTH}-dimensional embeddings. It was trained on this machine, for {STEPS} steps, to "
-        f"reverse a sequence of {LENGTH} digits."
+        "The original Transformer (Vaswani et al. 2017) translates text. Its **encoder** reads the "
+        "input sequence, and its **decoder** writes the output sequence, one **token** (a word or "
+        "part of a word) at a time. The Transformer on this page is a small one: "
+        f"`torch.nn.Transformer` with one layer in each half, {HEADS} attention heads and "
+        f"{WIDTH}-dimensional embeddings. Its tokens are digits. It was trained on this machine, "
+        f"for {STEPS} steps, to reverse a sequence of {LENGTH} digits."
     )
     left, right = st.columns(2)
     with left:
         help = f"{LENGTH} digits from 0 to {DIGITS - 1}, separated by spaces."
         text = lesson.write("digits", "Digits", FIRST_DIGITS, help, 80)
     with right:
-        help = (
-            "The head shown below. Heads compute attention in parallel, each with its own weights."
-        )
+        help = "The attention head shown below. Heads work in parallel, each with its own weights."
         head = lesson.choose("head", "Head", range(1, HEADS + 1), 1, help)
     try:
         found = trace_attention(reverser(), _read_digits(text))
@@ -89,11 +88,13 @@ def encoder(lesson: Lesson, found: SequenceAttention, head: int) -> None:
             "to. Each number is an attention weight; every row sums to 1."
         )
         st.caption(
-            "The Vision Transformer keeps this half. Its tokens are image patches, not digits."
+            "The Vision Transformer keeps this half, slightly modified. Its tokens are image "
+            "patches, not digits."
         )
     lesson.code(
         trace_attention,
-        "How this page reads the attention out of PyTorch's layers: `encoder` is the matrix above.",
+        "How this page gets the attention weights from PyTorch's layers: `encoder` is the matrix "
+        "above.",
     )
 
 
@@ -102,11 +103,12 @@ def decoder(lesson: Lesson, found: SequenceAttention, head: int) -> None:
     st.header("The decoder: masked attention")
     st.markdown(
         "During training, the decoder receives the entire correct output at once, shifted right by "
-        "one position behind a start token (**teacher forcing**). Position 1 has to predict the "
-        "digit that position 2 contains: it could simply attend to position 2 and copy it. "
-        "Therefore all scores of later positions are set to minus infinity **before** the softmax, "
-        "which turns scores into weights that sum to 1 (next page). The result is a weight of "
-        "$e^{-\\infty} = 0$."
+        "one position behind a start token (**teacher forcing**). So position 2 contains the digit "
+        "that position 1 has to predict, and position 1 could simply attend to position 2 and copy "
+        "it. The **causal mask** prevents this: it sets the attention scores of all later "
+        "positions to minus infinity **before** the softmax, which turns scores into weights that "
+        "sum to 1 (see the next page). Because $e^{-\\infty} = 0$, the weights of later positions "
+        "are exactly 0."
     )
     if lesson.predict(
         "mask",
@@ -118,7 +120,7 @@ def decoder(lesson: Lesson, found: SequenceAttention, head: int) -> None:
         _mask_steps(found, head)
     lesson.code(
         attention_scores,
-        "The scores before masking, from the weights (`in_proj_weight`) of PyTorch's own module.",
+        "The scores before masking, from the weights (`in_proj_weight`) of PyTorch's module.",
     )
 
 
@@ -133,7 +135,7 @@ def _mask_steps(found: SequenceAttention, head: int) -> None:
         (
             "2. Masked scores",
             numbers(found.masked[head], signed=True, decimals=1),
-            "Above the diagonal, for later positions: minus infinity.",
+            "Above the diagonal, at the later positions: minus infinity.",
         ),
         (
             "3. Softmax",
@@ -159,7 +161,7 @@ def cross(lesson: Lesson, found: SequenceAttention, head: int) -> None:
         "attend to most?",
         {"the first": 1, "the third": 3, "the last": LENGTH},
         lambda: float(found.cross.mean(axis=0)[0].argmax() + 1),
-        "The digit at position {:.0f}, which is the one that it has to write.",
+        "The digit at position {:.0f}: the reversed sequence begins with it.",
     ):
         return
     left, right = st.columns([3, 2])
@@ -173,8 +175,8 @@ def cross(lesson: Lesson, found: SequenceAttention, head: int) -> None:
         st.markdown(
             "Row: output position (query). Column: input digit (key). Queries come from the "
             "decoder; keys and values come from the encoder's output. The bright diagonal from top "
-            "right to bottom left **is** the task. The model was never told where to attend; it "
-            "learned this pattern because it leads to correct outputs."
+            "right to bottom left reverses the sequence. The model was never told where to attend; "
+            "it learned this pattern because it leads to correct outputs."
         )
 
 
@@ -185,8 +187,9 @@ def why_no_decoder(lesson: Lesson) -> None:
         "A decoder generates a sequence token by token. Classification does not need one: a single "
         "vector that represents the image is enough, followed by a linear layer with one output "
         "per class. The ViT takes this vector from an extra token, **CLS** (the classification "
-        "token), which passes through the encoder together with the patches. There is no mask, as "
-        "all patches are available at once, and no cross-attention."
+        "token), which passes through the encoder together with the patches. There is no mask, "
+        "because all patches are available at once, and no cross-attention, because there is no "
+        "second sequence."
     )
     model = reverser().transformer
     encoder_size = _parameters(model.encoder.layers[0])
@@ -197,8 +200,8 @@ def why_no_decoder(lesson: Lesson) -> None:
         "layer?",
         {"the same number": 1.0, "one and a half times as many": 1.5, "three times as many": 3.0},
         lambda: decoder_size / encoder_size,
-        f"{{:.3g}} times as many: {decoder_size:,} versus {encoder_size:,}. Cross-attention is a "
-        "second attention module.",
+        f"{{:.3g}} times as many: {decoder_size:,} versus {encoder_size:,}. A decoder layer has a "
+        "second attention module, for cross-attention.",
     )
 
 

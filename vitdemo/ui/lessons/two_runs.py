@@ -46,8 +46,8 @@ def _show(recipes: dict[str, Recipe], key: str, results: tuple[tuple[str, EpochE
     st.caption(
         f":blue[●] Solid: training images. :orange[◆] Dashed: {images:,} test images, which the "
         f"model is never trained on. On that many images, an accuracy of {TYPICAL:.0%} has a "
-        f"standard error of {(TYPICAL * (1 - TYPICAL) / images) ** 0.5:.1%}; a different random "
-        "seed adds to the uncertainty."
+        f"standard error of {100 * (TYPICAL * (1 - TYPICAL) / images) ** 0.5:.1f} percentage "
+        "points; the choice of the random seed adds to the uncertainty."
     )
 
 

@@ -38,7 +38,7 @@ def _train() -> None:
 
 
 def full_data_set() -> None:
-    """Draw the button that downloads all of CIFAR-10, or say that it is there."""
+    """Draw the button that downloads all of CIFAR-10, or a note that it is there already."""
     from ...background.downloads import FULL_SET, download_status
 
     if download_status(FULL_SET).state == "done":
@@ -47,6 +47,6 @@ def full_data_set() -> None:
         offer(
             FULL_SET,
             "Download all of CIFAR-10 (170 MB)",
-            "The app ships with the first 5,000 training and 1,000 test images. "
-            "This downloads all 50,000 and 10,000.",
+            "The app ships with the first 5,000 training images and the first 1,000 test images. "
+            "This downloads all 50,000 and all 10,000.",
         )

@@ -68,7 +68,8 @@ TRAINING = {
         {0.0: "None", 0.9: "10 steps", 0.99: "100 steps", 0.999: "1,000 steps"},
     ),
     "precision": Control(
-        "Precision", names={"auto": "Automatic", "float32": "float32", "bfloat16": "bfloat16"}
+        "Numeric precision",
+        names={"auto": "Automatic", "float32": "float32", "bfloat16": "bfloat16"},
     ),
     "validation_images": Control("Validation images", range(100, 1_001, 100)),
     "seed": Control("Random seed", range(10_000)),
@@ -95,9 +96,11 @@ REGULARIZATION = {
 }
 GROUPS = {
     "Model": Group(":material/layers:", "Architecture and initialization.", MODEL),
-    "Training": Group(":material/speed:", "Length, optimizer and validation.", TRAINING),
+    "Training": Group(
+        ":material/speed:", "Length of training, optimizer and validation.", TRAINING
+    ),
     "Augmentation": Group(
-        ":material/shuffle:", "Random changes of the training images.", AUGMENTATION
+        ":material/shuffle:", "Random changes to the training images.", AUGMENTATION
     ),
     "Regularization": Group(
         ":material/balance:", "Techniques against overfitting.", REGULARIZATION
@@ -116,6 +119,7 @@ PRESET_BUTTONS = {
     ),
     "hybrid": (
         "Hybrid",
-        "A convolutional stem makes the tokens. The model learns far more from few images.",
+        "Convolutions compute the tokens, instead of one linear projection of each patch. The "
+        "model learns far more from few images.",
     ),
 }

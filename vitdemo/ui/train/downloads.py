@@ -1,4 +1,4 @@
-"""What a visitor can download of a run: metrics, weights and charts."""
+"""Downloads of a run: metrics, weights and charts."""
 
 import csv
 import io
@@ -41,7 +41,7 @@ def show_downloads(run: Run) -> None:
         f"{name}.html",
         "text/html",
         on_click="ignore",
-        help="All charts in one file, which any browser opens offline.",
+        help="All charts in one file that opens in any browser, offline.",
     )
 
 

@@ -1,4 +1,4 @@
-"""What the chosen settings cost before anything is trained: tokens, parameters, MACs and time."""
+"""Cost of the chosen settings, known before training: tokens, parameters, MACs and time."""
 
 import streamlit as st
 
@@ -12,15 +12,19 @@ def show_costs(model: ModelConfig) -> None:
     row.metric("Tokens", f"{model.num_tokens}", help=_token_help(model))
     parts = parameters(model)
     total = sum(parts.values())
-    row.metric("Parameters", short(total), help=_list(f"{total:,} learned numbers.", parts, model))
+    row.metric(
+        "Parameters",
+        short(total),
+        help=_list(f"{total:,} numbers that are learned in training:", parts, model),
+    )
     parts = macs(model)
     row.metric(
         "MACs",
         short(sum(parts.values())),
         help=_list(
-            "Multiply-accumulate operations of one forward pass of one image, in its matrix "
-            "multiplications; FLOPs = 2 × MACs. A training step takes about three times as many "
-            "per image, fewer with PatchDropout.",
+            "Multiply-accumulate operations (MACs) in the matrix multiplications and convolutions "
+            "of one forward pass for one image; FLOPs = 2 × MACs. A training step needs about "
+            "three times as many per image, fewer with PatchDropout.",
             parts,
             model,
         ),
@@ -32,7 +36,8 @@ def _token_help(model: ModelConfig) -> str:
     patches = "1 patch" if side == 1 else f"{model.num_patches} patches"
     cls = "plus the CLS token" if model.has_cls else "no CLS token"
     return (
-        f"N = HW / P² = {size} · {size} / {model.patch_size}² = {side} · {side} = {patches}, {cls}."
+        f"One token per patch of P × P pixels: N = HW / P² = {size} · {size} / {model.patch_size}² "
+        f"= {side} · {side} = {patches}, {cls}."
     )
 
 
@@ -62,7 +67,7 @@ def _time(model: ModelConfig, training: TrainConfig, measuring: bool) -> None:
         if measuring:
             st.caption(":material/timer: Measuring how fast this machine trains the model …")
         else:
-            st.caption(":material/timer: The time is estimated after the current run.")
+            st.caption(":material/timer: The time will be estimated when the current run ends.")
         return
     if measuring:
         st.rerun()  # the speed is known now, so polling ends

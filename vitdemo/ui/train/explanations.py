@@ -1,4 +1,4 @@
-"""What the Train page explains: how the model splits an image, and why the paper's code fails."""
+"""Explanations on the Train page: how the model splits an image, and why the paper's code fails."""
 
 from dataclasses import replace
 
@@ -21,12 +21,12 @@ def chance_level(model: ModelConfig, training: TrainConfig) -> None:
         if (model, replace(training, seed=0)) != PRESETS["annotation"]:
             return
         st.info(
-            "**The paper's code as printed stays near chance (accuracy 10%), although Table 2 of "
-            "the paper reports 20.5%.** With Adam, the weight decay (0.1 × weight) is added to the "
-            "gradient, and Adam rescales the sum. Here the decay is the larger part for most "
-            "weights, so most of each step shrinks weights, and six epochs of five steps are too "
-            "few to learn much else. AdamW applies the decay separately from the gradient. With "
-            "this one change, the model learns.",
+            "**The paper's code as printed stays near chance (10% accuracy), although Table 2 of "
+            "the paper reports 20.5%.** Adam adds the weight decay (0.1 × weight) to the gradient "
+            "and then rescales the sum. Here the decay outweighs the gradient for most weights, so "
+            "each step mostly shrinks the weights, and six epochs of five steps are too few to "
+            "learn much else. AdamW applies the decay separately from the gradient. With this one "
+            "change, the model learns.",
             icon=":material/lightbulb:",
         )
         st.button("Use AdamW instead", on_click=settings.set_fields, kwargs={"optimizer": "adamw"})

@@ -25,12 +25,15 @@ def show_run(status: Status) -> None:
     training = status.run.training
     mixes_images = training.mixup > 0 or training.cutmix > 0
     caption = (
-        ":blue[●] solid: training. :orange[◆] dashed: validation. Horizontal axis: epochs. Where "
-        "training improves and validation does not, the model overfits: it memorizes its training "
+        ":blue[●] Solid: training. :orange[◆] Dashed: validation. Horizontal axis: epochs. Where "
+        "training improves but validation does not, the model overfits: it memorizes its training "
         "images."
     )
     if mixes_images:
-        caption += " This run mixes training images, so training looks worse than it is."
+        caption += (
+            " This run mixes its training images (mixup or CutMix), which makes its training "
+            "metrics look worse."
+        )
     st.caption(caption)
     with st.expander("How to read this", icon=":material/help:"):
         st.markdown(_reading(mixes_images))
@@ -39,17 +42,19 @@ def show_run(status: Status) -> None:
 def _reading(mixes_images: bool) -> str:
     """Return what the caption leaves out, as a Markdown list."""
     points = [
-        "Training metrics are measured during the epoch, while the weights still change; "
-        "validation metrics after it, on images that the model is not trained on.",
-        "Recall (averaged over the classes, weighted by their size) and top-1 accuracy equal "
-        "accuracy.",
+        "Training metrics are measured during the epoch, while the weights still change. "
+        "Validation metrics are measured after the epoch, on images that the model is not trained "
+        "on.",
+        "Recall (averaged over the classes, weighted by class size) and top-1 accuracy are equal "
+        "to accuracy.",
         "Drag in a chart to zoom in. Double-click to zoom out.",
+        *(f"**{name}**: {meaning}" for name, meaning in METRICS.values()),
     ]
     if mixes_images:
         points.insert(
             1,
-            "With mixup or CutMix, an image mixed from two counts as correct only for the class "
-            "of the first.",
+            "With mixup or CutMix, an image mixed from two counts as correct only if the model "
+            "predicts the class of the first.",
         )
     return "\n".join(f"- {point}" for point in points)
 
@@ -116,7 +121,7 @@ def _buttons(run: Run) -> None:
                 "Resume",
                 on_click=_resume,
                 args=(run.id,),
-                help="Continue this run after its last complete epoch, with its own settings.",
+                help="Continue this run after its last complete epoch, with its original settings.",
             )
 
 
@@ -134,20 +139,20 @@ def _resume(run_id: str) -> None:
 
 
 def _notes(run: Run) -> None:
-    """Say why the run cannot be resumed, where it comes from, and whether its loss diverges."""
+    """Show why the run cannot be resumed, where it comes from, and whether its loss diverges."""
     problem = st.session_state.pop("resume_problem", "")
     if problem:
         st.error(problem, icon=":material/error:")
     if run.origin == "shipped":
         st.caption(
-            "This example ships with the app. Press Train to start a run of your own, which is "
-            "then shown here."
+            "This example ships with the app. Click Train to start your own run; it will be shown "
+            "here."
         )
     guessing = math.log(run.model.num_classes)
     if run.history and run.history[-1]["train"]["loss"] > 2 * guessing:
         st.warning(
             f"The training loss is far above that of random guessing ({guessing:.2f}): the "
-            f"learning rate of {run.training.learning_rate:g} is too large. Lower it under More "
+            f"learning rate of {run.training.learning_rate:g} is too high. Lower it under More "
             "settings, Training.",
             icon=":material/trending_up:",
         )
@@ -182,7 +187,7 @@ def _chart_without_values(key: str, epochs: int, printed: tuple[float, float] | 
 def _alt(history: tuple[dict, ...], key: str) -> str:
     name, meaning = METRICS[key]
     if not history:
-        return f"{name} by epoch: no epoch is done yet. {meaning}"
+        return f"{name} by epoch: no epoch is complete yet. {meaning}"
     train = metric_text(key, history[-1]["train"][key])
     validation = metric_text(key, history[-1]["validation"][key])
     return (

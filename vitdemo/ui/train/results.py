@@ -30,7 +30,9 @@ def show_results(run: Run) -> None:
     with left:
         _last_epoch(run)
         st.page_link(
-            "pages/attention.py", label="View its attention", icon=":material/center_focus_strong:"
+            "pages/attention.py",
+            label="View this model's attention",
+            icon=":material/center_focus_strong:",
         )
         show_downloads(run)
     try:
@@ -41,12 +43,12 @@ def show_results(run: Run) -> None:
     labels = split.labels.numpy()
     with right:
         _confusion_matrix(run, labels, probabilities)
-    st.header("Most confident correct")
+    st.header("Most confident correct predictions")
     _images(split, probabilities, most_confident(probabilities, labels, True, SHOWN))
-    st.caption("The predicted class and its probability.")
+    st.caption("The predicted class with its probability.")
     st.header("Most confident errors")
     _images(split, probabilities, most_confident(probabilities, labels, False, SHOWN))
-    st.caption("The predicted class and its probability, and the true class.")
+    st.caption("The predicted class with its probability, and the true class.")
 
 
 def _last_epoch(run: Run) -> None:
@@ -55,10 +57,10 @@ def _last_epoch(run: Run) -> None:
     show_metrics(run.history[-1], is_papers_code)
     caption = (
         "AUROC, F1, precision and recall are averaged over the classes, weighted by the number of "
-        "images in each class; recall then equals accuracy."
+        "images in each class. With these weights, recall equals accuracy."
     )
     if is_papers_code:
-        caption += " The column Paper is from Table 2 of the paper (section 1.5.4)."
+        caption += " The Paper columns show Table 2 of the paper (section 1.5.4)."
     st.caption(caption)
 
 
@@ -96,8 +98,9 @@ def _confusion_matrix(run: Run, labels: np.ndarray, probabilities: np.ndarray) -
     if len(labels) < run.training.validation_images:
         images = f"first {images}"
     st.caption(
-        f"Confusion matrix of the {images}: how many of each true class (row) got each predicted "
-        "class (column). Bright cells off the diagonal are the most frequent errors."
+        "Rows: true class. Columns: predicted class. Each cell counts images, out of the "
+        f"{images}. Correct predictions are on the diagonal; bright cells off the diagonal are the "
+        "most frequent errors."
     )
 
 

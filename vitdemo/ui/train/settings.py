@@ -8,6 +8,8 @@ from dataclasses import asdict
 import streamlit as st
 
 from ...config import PRESETS, SETTINGS, ModelConfig, TrainConfig, divisors
+from ...config.model_config import STEM_PATCH_SIZES
+from ...config.settings import settings_of
 from ...files import full_set_on_disk
 from .. import url_state
 from .controls import CONTROLS, FRONT, GROUPS, PRESET_BUTTONS
@@ -34,7 +36,7 @@ def options(field: str) -> range | tuple:
         fitting = divisors(st.session_state.get("embed_dim", 64))
         return tuple(heads for heads in values if heads in fitting)
     if field == "patch_size" and st.session_state.get("stem") == "conv":
-        return values[:-1]  # a conv stem leaves more than one token
+        return tuple(size for size in values if size in STEM_PATCH_SIZES)
     if field == "warmup_epochs":
         return tuple(warmup for warmup in values if warmup <= st.session_state.get("epochs", 200))
     if field == "cutmix":
@@ -137,12 +139,8 @@ def set_fields(**values) -> None:
 def chosen() -> tuple[ModelConfig, TrainConfig]:
     """Return the configuration on the page."""
     values = {field: st.session_state[field] for field in CONTROLS}
-    model = {
-        name: value for name, value in values.items() if name in ModelConfig.__dataclass_fields__
-    }
-    training = {
-        name: value for name, value in values.items() if name in TrainConfig.__dataclass_fields__
-    }
+    model = {name: values[name] for name in settings_of(ModelConfig) if name in values}
+    training = {name: values[name] for name in settings_of(TrainConfig) if name in values}
     return ModelConfig(**model), TrainConfig(**training)
 
 
