@@ -15,7 +15,7 @@ from vitdemo.model import VisionTransformer
 from vitdemo.runs.run import load_run, new_run, save_run
 from vitdemo.training.metrics import METRICS
 from vitdemo.ui.run_picker import run_name
-from vitdemo.ui.train import downloads
+from vitdemo.ui.train import export
 
 TINY = {"depth": 1, "num_heads": 1, "patch_size": 16, "embed_dim": 16, "warmup_epochs": 0}
 PERCENT = ("accuracy", "top1", "top5")
@@ -184,8 +184,8 @@ def test_failed_run_shows_its_message(tiny, short):
 
 
 def test_downloaded_metrics_hold_every_number(saved_run):
-    lines = list(csv.DictReader(io.StringIO(downloads.metrics_csv(saved_run))))
-    saved = json.loads(downloads.metrics_json(saved_run))
+    lines = list(csv.DictReader(io.StringIO(export.metrics_csv(saved_run))))
+    saved = json.loads(export.metrics_json(saved_run))
     assert len(lines) == len(saved_run.history) == 2
     for line, record in zip(lines, saved_run.history, strict=True):
         for part in ("train", "validation"):
@@ -197,6 +197,6 @@ def test_downloaded_metrics_hold_every_number(saved_run):
 
 
 def test_downloaded_charts_name_their_run_and_need_no_network(saved_run):
-    page = downloads.charts_html(saved_run)
+    page = export.charts_html(saved_run)
     assert "depth 1 · 2 heads · patch 16 · 20 images" in page
     assert "<script src=" not in page

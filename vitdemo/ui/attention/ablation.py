@@ -1,59 +1,28 @@
 """Ablation: ablate heads, block attention, occlude patches, and see how the prediction changes."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import streamlit as st
 import torch
 
 from ...config import ModelConfig
 from ...data.cifar10 import normalize, pixels_of
-from ...explain.ablation import ablate_heads, block_attention, compose
 from ...explain.importance import ablate_each_head, accuracy_and_loss, head_importance
-from ...explain.occlusion import occlude
 from ...figures.attention import picture_with_crosses
 from ...figures.heads import head_map
 from ...figures.predictions import before_and_after
 from ...figures.tokens import patch_at
-from ...model import Edit
 from ...runs.run import Run
 from ..cached import HASHES, model_of
 from ..chart import chart
 from ..picture_picker import Picture
 from ..task_panel import task_panel
+from .interventions import Interventions, chosen_interventions
 from .sample import is_slow, sample_of
 from .state import BLOCKED_IN, CLICKS, toggle
 from .view import View
 
 SAMPLE = 200  # pictures
 MAP_HEIGHT = 280
-
-
-@dataclass(frozen=True)
-class Interventions:
-    """Changes of the model and of the picture."""
-
-    heads: tuple[tuple[int, int], ...]  # ablated: (layer, head), from 0
-    edges: tuple[tuple[int, int], ...]  # blocked: (query token, key token)
-    layers: tuple[int, ...]  # in which edges are blocked
-    patches: tuple[int, ...]  # occluded
-
-    @property
-    def in_model(self) -> bool:
-        """Whether the model itself is changed."""
-        return bool(self.heads or self.edges)
-
-    @property
-    def edit(self) -> Edit:
-        """The change of the attention, for `model.trace`."""
-        return compose(ablate_heads(self.heads), block_attention(self.edges, self.layers))
-
-    def occluded(self, image: torch.Tensor, model: ModelConfig) -> torch.Tensor:
-        """(C, H, W) uint8 -> (1, C, H, W), from 0 to 255, with the patches occluded."""
-        mask = torch.zeros(1, model.num_patches, dtype=torch.bool)
-        mask[0, list(self.patches)] = True
-        grid = mask.reshape(1, model.grid_size, model.grid_size)
-        return occlude(image[None].float(), grid, model.patch_size)
 
 
 def show(run: Run, picture: Picture, before: np.ndarray, view: View) -> None:
@@ -69,23 +38,6 @@ def show(run: Run, picture: Picture, before: np.ndarray, view: View) -> None:
     with right:
         _predictions(before, after, run.classes, picture.label)
     _heads(run, chosen)
-
-
-def chosen_interventions(model: ModelConfig, view: View) -> Interventions:
-    """Return what the session holds."""
-    state = st.session_state
-    queries = range(model.num_tokens) if view.token is None else [view.token]
-    first_patch = 1 if model.has_cls else 0
-    edges = [(query, first_patch + patch) for query in queries for patch in state["blocked"]]
-    layers = range(model.depth) if state["blocked_in"] == "all" else [view.layer]
-    heads = [_head_of(name) for name in state["ablated"]]
-    return Interventions(tuple(heads), tuple(edges), tuple(layers), tuple(state["occluded"]))
-
-
-def _head_of(name: str) -> tuple[int, int]:
-    """`3.2` -> layer 2, head 1, from 0."""
-    layer, head = name.split(".")
-    return int(layer) - 1, int(head) - 1
 
 
 def _picture(model: ModelConfig, changed: torch.Tensor, view: View, chosen: Interventions) -> None:

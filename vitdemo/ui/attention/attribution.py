@@ -24,9 +24,13 @@ def choose(
     probabilities: np.ndarray, classes: tuple[str, ...], view: View
 ) -> tuple[int, dict[str, Method]]:
     """Draw the controls; return the class to explain, and every method with its options."""
-    first, second, third, fourth = st.columns(4, vertical_alignment="bottom")
-    predicted = int(probabilities.argmax())
-    target = first.selectbox(
+    first, *others = st.columns(4, vertical_alignment="bottom")
+    class_ = _choose_class(first, classes, int(probabilities.argmax()))
+    return class_, {method.name: method for method in _choose_options(others, view)}
+
+
+def _choose_class(place, classes: tuple[str, ...], predicted: int) -> int:
+    target = place.selectbox(
         "Class",
         ("predicted", *classes),
         key="target",
@@ -37,7 +41,12 @@ def choose(
         help="Relevance and occlusion show the evidence for this class. You can also choose a "
         "class that the model did not predict.",
     )
-    fusion = second.selectbox(
+    return predicted if target == "predicted" else classes.index(target)
+
+
+def _choose_options(places, view: View) -> list[Method]:
+    first, second, third = places
+    fusion = first.selectbox(
         "Heads in rollout",
         FUSIONS,
         key="fusion",
@@ -45,7 +54,7 @@ def choose(
         help="How rollout combines the heads of a layer: by their mean, as in the original method, "
         "or by their maximum or minimum for each pair of tokens.",
     )
-    discard = third.selectbox(
+    discard = second.selectbox(
         "Discarded in rollout",
         DISCARDS,
         key="discard",
@@ -54,7 +63,7 @@ def choose(
         help="Fraction of the entries in each layer's attention matrix that rollout sets to 0, the "
         "smallest first. This makes the map clearer, not more faithful.",
     )
-    window = fourth.selectbox(
+    window = third.selectbox(
         "Occlusion window",
         WINDOWS,
         key="window",
@@ -63,14 +72,12 @@ def choose(
         help="Size of the square that is occluded at a time. A single patch often matters little, "
         "because its neighbors look much the same.",
     )
-    methods = [
+    return [
         Method("attention", (("layer", view.layer), ("head", view.head))),
         Method("rollout", (("fusion", fusion), ("discard", discard))),
         Method("relevance"),
         Method("occlusion", (("window", window),)),
     ]
-    class_ = predicted if target == "predicted" else classes.index(target)
-    return class_, {method.name: method for method in methods}
 
 
 def known_map(case: Case, method: Method) -> np.ndarray | None:

@@ -11,9 +11,8 @@ from ...lessons.paper import TABLE_2
 from ...runs.run import epoch_record
 from ...training.loop import EpochEnd
 from ...training.metrics import METRICS, compute_metrics
+from ..metrics import curves, show_metrics
 from ..task_panel import task_panel
-from ..train.live import curves
-from ..train.results import show_metrics
 from .lesson import Lesson
 from .training_walk import LOOP
 from .two_runs import compare

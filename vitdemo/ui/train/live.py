@@ -1,18 +1,15 @@
 """A training run in progress: status, speed, time left, and every metric by epoch."""
 
 import math
-from functools import lru_cache
 
 import streamlit as st
 
 from ...background.status import Status
 from ...background.training_queue import QUEUE
 from ...config import ConfigError
-from ...figures.curves import PERCENT, curve_values, metric_curve
-from ...lessons.paper import TABLE_2
 from ...runs.run import Run
 from ...training.metrics import METRICS
-from ..chart import small_charts
+from ..metrics import curves
 from ..progress import progress
 
 POLL_SECONDS = 3.0  # a browser that draws takes processor time from a run on the same machine
@@ -156,51 +153,6 @@ def _notes(run: Run) -> None:
             "settings, Training.",
             icon=":material/trending_up:",
         )
-
-
-def curves(history: tuple[dict, ...], epochs: int, live: bool, printed: bool = False) -> None:
-    """Show every metric by epoch.
-
-    Args:
-        history: a record for each epoch so far.
-        epochs: number of epochs of the whole run.
-        live: whether more epochs are to come.
-        printed: whether to mark the values that the paper prints in Table 2.
-    """
-    charts = [
-        {
-            "figure": _chart_without_values(key, epochs, TABLE_2[key] if printed else None),
-            "traces": curve_values(history, key, epochs),
-            "alt": _alt(history, key),
-        }
-        for key in METRICS
-    ]
-    small_charts(charts, key="curves", live=live)
-
-
-@lru_cache(maxsize=1024)
-def _chart_without_values(key: str, epochs: int, printed: tuple[float, float] | None) -> str:
-    """Return a chart as JSON, cached: building it takes 8 ms of the processor that a run needs."""
-    return metric_curve((), key, epochs, printed=printed).to_json()
-
-
-def _alt(history: tuple[dict, ...], key: str) -> str:
-    name, meaning = METRICS[key]
-    if not history:
-        return f"{name} by epoch: no epoch is complete yet. {meaning}"
-    train = metric_text(key, history[-1]["train"][key])
-    validation = metric_text(key, history[-1]["validation"][key])
-    return (
-        f"{name} by epoch, after epoch {len(history)}: training {train}, validation {validation}. "
-        f"{meaning}"
-    )
-
-
-def metric_text(key: str, value: float | None) -> str:
-    """Return a metric as the page shows it: accuracies in percent, a missing value as `none`."""
-    if value is None:
-        return "none"
-    return f"{value:.2%}" if key in PERCENT else f"{value:.4f}"
 
 
 def duration(seconds: float) -> str:

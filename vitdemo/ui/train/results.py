@@ -9,13 +9,11 @@ from ...config import PRESETS, ConfigError
 from ...data.cifar10 import CLASSES, Split, pixels_of
 from ...explain.predictions import confusion_matrix, most_confident
 from ...figures.predictions import confusion
-from ...lessons.paper import TABLE_2
 from ...runs.run import Run
-from ...training.metrics import METRICS
 from ..cached import probabilities_of, validation_split
 from ..chart import chart
-from .downloads import show_downloads
-from .live import metric_text
+from ..metrics import show_metrics
+from .export import show_downloads
 
 SHOWN = 6  # most confident correct predictions, and as many errors
 ENLARGED = 4  # times, so that the browser does not blur the pixels
@@ -62,32 +60,6 @@ def _last_epoch(run: Run) -> None:
     if is_papers_code:
         caption += " The Paper columns show Table 2 of the paper (section 1.5.4)."
     st.caption(caption)
-
-
-def show_metrics(record: dict, paper: bool) -> None:
-    """Show the metrics of an epoch.
-
-    Args:
-        record: of the epoch, as from `epoch_record`.
-        paper: whether to show the paper's values beside them, in a table for each part.
-    """
-    parts = {"Training": record["train"], "Validation": record["validation"]}
-    if not paper:
-        st.markdown(_table("Metric", parts))
-        return
-    with st.container(horizontal=True):  # one below the other where there is no room
-        for number, (part, values) in enumerate(parts.items()):
-            printed = {key: pair[number] for key, pair in TABLE_2.items()}
-            table = _table(part, {"This run": values, "Paper": printed})
-            st.markdown(table, width="content")
-
-
-def _table(corner: str, columns: dict[str, dict]) -> str:
-    """Return metrics as a Markdown table; `st.dataframe` would load 60 MB for nothing else."""
-    rows = [[corner, *columns], ["---", *["---:"] * len(columns)]]
-    for key, (name, _) in METRICS.items():
-        rows.append([name, *(metric_text(key, column[key]) for column in columns.values())])
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def _confusion_matrix(run: Run, labels: np.ndarray, probabilities: np.ndarray) -> None:
