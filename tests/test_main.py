@@ -311,6 +311,7 @@ main(sys.argv[1:])
 """
 
 
+@pytest.mark.slow
 def test_killed_run_can_be_resumed():
     done = subprocess.run(
         [sys.executable, "-c", KILLED, *LONGER], cwd=ROOT, capture_output=True, check=False

@@ -599,6 +599,7 @@ def test_queue_uses_all_available_cores(monkeypatch):
     assert TrainingQueue(cores=3).cores == 3
 
 
+@pytest.mark.slow
 def test_queue_does_not_load_streamlit_or_plotly():
     modules = "vitdemo.background.training_queue, vitdemo.background.throughput"
     code = f"import sys, {modules}; print(*{{'streamlit', 'plotly'}} & set(sys.modules))"

@@ -44,7 +44,7 @@ def train(page: Page, url: str) -> None:
     page.goto(url)
     page.get_by_text("per epoch").wait_for()  # the estimate is there
     page.get_by_role("button", name="Train", exact=True).click()
-    page.get_by_text(re.compile(r"Epoch [1-4]\d of 80")).wait_for()
+    page.get_by_text(re.compile(r"Epoch [4-6]\d of 80")).wait_for()
 
 
 def open_charts(page: Page, url: str) -> None:

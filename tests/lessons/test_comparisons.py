@@ -43,6 +43,7 @@ def test_train_each_trains_recipes_in_order():
     assert (name, event.epoch, event.train["loss"]) == found[0]
 
 
+@pytest.mark.slow
 def test_papers_code_equals_its_preset():
     events = list(papers_code())
     assert [event.epoch for event in events] == list(range(1, 7))

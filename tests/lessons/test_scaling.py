@@ -22,6 +22,7 @@ def test_attention_costs_for_each_patch_size():
     assert found[2].seconds > found[0].seconds
 
 
+@pytest.mark.slow
 def test_accuracy_rises_with_training_images(monkeypatch):
     monkeypatch.setattr(scaling, "TRAIN_IMAGES", (20, 320))
     monkeypatch.setattr(scaling, "IMAGES_SEEN", 1600)

@@ -79,6 +79,7 @@ def test_small_model_equals_torchvision(small):
     check(small, torch.randn(3, 3, 32, 32, generator=torch.Generator().manual_seed(1)))
 
 
+@pytest.mark.slow
 def test_vit_b_16_equals_torchvision():
     torch.manual_seed(0)
     check(

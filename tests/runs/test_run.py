@@ -317,6 +317,7 @@ def saved_twice(run):
         return False
 
 
+@pytest.mark.slow
 def test_kill_at_any_moment_leaves_complete_files(short):
     starting = multiprocessing.get_context("forkserver")
     starting.set_forkserver_preload(["vitdemo.runs.run"])

@@ -51,6 +51,7 @@ def test_checkpoint_is_small(file):
     assert sum(path.stat().st_size for path in SHIPPED.rglob("*.safetensors")) <= MOST_BYTES
 
 
+@pytest.mark.slow
 @each_file
 def test_snapshots_improve_with_training(file):
     config, card = read_header(file)

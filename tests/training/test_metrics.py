@@ -135,6 +135,7 @@ def test_auroc_of_a_single_class_is_nan():
     assert all(math.isfinite(value) for value in metrics.values())
 
 
+@pytest.mark.slow
 def test_classes_without_images_cause_no_warning():
     code = "import torch; from vitdemo.training.metrics import compute_metrics as compute; "
     code += "compute(torch.zeros(3, 4), torch.tensor([1, 1, 1])); "

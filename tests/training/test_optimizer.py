@@ -59,6 +59,7 @@ for name in ("add_param_group", "state_dict", "load_state_dict", "step"):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("used", [False, True], ids=["new", "used before"])
 def test_unwrapped_methods_are_those_inside_torchs_own_wrappers(used):
     """torch adds a third wrapper, for the profiler, when its first Adam is made."""
@@ -91,6 +92,7 @@ def test_method_with_another_wrapper_is_refused(name):
         _unwrapped(inside)
 
 
+@pytest.mark.slow
 def test_training_step_does_not_load_torchs_compiler():
     code = "import sys; from vitdemo import ModelConfig, TrainConfig, VisionTransformer; "
     code += "from vitdemo import load_cifar10, train; "

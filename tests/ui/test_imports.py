@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from vitdemo.ui.lessons.order import ORDER
 
 ROOT = Path(__file__).parents[2]
@@ -28,6 +30,7 @@ print(*sorted(set(sys.modules) & set(sys.argv[1:])))
 """
 
 
+@pytest.mark.slow
 def test_pages_load_no_large_unused_modules():
     program = f"PAGES = {['pages/attention.py', *LESSONS]}\n{PROGRAM}"
     done = subprocess.run(

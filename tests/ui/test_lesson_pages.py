@@ -161,6 +161,7 @@ def test_each_row_of_table_1_has_two_figures(row):
     assert len([part for part in app.get("bidi_component") if part.key.startswith("row-")]) == 2
 
 
+@pytest.mark.slow
 def test_data_efficiency_runs_are_started_by_a_button(monkeypatch):
     monkeypatch.setattr(scaling, "TRAIN_IMAGES", (20, 40))  # fewer than on the page: a minute
     monkeypatch.setattr(scaling, "IMAGES_SEEN", 40)

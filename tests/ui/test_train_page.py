@@ -7,6 +7,7 @@ import json
 import time
 from dataclasses import replace
 
+import pytest
 from open_app import by_label, captions_of, open_app, table, trained_run
 
 from vitdemo.background.training_queue import QUEUE
@@ -79,6 +80,7 @@ def stopped_in_the_app(epochs: int):
     return app, run_id
 
 
+@pytest.mark.slow
 def test_stopped_run_can_be_resumed_to_its_last_epoch():
     app, run_id = stopped_in_the_app(epochs=100)
     done = load_run(run_id).history
