@@ -17,27 +17,17 @@ st.write(
     "the class is predicted (in a model without CLS, the mean over all patches)."
 )
 with heavy_imports():
-    from vitdemo.ui.attention import export, missing_weights, state, tabs
+    from vitdemo.ui.attention import export, state, tabs
     from vitdemo.ui.attention.case import predict_picture
+    from vitdemo.ui.attention.model_choice import choose_model
     from vitdemo.ui.attention.prediction import show_prediction
     from vitdemo.ui.chart import forget_drawn
     from vitdemo.ui.picture_picker import choose_picture
-    from vitdemo.ui.run_picker import pick_model
 
 left, right = st.columns([3, 7], gap="large")
 with left:
-    status = pick_model("Model")
-if status is None:
-    st.info("There is no model yet. Train one first.")
-    st.page_link("pages/train.py", label="Go to Train", icon=":material/model_training:")
-    st.stop()
-run = status.run
-with right:
-    if not missing_weights.weights_are_there(run):
-        url_state.write({"run": run.id})
-        st.stop()
-state.start(run)
-with left:
+    run = choose_model(tabs_place=right)
+    state.start(run)
     picture = choose_picture(run)
     forget_drawn()
     probabilities, attention = predict_picture(run, picture)
@@ -47,7 +37,7 @@ with right:
     shown = tabs.Shown(run, picture, probabilities, attention)
     tab, view = tabs.show(shown)
     export.show(shown.prediction, attention, tab, view)
-url_state.check_names(state.names(run))
-with problems:
-    url_state.show_problems()
-url_state.write(state.url_values(run))
+    url_state.check_names(state.names(run))
+    with problems:
+        url_state.show_problems()
+    url_state.write(state.url_values(run))

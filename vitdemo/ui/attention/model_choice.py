@@ -1,4 +1,4 @@
-"""A model that cannot be used yet: its weights are not downloaded, or they are damaged."""
+"""Choose a model; one without usable weights (not downloaded, damaged) is explained instead."""
 
 import streamlit as st
 
@@ -6,12 +6,32 @@ from ...config import ConfigError
 from ...costs import parameters
 from ...runs.pretrained import megabytes_of
 from ...runs.run import Run
+from .. import url_state
 from ..cached import model_of
 from ..download_button import offer
+from ..run_picker import pick_model
 
 
-def weights_are_there(run: Run) -> bool:
-    """Return whether the run's model can be used; if not, show why in place of the tabs."""
+def choose_model(tabs_place) -> Run:
+    """Draw the picker and return a run whose model can be used; else the page ends here.
+
+    Args:
+        tabs_place: container of the tabs, where the reason is shown in their place.
+    """
+    status = pick_model("Model")
+    with tabs_place:
+        if status is None:
+            st.info("There is no model yet. Train one first.")
+            st.page_link("pages/train.py", label="Go to Train", icon=":material/model_training:")
+            st.stop()
+        if not _weights_are_there(status.run):
+            url_state.write({"run": status.run.id})
+            st.stop()
+    return status.run
+
+
+def _weights_are_there(run: Run) -> bool:
+    """Return whether the run's model can be used; if not, show why."""
     if run.origin == "imagenet" and not run.has_weights:
         _offer_download(run)
         return False
