@@ -94,11 +94,13 @@ def _occlusion_key(case: Case, method: Method) -> tuple:
 
 
 def show(case: Case, view: View, methods: dict[str, Method]) -> None:
-    """Draw each method's map over the picture."""
-    for pair in (("attention", "rollout"), ("relevance", "occlusion")):
-        for column, name in zip(st.columns(2), pair, strict=True):
-            with column:
-                _one(case, view, methods[name])
+    """Draw each method's map over the picture, two in a row."""
+    columns = []
+    for method in methods.values():
+        if not columns:
+            columns = st.columns(2)
+        with columns.pop(0):
+            _one(case, view, method)
 
 
 def _one(case: Case, view: View, method: Method) -> None:
