@@ -17,10 +17,12 @@ class Server:
 
     Args:
         home: folder for its runs, data and log.
+        script: script that it runs, from the project's folder.
     """
 
-    def __init__(self, home: Path):
+    def __init__(self, home: Path, script: str = "app.py"):
         self.home = home
+        self.script = script
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.url = f"http://127.0.0.1:{free.getsockname()[1]}"
@@ -34,7 +36,7 @@ class Server:
             "-m",
             "streamlit",
             "run",
-            "app.py",
+            self.script,
             "--server.headless",
             "true",
             "--server.port",
