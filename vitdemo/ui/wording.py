@@ -5,8 +5,8 @@ import string
 
 from ..config import ModelConfig
 
-# Streamlit turns some text into links, icons, emoji and arrows after it has read the Markdown, where
-# a backslash does not stop it. An empty colored element, which shows nothing, parts such text.
+# Streamlit turns some text into links, icons, emoji and arrows after it has read the Markdown,
+# where a backslash does not stop it. An empty colored element, which shows nothing, parts the text.
 _PARTS = re.compile(r"(?=[:@])|(?<=[-<>=~])(?=[-<>=~])|(?<=w)(?=[w.])", re.IGNORECASE)
 _PART = ":gray[]"
 _JOINERS = "\u200c\u200d"  # invisible, but part of Persian words and of emoji
