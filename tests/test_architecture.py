@@ -16,7 +16,7 @@ LAYERS = [  # from the lowest; a module imports from its own layer and those bel
     {"runs"},
     {"background", "explain", "lessons", "figures"},
     {"ui"},
-    {"__main__", ""},  # the command line, and vitdemo/__init__.py
+    {"__main__", "options", ""},  # the command line, and vitdemo/__init__.py
 ]
 HEIGHT = {part: height for height, layer in enumerate(LAYERS) for part in layer}
 

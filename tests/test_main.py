@@ -1,4 +1,5 @@
 import json
+import math
 import signal
 import subprocess
 import sys
@@ -6,10 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 
-from vitdemo.__main__ import configs, main, parser
+from vitdemo.__main__ import main
 from vitdemo.config import PRESETS, ModelConfig
+from vitdemo.files import runs_folder
 from vitdemo.model import VisionTransformer
+from vitdemo.options import configs, parser
 from vitdemo.runs.checkpoint import load_checkpoint, save_checkpoint
 from vitdemo.runs.run import list_runs, load_run, load_weights, new_run, save_run
 from vitdemo.runs.snapshots import list_snapshots, snapshot_steps
@@ -38,6 +42,13 @@ def error_of(*arguments):
     with pytest.raises(SystemExit) as caught:
         main(list(arguments))
     return caught.value.code
+
+
+def stopped_main(arguments):
+    """Run a command that is interrupted: its exit status is that of a program stopped by Ctrl-C."""
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 130
 
 
 def lines_of(path):
@@ -224,7 +235,7 @@ def test_diverged_run_is_listed_as_failed():
 
 def test_interrupted_run_keeps_its_complete_epochs(monkeypatch, capsys):
     interrupt(monkeypatch, 2, BatchEnd)
-    main(TINY)
+    stopped_main(TINY)
     (run,) = list_runs()
     assert (run.state, len(run.history)) == ("stopped", 1)
     assert load_weights(run).config == run.model
@@ -280,7 +291,7 @@ def test_resumed_run_equals_an_uninterrupted_one(monkeypatch, tmp_path, epoch, k
     (whole,) = list_runs()
     with monkeypatch.context() as patched:
         interrupt(patched, epoch, kind)
-        main(LONGER)
+        stopped_main(LONGER)
     run = list_runs()[0]
     assert (run.state, len(run.history)) == ("stopped", reached)
 
@@ -330,7 +341,7 @@ def test_run_can_be_interrupted_twice(monkeypatch):
     for resume in ([], ["--resume"]):
         with monkeypatch.context() as patched:
             interrupt(patched, len(resume) + 2, BatchEnd)
-            main(["train", *resume, list_runs()[0].id] if resume else LONGER)
+            stopped_main(["train", *resume, list_runs()[0].id] if resume else LONGER)
     (run,) = list_runs()
     assert (run.state, len(run.history)) == ("stopped", 2)
     main(["train", "--resume", run.id])
@@ -341,7 +352,7 @@ def test_run_can_be_interrupted_twice(monkeypatch):
 def test_resumed_run_uses_its_threads_unless_overridden(monkeypatch, given, used):
     with monkeypatch.context() as patched:
         interrupt(patched, 2, BatchEnd)
-        main([*TINY, "--threads=2"])
+        stopped_main([*TINY, "--threads=2"])
     monkeypatch.setattr("vitdemo.machine.available_cores", lambda: 7)
     (run,) = list_runs()
     main(["train", "--resume", run.id, *given])
@@ -382,13 +393,54 @@ def test_unknown_run_cannot_be_resumed(run_id, sentence):
     assert sentence in refusal("--resume", run_id)
 
 
-def test_run_interrupted_in_its_first_epoch_cannot_be_resumed(monkeypatch, capsys):
-    with monkeypatch.context() as patched:
-        interrupt(patched, 1, BatchEnd)
-        main(TINY)
-    assert "Stopped. Complete epochs are kept.\n" in capsys.readouterr().out
-    (run,) = list_runs()
-    assert "was stopped before its first epoch ended" in refusal("--resume", run.id)
+def test_interrupt_in_the_first_epoch_keeps_nothing_and_says_so(monkeypatch, capsys, tmp_path):
+    interrupt(monkeypatch, 1, BatchEnd)
+    checkpoint = tmp_path / "model.safetensors"
+    stopped_main([*TINY, "--checkpoint", str(checkpoint), "--snapshots", str(tmp_path / "some")])
+    said = "Stopped before the end of the first epoch. Nothing is kept.\n"
+    assert capsys.readouterr().out == said
+    assert list_runs() == []
+    assert not list(runs_folder().glob("*"))
+    assert not checkpoint.exists()
+
+
+def test_interrupt_in_a_later_epoch_still_saves_what_was_asked_for(monkeypatch, tmp_path):
+    interrupt(monkeypatch, 2, BatchEnd)
+    checkpoint, metrics = tmp_path / "model.safetensors", tmp_path / "metrics.jsonl"
+    stopped_main([*TINY, "--checkpoint", str(checkpoint), "--json", str(metrics)])
+    assert len(load_checkpoint(checkpoint)[1]["history"]) == len(lines_of(metrics)) == 1
+
+
+@pytest.mark.parametrize("name", ["vitdemo.runs.train_run.load_cifar10", "tqdm.tqdm"])
+def test_interrupt_before_the_first_step_has_no_traceback(monkeypatch, name):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(name, interrupted)
+    stopped_main(TINY)
+    assert list_runs() == []
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_a_shell():
+    """Send SIGINT as soon as the progress bar shows the loss of a step of the first epoch."""
+    long = [*TINY, "--epochs=1000", "--batch-size=1", "--train-images=5000"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "vitdemo", *long],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    seen = b""
+    while b"loss=" not in seen:
+        seen += process.stderr.read1()
+        assert process.poll() is None, seen
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert out == b"Stopped before the end of the first epoch. Nothing is kept.\n"
+    assert b"Traceback" not in err
+    assert list_runs() == []
 
 
 @pytest.fixture
@@ -396,7 +448,7 @@ def stopped(monkeypatch):
     """Return a run that was interrupted in the second of its two epochs."""
     with monkeypatch.context() as patched:
         interrupt(patched, 2, BatchEnd)
-        main(TINY)
+        stopped_main(TINY)
     return list_runs()[0]
 
 
@@ -418,6 +470,21 @@ def test_run_resumes_only_with_its_own_settings(stopped):
     assert len(load_run(stopped.id).history) == 2
 
 
+@pytest.mark.parametrize("option", ["--preset=hybrid", "--full"])
+def test_resume_refuses_options_that_it_would_ignore(stopped, option):
+    name = option.split("=")[0]
+    message = refusal("--resume", stopped.id, option)
+    assert f"so {name} has no effect. Leave out {name}." in message
+
+
+def test_resumed_run_takes_every_option_about_files_and_threads(stopped, tmp_path):
+    names = ("metrics.jsonl", "model.safetensors", "snapshots")
+    metrics, checkpoint, snapshots = (str(tmp_path / name) for name in names)
+    given = ["--json", metrics, "--checkpoint", checkpoint, "--half", "--snapshots", snapshots]
+    main(["train", "--resume", stopped.id, "--threads=1", *given])
+    assert all((tmp_path / name).exists() for name in names)
+
+
 # Snapshots
 
 
@@ -432,7 +499,7 @@ def test_snapshots_are_copied_to_a_folder(tmp_path, monkeypatch):
     folder = tmp_path / "snapshots"
     with monkeypatch.context() as patched:
         interrupt(patched, 4, BatchEnd)
-        main([*arguments, "--snapshots", str(folder)])
+        stopped_main([*arguments, "--snapshots", str(folder)])
     (run,) = list_runs()
     main(["train", "--resume", run.id, "--snapshots", str(folder)])
     expected = snapshot_steps(6, 10)
@@ -506,24 +573,134 @@ def test_parent_folders_of_files_are_created(tmp_path):
     assert all((tmp_path / name).is_file() for name in names)
 
 
-def test_unwritable_json_file_is_reported_before_training(tmp_path):
-    assert error_of(*TINY, "--json", str(tmp_path)).startswith("vitdemo: ")
-    assert list_runs() == []
-
-
-def test_evaluate_reports_an_unwritable_file(tmp_path, tiny):
-    save_checkpoint(tmp_path / "model.safetensors", VisionTransformer(tiny, seed=0))
-    file = tmp_path / "no" / "folder" / "x.json"
-    message = error_of("evaluate", str(tmp_path / "model.safetensors"), "--json", str(file))
-    assert message.startswith("vitdemo: ")
-
-
 @pytest.mark.parametrize(
-    "arguments",
-    [["--image-size=64"], ["--patch-size=1", "--num-heads=8", "--batch-size=1024", "--depth=24"]],
-    ids=str,
+    ("option", "value", "sentence"),
+    [
+        ("--checkpoint", "model.pt", "does not end in .safetensors"),
+        ("--checkpoint", "folder.safetensors", "cannot be written (Is a directory)"),
+        ("--checkpoint", "file/model.safetensors", "cannot be written (File exists)"),
+        ("--checkpoint", "/proc/model.safetensors", "cannot be written"),
+        ("--json", "folder.safetensors/..", "cannot be written (Is a directory)"),
+        ("--json", "file/metrics.jsonl", "cannot be written (File exists)"),
+        ("--json", "model.safetensors", "would overwrite a checkpoint"),
+        ("--snapshots", "file", "cannot be written (File exists)"),
+        ("--snapshots", "/proc/snapshots", "cannot be written"),
+    ],
 )
-def test_run_that_cannot_be_trained_is_not_saved(arguments):
-    with pytest.raises(SystemExit):
-        main([*TINY, *arguments])
+def test_unwritable_output_is_refused_before_the_first_step(
+    tmp_path, monkeypatch, option, value, sentence
+):
+    (tmp_path / "folder.safetensors").mkdir()
+    (tmp_path / "file").write_text("text")
+    monkeypatch.setattr("vitdemo.__main__._prepare", None)  # nothing is loaded or downloaded
+    message = error_of(*TINY, option, str(tmp_path / value))
+    assert message.startswith("vitdemo: ")
+    assert option in message
+    assert sentence in message
     assert list_runs() == []
+    assert (tmp_path / "file").read_text() == "text"
+
+
+def test_checking_an_output_leaves_an_old_file_as_it_was(tmp_path):
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(b"old")
+    error_of(*TINY, "--checkpoint", str(path), "--json", str(tmp_path))
+    assert path.read_bytes() == b"old"
+    assert {entry.name for entry in tmp_path.iterdir()} == {"model.safetensors"}
+
+
+@pytest.mark.parametrize("threads", ["0", "-1", "257"])
+def test_impossible_number_of_threads_is_refused(threads):
+    expected = f"vitdemo: --threads must be a whole number from 1 to 256, not {threads}."
+    assert error_of(*TINY, "--threads", threads) == expected
+
+
+def test_half_without_a_checkpoint_is_refused():
+    assert "--half has no effect without --checkpoint" in error_of(*TINY, "--half")
+
+
+# Evaluation of what cannot be evaluated
+
+
+@pytest.fixture
+def checkpoint(tmp_path, tiny):
+    path = tmp_path / "model.safetensors"
+    save_checkpoint(path, VisionTransformer(tiny, seed=0))
+    return path
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_weights_that_are_not_numbers_are_an_error(tmp_path, tiny, value):
+    path, model = tmp_path / "model.safetensors", VisionTransformer(tiny, seed=0)
+    with torch.no_grad():
+        model.blocks[0].mlp.fc1.weight[0, 0] = value
+    save_checkpoint(path, model)
+    done = shell("evaluate", str(path), "--json", str(tmp_path / "result.json"))
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "model.safetensors are not numbers (NaN or infinity)" in done.stderr
+    assert not (tmp_path / "result.json").exists()
+
+
+def test_outputs_that_are_not_numbers_are_an_error(tmp_path, tiny):
+    path, model = tmp_path / "model.safetensors", VisionTransformer(tiny, seed=0)
+    with torch.no_grad():
+        model.head.weight.fill_(3e38)  # a number, but no sum of several of them is
+    save_checkpoint(path, model)
+    assert "The model computes NaN or infinity" in error_of("evaluate", str(path))
+
+
+def test_a_metric_that_is_not_defined_is_null_in_json(checkpoint, tmp_path, capsys):
+    """AUROC of a single image: it has no image of another class to be told from."""
+    result = tmp_path / "result.json"
+    main(["evaluate", str(checkpoint), "--validation-images", "1", "--json", str(result)])
+    (found,) = lines_of(result)
+    assert found["auroc"] is None
+    assert "auroc      undefined\n" in capsys.readouterr().out
+
+
+def test_all_files_of_a_run_on_one_image_are_strict_json(tmp_path):
+    saved = tmp_path / "model.safetensors"
+    given = ["--validation-images=1", "--checkpoint", str(saved), "--json", str(tmp_path / "m")]
+    main([*TINY, *given])
+    (run,) = list_runs()
+    assert lines_of(tmp_path / "m")[-1]["validation"]["auroc"] is None
+    assert lines_of(run.folder / "metrics.jsonl") == lines_of(tmp_path / "m")
+    for path in (saved, run.weights, *run.snapshots_folder.iterdir()):
+        header = safe_open(path, framework="pt").metadata()
+        for text in header.values():
+            json.loads(text, parse_constant=pytest.fail)
+    assert load_checkpoint(saved)[1]["sample"]["auroc"] is None
+
+
+def test_evaluate_takes_all_images_or_a_number(checkpoint):
+    done = shell("evaluate", str(checkpoint), "--full", "--validation-images", "5")
+    assert done.returncode == 2
+    assert "not allowed with argument" in done.stderr
+
+
+def test_evaluate_checks_the_model_before_a_download(tmp_path, monkeypatch):
+    path = tmp_path / "model.safetensors"
+    save_checkpoint(path, VisionTransformer(ModelConfig(image_size=16, depth=1), seed=0))
+    monkeypatch.setattr("vitdemo.data.cifar10.download_full_set", pytest.fail)
+    assert "Change in_channels or image_size" in error_of("evaluate", str(path), "--full")
+
+
+def test_evaluate_does_not_overwrite_the_checkpoint(checkpoint):
+    before = checkpoint.read_bytes()
+    message = error_of("evaluate", str(checkpoint), "--json", str(checkpoint))
+    assert "would overwrite a checkpoint" in message
+    assert checkpoint.read_bytes() == before
+
+
+def test_evaluate_reports_an_unwritable_file_before_it_evaluates(checkpoint, tmp_path, capsys):
+    (tmp_path / "file").write_text("text")
+    message = error_of("evaluate", str(checkpoint), "--json", str(tmp_path / "file" / "x.json"))
+    assert "cannot be written" in message
+    assert capsys.readouterr().out == ""
+
+
+def test_evaluate_creates_the_folder_of_its_result(checkpoint, tmp_path):
+    result = tmp_path / "new" / "folder" / "x.json"
+    main(["evaluate", str(checkpoint), "--validation-images=10", "--json", str(result)])
+    assert len(lines_of(result)) == 1

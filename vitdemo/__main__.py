@@ -1,150 +1,101 @@
 """The command line: `python -m vitdemo train` and `python -m vitdemo evaluate`."""
 
 import argparse
-import json
+import math
 import shutil
 import sys
 from contextlib import closing
-from dataclasses import asdict, replace
 from pathlib import Path
 
-from .config import PRESETS, ConfigError, ModelConfig, TrainConfig
-from .config.settings import settings_of
+from .config import ConfigError, ModelConfig, TrainConfig
+from .files import check_output, json_text
+from .options import check_resumed, configs, parser
 
-
-def parser() -> argparse.ArgumentParser:
-    """Return the parser. Every field of ModelConfig and TrainConfig is an option."""
-    top = argparse.ArgumentParser(
-        prog="python -m vitdemo", description="Train and evaluate a Vision Transformer."
-    )
-    commands = top.add_subparsers(required=True)
-    for name, add_options, run, text in (
-        ("train", _add_train, run_train, "Train a model on CIFAR-10. The app lists the run, too."),
-        ("evaluate", _add_evaluate, run_evaluate, "Evaluate a checkpoint on CIFAR-10 test images."),
-    ):
-        command = commands.add_parser(name, help=text, description=text)
-        command.set_defaults(run=run)
-        add_options(command)
-    return top
-
-
-def _add_train(command: argparse.ArgumentParser) -> None:
-    add = command.add_argument
-    add(
-        "--preset",
-        choices=PRESETS,
-        default="recommended",
-        help="Values of all settings that are not given below: the paper's code (annotation), the "
-        "same model with a better recipe (recommended), or a model on convolutions (hybrid). "
-        "Default: recommended.",
-    )
-    add("--full", action="store_true", help="Use all of CIFAR-10; download it (170 MB) if needed.")
-    add("--resume", metavar="RUN", help="Resume the run with this id after its last epoch.")
-    add(
-        "--threads",
-        type=int,
-        metavar="N",
-        help="Number of torch threads. Default: all cores, or as many as the resumed run had.",
-    )
-    add("--json", type=Path, metavar="FILE", help="Write the metrics to FILE, one line per epoch.")
-    add(
-        "--checkpoint",
-        type=Path,
-        metavar="FILE",
-        help="Save the model and its model card to FILE, which ends in .safetensors.",
-    )
-    add("--half", action="store_true", help="Save that checkpoint in half precision (16 bits).")
-    add(
-        "--snapshots",
-        type=Path,
-        metavar="FOLDER",
-        help="Copy the snapshots of the model, saved during training, to FOLDER.",
-    )
-    for title, kind in (("model settings", ModelConfig), ("training settings", TrainConfig)):
-        group = command.add_argument_group(title)
-        for name, setting in settings_of(kind).items():
-            group.add_argument(
-                _option(name),
-                dest=name,
-                type=setting.type,
-                choices=setting.choices or None,
-                metavar=None if setting.choices else setting.type.__name__.upper(),
-                help=setting.help.replace("%", "%%"),
-            )
-
-
-def _add_evaluate(command: argparse.ArgumentParser) -> None:
-    add = command.add_argument
-    add("checkpoint", type=Path, help="Checkpoint of this project, a .safetensors file.")
-    add(
-        "--validation-images",
-        type=int,
-        default=1000,
-        metavar="N",
-        help="Use the first N test images. Default: 1000.",
-    )
-    add(
-        "--full",
-        action="store_true",
-        help="Use all 10,000 test images; download CIFAR-10 (170 MB) if needed.",
-    )
-    add("--json", type=Path, metavar="FILE", help="Write the metrics to FILE.")
-
-
-def _option(name: str) -> str:
-    """Return the option of a setting: `--embed-dim` for embed_dim."""
-    return "--" + name.replace("_", "-")
-
-
-def configs(options: argparse.Namespace) -> tuple[ModelConfig, TrainConfig]:
-    """Return the preset, changed by the options that were given."""
-    model, training = PRESETS[options.preset]
-    if options.full:
-        training = replace(training, train_images=50_000, validation_images=10_000)
-    return replace(model, **_given(options, model)), replace(training, **_given(options, training))
-
-
-def _given(options: argparse.Namespace, config: ModelConfig | TrainConfig) -> dict:
-    """Return the fields of a configuration that are given as options."""
-    values = {name: getattr(options, name) for name in asdict(config)}
-    return {name: value for name, value in values.items() if value is not None}
+INTERRUPTED = 130  # exit status after Ctrl-C, as in other programs: 128 + SIGINT
+MOST_THREADS = 256
 
 
 def run_train(options: argparse.Namespace) -> None:
     """Train a new run, or resume one, with a progress bar."""
-    settings = configs(options)  # errors in them are reported before torch is loaded
+    settings = None if options.resume else configs(options)  # refused before torch is loaded
+    _check_outputs(options)
 
     import torch
 
-    from .data.cifar10 import download_full_set
     from .machine import available_cores
-    from .runs.run import load_run, new_run
-    from .runs.train_run import load_data
+    from .runs.run import load_run
 
-    if options.full:
-        download_full_set()
-    run = _resumed(options) if options.resume else new_run(*settings)
+    run, data = _prepare(options, settings)
     torch.set_num_threads(options.threads or run.threads or available_cores())
-    data = load_data(run)
-    for path in (options.json, options.checkpoint):
-        if path:
-            path.parent.mkdir(parents=True, exist_ok=True)
-    if options.snapshots:
-        options.snapshots.mkdir(parents=True, exist_ok=True)
     if options.json:
         _write_lines(options.json, run.history)
+    interrupted = False
     try:
         _train(run, data, options.json)
     except KeyboardInterrupt:
+        interrupted = True
+    if not run.has_weights:
+        shutil.rmtree(run.folder, ignore_errors=True)
+        print("Stopped before the end of the first epoch. Nothing is kept.")
+        sys.exit(INTERRUPTED)
+    run = load_run(run.id)
+    if interrupted:
         print("Stopped. Complete epochs are kept.")
         if run.state_file.exists():
             print(f"Resume with --resume {run.id}.")
-    run = load_run(run.id)
     if options.checkpoint:
         _save_checkpoint(run, options.checkpoint, options.half)
     if options.snapshots and run.snapshots_folder.exists():
         shutil.copytree(run.snapshots_folder, options.snapshots, dirs_exist_ok=True)
     print(f"run {run.id}: {run.folder}")
+    if interrupted:
+        sys.exit(INTERRUPTED)
+
+
+def _check_outputs(options: argparse.Namespace) -> None:
+    """Check all that a run will be asked for at its end, so that no training is in vain.
+
+    Raises:
+        ConfigError: a file or folder cannot be written, or options do not fit together.
+    """
+    if options.threads is not None and not 1 <= options.threads <= MOST_THREADS:
+        raise ConfigError(
+            f"--threads must be a whole number from 1 to {MOST_THREADS}, not {options.threads}."
+        )
+    if options.half and not options.checkpoint:
+        raise ConfigError("--half has no effect without --checkpoint. Add --checkpoint FILE.")
+    if options.checkpoint:
+        check_output(options.checkpoint, "--checkpoint", ".safetensors")
+    if options.json:
+        _check_json(options.json)
+    if options.snapshots:
+        check_output(options.snapshots / "1.safetensors", "--snapshots")
+
+
+def _check_json(path: Path) -> None:
+    if path.suffix == ".safetensors":
+        raise ConfigError(f"--json would overwrite a checkpoint, {path}. Give another name.")
+    check_output(path, "--json")
+
+
+def _prepare(options: argparse.Namespace, settings: tuple[ModelConfig, TrainConfig] | None):
+    """Return the run to train, new or resumed, and its data; download them if asked to.
+
+    Raises:
+        ConfigError: it cannot be trained or resumed.
+    """
+    from .data.cifar10 import download_full_set
+    from .runs.run import new_run
+    from .runs.train_run import load_data, resumable_run
+
+    if settings is None:
+        run = resumable_run(options.resume)
+        check_resumed(options, run)
+    else:
+        run = new_run(*settings)
+        if options.full:
+            download_full_set()
+    return run, load_data(run)
 
 
 def _train(run, data, json_file: Path | None) -> None:
@@ -171,26 +122,6 @@ def _train(run, data, json_file: Path | None) -> None:
                     _write_lines(json_file, trained.history)
 
 
-def _resumed(options: argparse.Namespace):
-    """Return the run to resume.
-
-    Raises:
-        ConfigError: it cannot be resumed, or an option differs from its settings.
-    """
-    from .runs.train_run import resumable_run
-
-    run = resumable_run(options.resume)
-    for config in (run.model, run.training):
-        for name, value in _given(options, config).items():
-            own, option = getattr(config, name), _option(name)
-            if value != own:
-                raise ConfigError(
-                    f"Run {run.id} was started with {option} {own} and resumes with it. "
-                    f"Leave out {option}."
-                )
-    return run
-
-
 def _save_checkpoint(run, path: Path, half: bool) -> None:
     """Save the run's model with its model card to `path`."""
     from .runs.checkpoint import load_checkpoint, save_checkpoint
@@ -205,24 +136,30 @@ def _save_checkpoint(run, path: Path, half: bool) -> None:
 
 def run_evaluate(options: argparse.Namespace) -> None:
     """Print all metrics of a checkpoint on test images, and write them to a file if given."""
-    from .data.cifar10 import download_full_set, load_cifar10
+    if options.json:
+        _check_json(options.json)
+
+    from .data.cifar10 import SAMPLE, download_full_set, load_cifar10
     from .runs.checkpoint import load_checkpoint
-    from .training.loop import evaluate
+    from .training.loop import check_fit, evaluate
 
     model, _ = load_checkpoint(options.checkpoint)
+    check_fit(model.config, load_cifar10(1, SAMPLE["test"]).validation)
     if options.full:
         download_full_set()
     test = load_cifar10(1, 10_000 if options.full else options.validation_images).validation
     result = {"checkpoint": options.checkpoint.name, "images": len(test)} | evaluate(model, test)
     for name, value in result.items():
-        shown = f"{value:.4f}" if isinstance(value, float) else value
+        shown = value
+        if isinstance(value, float):
+            shown = "undefined" if math.isnan(value) else f"{value:.4f}"
         print(f"{name:10} {shown}")
     if options.json:
-        options.json.write_text(json.dumps(result) + "\n")
+        options.json.write_text(json_text(result) + "\n")
 
 
 def _write_lines(path: Path, history: tuple[dict, ...]) -> None:
-    path.write_text("".join(json.dumps(record) + "\n" for record in history))
+    path.write_text("".join(json_text(record) + "\n" for record in history))
 
 
 def _line(event) -> str:
@@ -233,13 +170,19 @@ def _line(event) -> str:
     return "   ".join([*parts, f"{event.images_per_second:.0f} images/s"])
 
 
+COMMANDS = {"train": run_train, "evaluate": run_evaluate}
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run one command. Errors in its input end it with a message instead of a traceback."""
     options = parser().parse_args(arguments)
     try:
-        options.run(options)
+        COMMANDS[options.command](options)
     except (ConfigError, RuntimeError, OSError) as error:
         sys.exit(f"vitdemo: {error}")
+    except KeyboardInterrupt:  # before the first step, or while a file is written at the end
+        print("vitdemo: stopped", file=sys.stderr)
+        sys.exit(INTERRUPTED)
 
 
 if __name__ == "__main__":

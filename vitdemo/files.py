@@ -1,8 +1,12 @@
 """Paths on disk, and writing files atomically. No torch here."""
 
+import json
+import math
 import os
 import tempfile
 from pathlib import Path
+
+from .config import ConfigError
 
 PROJECT = Path(__file__).parents[1]
 SHIPPED = PROJECT / "checkpoints"  # trained models that ship with the app
@@ -36,6 +40,40 @@ def full_set_on_disk() -> bool:
     pickles = all((folder / "cifar-10-batches-py" / name).is_file() for name in CIFAR10_FILES)
     arrays = all((folder / name).is_file() for name in CIFAR10_ARRAYS)
     return pickles or arrays
+
+
+def check_output(path: Path, option: str, suffix: str = "") -> None:
+    """Make the folder of a file that is written later, and check that it can be written.
+
+    Raises:
+        ConfigError: it cannot, or its name does not end in `suffix`; the message names `option`.
+    """
+    if path.suffix != suffix and suffix:
+        raise ConfigError(f"{option} {path} does not end in {suffix}. Add {suffix} to the name.")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            path.open("ab").close()
+        else:
+            tempfile.TemporaryFile(dir=path.parent).close()
+    except OSError as error:
+        raise ConfigError(
+            f"{option} {path} cannot be written ({error.strerror}). Give another path."
+        ) from error
+
+
+def json_text(value, indent: int | None = None) -> str:
+    """Return strict JSON: NaN and infinity, which JSON does not have, become null."""
+    return json.dumps(_finite(value), indent=indent, allow_nan=False)
+
+
+def _finite(value):
+    """Return the value with None for each number that is not finite, also in lists and dicts."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def write_atomically(path: str | Path, content: bytes) -> None:

@@ -318,7 +318,7 @@ def test_damaged_archive_is_refused_and_downloaded_again(full_set, server, damag
 def test_damaged_file_on_disk_is_refused(full_set, home, name):
     download_full_set()
     (home / "data" / "cifar-10-batches-py" / name).write_bytes(b"something else")
-    with pytest.raises(ConfigError, match=r"is damaged\. Delete that folder and download it again"):
+    with pytest.raises(ConfigError, match=r"is damaged\. Delete the folder data"):
         load_cifar10(20, 6)
 
 
@@ -381,8 +381,60 @@ def test_one_array_alone_is_not_the_full_set(arrays, home):
 )
 def test_damaged_array_file_is_refused(arrays, home, damage):
     (home / "data" / "train.npz").write_bytes(damage)
-    with pytest.raises(ConfigError, match=r"is damaged\. Delete that folder and download it again"):
+    with pytest.raises(ConfigError, match=r"is damaged\. Delete the folder data"):
         load_cifar10(20, 2)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda x, y: {"x": x[:-1], "y": y[:-1]},
+        lambda x, y: {"x": x, "y": y[:-1]},
+        lambda x, y: {"x": x / 255, "y": y},
+        lambda x, y: {"x": x.transpose(0, 3, 1, 2), "y": y},
+        lambda x, y: {"x": x, "y": y.astype(float)},
+        lambda x, y: {"x": x, "y": y + 10},
+        lambda x, y: {"x": x, "y": y.astype(int) - 10},
+        lambda x, y: {"x": x.view("V1"), "y": y},
+        lambda x, y: {"x": x},
+    ],
+    ids=[
+        "fewer images",
+        "fewer labels",
+        "floats",
+        "axes",
+        "float labels",
+        "label above 9",
+        "negative labels",
+        "records",
+        "no labels",
+    ],
+)
+def test_arrays_that_are_not_the_full_set_are_refused(arrays, home, write):
+    train, _ = arrays
+    images = train[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+    np.savez(home / "data" / "train.npz", **write(np.ascontiguousarray(images), train[:, 0]))
+    with pytest.raises(ConfigError, match="is damaged"):
+        load_cifar10(9, 2)  # fewer than the file has, and more than ship
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_array_file_with_a_damaged_byte_is_refused_or_equal(arrays, home, save):
+    """Each byte of the file in turn: a checksum, the shape or the type gives it away."""
+    train, _ = arrays
+    path = home / "data" / "train.npz"
+    images = train[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+    save(path, x=images, y=train[:, 0])
+    whole, refused = path.read_bytes(), 0
+    places = [*range(400), *range(400, len(whole) - 400, 997), *range(len(whole) - 400, len(whole))]
+    for place in places:
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x5A]) + whole[place + 1 :])
+        cifar10._full.cache_clear()
+        try:
+            assert records_of(load_cifar10(20, 2).train) == train.tobytes()
+        except ConfigError:
+            refused += 1
+    assert refused > len(places) / 2
 
 
 def test_pickled_arrays_are_not_opened(arrays, home, tmp_path):

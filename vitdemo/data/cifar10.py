@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from http.client import HTTPException
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -144,6 +143,7 @@ def _full(part: str) -> Split:
         if arrays.is_file():
             with np.load(arrays, allow_pickle=False) as file:
                 images, labels = file["x"], file["y"]
+            _check_arrays(images, labels, FULL[part])
         else:
             from torchvision.datasets import CIFAR10
 
@@ -151,10 +151,25 @@ def _full(part: str) -> Split:
             images, labels = dataset.data, dataset.targets
         images = np.ascontiguousarray(images.transpose(0, 3, 1, 2))  # (N, 3, 32, 32)
         return Split(torch.from_numpy(images), torch.tensor(labels).long())
-    except (RuntimeError, OSError, EOFError, KeyError, ValueError, BadZipFile) as error:
+    except Exception as error:  # damaged bytes end in errors of zlib, zipfile, tokenize and others
         raise ConfigError(
-            f"The full CIFAR-10 in {folder} is damaged. Delete that folder and download it again."
+            "The full CIFAR-10 on this machine is damaged. Delete the folder data, beside app.py "
+            "or in VITDEMO_HOME, and download it again."
         ) from error
+
+
+def _check_arrays(images: np.ndarray, labels: np.ndarray, count: int) -> None:
+    """Refuse arrays that are not all images of the data set, with a label from 0 to 9 each.
+
+    Raises:
+        ValueError: the message says what differs.
+    """
+    if (images.shape, images.dtype) != ((count, 32, 32, 3), np.uint8):
+        raise ValueError(f"x is {images.dtype} {images.shape}")
+    if labels.shape != (count,) or labels.dtype.kind not in "iu":
+        raise ValueError(f"y is {labels.dtype} {labels.shape}")
+    if not np.isin(labels, range(len(CLASSES))).all():
+        raise ValueError("y has labels that are not from 0 to 9")
 
 
 def normalize(images: Tensor) -> Tensor:

@@ -1,13 +1,13 @@
 """All attention and attribution maps of one picture in one file, to be analyzed elsewhere."""
 
 import io
-import json
 import zipfile
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ..files import json_text
 from ..model import VisionTransformer
 from .relevance import relevance
 from .rollout import rollout
@@ -61,5 +61,5 @@ def maps_file(
     file = io.BytesIO()
     np.savez_compressed(file, **arrays)
     with zipfile.ZipFile(file, "a") as archive:
-        archive.writestr("about.json", json.dumps(about, indent=1))
+        archive.writestr("about.json", json_text(about, indent=1))
     return file.getvalue()

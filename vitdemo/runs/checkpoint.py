@@ -9,7 +9,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from ..config import ConfigError, ModelConfig, config_from_dict
-from ..files import write_atomically
+from ..files import json_text, write_atomically
 from ..model import VisionTransformer
 
 
@@ -26,7 +26,7 @@ def save_checkpoint(
         card: anything that JSON can hold.
         half: whether to round the weights to 16 bits, which halves the file.
     """
-    header = {"model": json.dumps(asdict(model.config)), "card": json.dumps(card or {})}
+    header = {"model": json_text(asdict(model.config)), "card": json_text(card or {})}
     tensors = {name: tensor.detach().contiguous() for name, tensor in model.state_dict().items()}
     if half:
         for name, tensor in tensors.items():
@@ -40,7 +40,7 @@ def load_checkpoint(path: str | Path) -> tuple[VisionTransformer, dict]:
 
     Raises:
         ConfigError: there is no such file, it is not a complete safetensors file of this project,
-            or its weights do not have the shape that its configuration states.
+            its weights do not have the shape that its configuration states, or are not numbers.
     """
     config, card = read_header(path)
     with safe_open(path, framework="pt") as file:
@@ -55,6 +55,11 @@ def load_checkpoint(path: str | Path) -> tuple[VisionTransformer, dict]:
             f"The weights in {Path(path).name} do not fit the configuration in it. "
             f"{problem.strip()} Save it again with save_checkpoint."
         ) from error
+    if not all(tensor.isfinite().all() for tensor in tensors.values()):
+        raise ConfigError(
+            f"Some weights in {Path(path).name} are not numbers (NaN or infinity), so the model "
+            "cannot classify anything. Train it again with a lower learning rate."
+        )
     return model.eval(), card
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ..config import ConfigError, ModelConfig, TrainConfig, config_from_dict
 from ..data.cifar10 import CLASSES, SAMPLE
-from ..files import SHIPPED, pretrained_folder, runs_folder, write_atomically
+from ..files import SHIPPED, json_text, pretrained_folder, runs_folder, write_atomically
 from ..model import VisionTransformer
 from ..training.loop import EpochEnd
 from .checkpoint import load_checkpoint, read_header, save_checkpoint
@@ -114,11 +114,11 @@ def save_run(run: Run, model: VisionTransformer | None = None) -> None:
     """Write the run, and weights if given. A kill at any moment leaves each file old or new."""
     if model is not None:
         save_checkpoint(run.weights, model, card_of(run))
-    lines = "".join(json.dumps(record) + "\n" for record in run.history)
+    lines = "".join(json_text(record) + "\n" for record in run.history)
     write_atomically(run.folder / "metrics.jsonl", lines.encode())
     config = {"state": run.state, "threads": run.threads, "message": run.message}
     config |= {"model": asdict(run.model), "training": asdict(run.training)}
-    write_atomically(run.folder / "config.json", json.dumps(config, indent=2).encode())
+    write_atomically(run.folder / "config.json", json_text(config, indent=2).encode())
 
 
 def card_of(run: Run) -> dict:

@@ -167,10 +167,15 @@ def evaluate(model: VisionTransformer, split: Split) -> dict[str, float]:
     """Return every metric of METRICS over all images of a split.
 
     Raises:
-        ConfigError: the model cannot take these images, or lacks classes.
+        ConfigError: the model cannot take these images, lacks classes, or computes no numbers.
     """
     check_fit(model.config, split)
-    return compute_metrics(torch.cat(list(predict(model, split))), split.labels)
+    logits = torch.cat(list(predict(model, split)))
+    if not logits.isfinite().all():
+        raise ConfigError(
+            "The model computes NaN or infinity, so it cannot be evaluated. Check its weights."
+        )
+    return compute_metrics(logits, split.labels)
 
 
 def check_trainable(model: ModelConfig, data: Data, config: TrainConfig) -> None:

@@ -2,12 +2,12 @@
 
 import csv
 import io
-import json
 from dataclasses import asdict
 
 import streamlit as st
 
 from ...figures.curves import all_curves
+from ...files import json_text
 from ...runs.run import Run
 from ...training.metrics import METRICS
 from ..run_picker import run_name
@@ -60,7 +60,7 @@ def metrics_csv(run: Run) -> str:
 
 def metrics_json(run: Run) -> str:
     """Return the configuration and the record of every epoch."""
-    return json.dumps(asdict(run), indent=2)
+    return json_text(asdict(run), indent=2)
 
 
 def charts_html(run: Run) -> str:
