@@ -18,11 +18,13 @@ class Server:
     Args:
         home: folder for its runs, data and log.
         script: script that it runs, from the project's folder.
+        options: further options of `streamlit run`.
     """
 
-    def __init__(self, home: Path, script: str = "app.py"):
+    def __init__(self, home: Path, script: str = "app.py", options: tuple[str, ...] = ()):
         self.home = home
         self.script = script
+        self.options = options
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.url = f"http://127.0.0.1:{free.getsockname()[1]}"
@@ -37,6 +39,7 @@ class Server:
             "streamlit",
             "run",
             self.script,
+            *self.options,
             "--server.headless",
             "true",
             "--server.port",
