@@ -9,10 +9,10 @@ with lesson(
     "works through the computation number by number.",
 ) as page:
     with heavy_imports():
-        from vitdemo.ui.lessons import by_hand, heads_by_hand
+        from vitdemo.ui.lessons import by_hand, heads_by_hand, scaling_by_hand
 
     by_hand.small_example(page)
     by_hand.papers_shapes(page)
-    by_hand.without_scaling(page)
+    scaling_by_hand.without_scaling(page)
     heads_by_hand.heads(page)
     heads_by_hand.two_divisors(page)

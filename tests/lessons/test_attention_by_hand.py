@@ -92,20 +92,34 @@ def test_std_of_scores_is_sqrt_d_k_and_scaling_undoes_its_effect():
     np.testing.assert_array_equal(raw.std, scaled.std)
     assert np.ptp(scaled.largest) < 0.05
     assert raw.largest[-1] > 0.9
-    assert raw.gradient[-1] < scaled.gradient[-1] / 100
-    assert np.ptp(scaled.gradient) < 0.1
+    assert raw.median_gradient[-1] < scaled.median_gradient[-1] / 100
+    assert np.ptp(scaled.median_gradient) < 0.1
 
 
-def test_gradient_matches_torch():
-    """With a single query, the gradient is the norm of PyTorch's Jacobian."""
-    found = scaling((8,), scaled=True, queries=1, seed=3).gradient[0]
+def test_without_scaling_few_queries_hold_most_of_the_gradient():
+    raw, scaled = scaling((4, 512), scaled=False), scaling((4, 512), scaled=True)
+    assert raw.median_gradient[0] > scaled.median_gradient[0]  # nothing vanishes at a small d_k
+    assert raw.mean_gradient[1] > 2 * scaled.mean_gradient[1]
+    assert raw.top_gradient[1] > 0.6
+    assert scaled.top_gradient[1] < 0.15
+
+
+@pytest.mark.parametrize("scaled", [True, False])
+def test_gradients_match_torch(scaled):
+    """Mean, median and largest of the norms of PyTorch's Jacobians, query by query."""
+    found = scaling((8,), scaled, queries=10, seed=3)
     generator = np.random.default_rng(3)
-    q, k = generator.normal(size=(1, 1, 8)), generator.normal(size=(1, 4, 8))
-    keys = torch.from_numpy(k[0])
-    jacobian = torch.autograd.functional.jacobian(
-        lambda query: (keys @ query / 8**0.5).softmax(dim=0), torch.from_numpy(q[0, 0])
-    )
-    assert found == pytest.approx(float(jacobian.norm()))
+    q, k = generator.normal(size=(10, 1, 8)), generator.normal(size=(10, 4, 8))
+    norms = []
+    for query, keys in zip(torch.from_numpy(q[:, 0]), torch.from_numpy(k), strict=True):
+        scores = keys / 8**0.5 if scaled else keys
+        jacobian = torch.autograd.functional.jacobian(
+            lambda query, scores=scores: (scores @ query).softmax(dim=0), query
+        )
+        norms.append(float(jacobian.norm()))
+    assert found.mean_gradient[0] == pytest.approx(sum(norms) / 10)
+    assert found.median_gradient[0] == pytest.approx(sum(sorted(norms)[4:6]) / 2)
+    assert found.top_gradient[0] == pytest.approx(max(norms) / sum(norms))  # one of ten
 
 
 @pytest.mark.parametrize("heads", [1, 2, 3, 6])

@@ -10,6 +10,7 @@ from ..model import Attention, VisionTransformer, copy_of
 
 LARGEST = 1000.0  # magnitude of an entered number
 QUERIES = 500  # random queries that show the effect of scaling
+TOP = 0.1  # of them, with the largest gradients
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,10 @@ class Scaling:
     dims: tuple[int, ...]  # the d_k
     std: np.ndarray  # standard deviation of the scores; sqrt(d_k) is expected
     largest: np.ndarray  # largest weight of a query, mean over queries: from 1 / T (uniform) to 1
-    gradient: np.ndarray  # Frobenius norm of d weights / d query, median over queries
+    # Frobenius norm of d weights / d query: over the queries
+    median_gradient: np.ndarray
+    mean_gradient: np.ndarray
+    top_gradient: np.ndarray  # fraction of the sum that the TOP queries with the largest hold
 
 
 def scaling(
@@ -94,7 +98,7 @@ def scaling(
         seed: random seed.
     """
     generator = np.random.default_rng(seed)
-    std, largest, gradient = [], [], []
+    found = []
     for d_k in dims:
         q = generator.normal(size=(queries, 1, d_k))
         k = generator.normal(size=(queries, tokens, d_k))
@@ -104,10 +108,11 @@ def scaling(
         # Jacobian of softmax: d weight_i / d score_j = weight_i * ((i == j) - weight_j)
         by_score = weights[:, :, None] * (np.eye(tokens) - weights[:, None])  # (queries, T, T)
         by_query = by_score @ k / divisor  # (queries, T, d_k)
-        std.append(scores.std())
-        largest.append(weights.max(axis=-1).mean())
-        gradient.append(np.median(np.linalg.norm(by_query, axis=(1, 2))))
-    return Scaling(dims, np.array(std), np.array(largest), np.array(gradient))
+        gradient = np.sort(np.linalg.norm(by_query, axis=(1, 2)))  # (queries,), ascending
+        top = gradient[-round(TOP * queries) :].sum() / gradient.sum()
+        largest = weights.max(axis=-1).mean()
+        found.append((scores.std(), largest, np.median(gradient), gradient.mean(), top))
+    return Scaling(dims, *np.array(found).T)
 
 
 @torch.no_grad()

@@ -1,19 +1,11 @@
-"""Attention by hand: a small example to edit, the paper's shapes, and why scores are scaled."""
+"""Attention by hand: a small example to edit, and the shapes in the paper."""
 
 import numpy as np
 import streamlit as st
 
 from ...config import ConfigError
-from ...figures.numbers import numbers, shades, two_lines
-from ...lessons.attention_by_hand import (
-    QUERIES,
-    Scaling,
-    Steps,
-    attention_steps,
-    read_matrix,
-    scaling,
-    softmax,
-)
+from ...figures.numbers import numbers, shades
+from ...lessons.attention_by_hand import Steps, attention_steps, read_matrix, softmax
 from ..chart import chart
 from .lesson import Lesson
 
@@ -31,7 +23,6 @@ WHY_DIVIDE = (
     f"dimension instead: with {HEADS} heads, √({HEADS} d_k)."
 )
 PAPER = (4, 512, 64)  # tokens, embedding dimension and d_k in the paper's example
-DIMS = (4, 8, 16, 32, 64, 128, 256, 512)
 
 
 def small_example(lesson: Lesson) -> None:
@@ -61,14 +52,16 @@ def small_example(lesson: Lesson) -> None:
         )
     divisor = {"root": D_K**0.5, "none": 1.0, "width": (HEADS * D_K) ** 0.5}[name]
     _draw_steps(attention_steps(q, k, v, divisor), q, v, row, divisor)
+    same = attention_steps(np.tile(q[row], (T, 1)), k, v, divisor).weights
     lesson.predict(
-        "same-keys",
-        "If all four keys were identical, what would each attention weight be?",
-        {"0": 0.0, "1/4": 0.25, "1/2": 0.5, "1": 1.0},
-        lambda: attention_steps(q, np.tile(k[:1], (T, 1)), v, divisor).weights[row, 0],
-        "With your Q, and with the first key for every token, the first weight is {:.3g}. "
-        "Identical keys give equal scores, and equal scores give equal weights, whatever the "
-        "query.",
+        "same-queries",
+        "If all four queries were identical, how many different rows would the matrix of attention "
+        "weights have?",
+        {"1": 1, "2": 2, "4": 4},
+        lambda: len(np.unique(same, axis=0)),
+        f"{{:.0f}}. With query {row + 1} for every token, every row is {listed(same[0])}, so all "
+        "tokens get the same output. The weights within a row differ as long as the keys do: only "
+        f"identical keys would make each weight 1/{T}.",
     )
     lesson.code(attention_steps, "The same four steps in NumPy.")
 
@@ -184,50 +177,3 @@ def _draw_paper_steps(steps: Steps, unscaled: np.ndarray, d_k: int) -> None:
             st.markdown(f"**{title}**")
             alt = f"{title}: row 1 is {listed(matrix[0])}."
             chart(numbers(matrix, **style), key=f"paper-{title}", alt=alt)
-
-
-def without_scaling(lesson: Lesson) -> None:
-    """Show why the scores are divided by sqrt(d_k)."""
-    st.header("Attention without scaling")
-    tokens, _, d_k = PAPER
-    if not lesson.predict(
-        "largest",
-        f"The queries and keys of {tokens} tokens are random vectors of {d_k} numbers, and the "
-        "scores are not scaled. What is the largest attention weight of a query, on average?",
-        {"0.40": 0.4, "0.60": 0.6, "0.90": 0.9},
-        lambda: scaling((d_k,), scaled=False).largest[0],
-        f"{{:.2f}}, the mean over {QUERIES} random queries. Nearly all weight is on a single "
-        "token: softmax is **saturated**.",
-    ):
-        return
-    _draw_scaling(scaling(DIMS, scaled=True), scaling(DIMS, scaled=False))
-    lesson.code(scaling, "The computation behind the two charts.")
-
-
-def _draw_scaling(scaled: Scaling, raw: Scaling) -> None:
-    left, right = st.columns(2)
-    with left:
-        st.markdown("**Largest attention weight**")
-        lines = {"divided by √d_k": scaled.largest, "not divided": raw.largest}
-        figure = two_lines(DIMS, lines, "d_k", "mean over queries", 260, log_axes="x")
-        alt = (
-            f"Largest weight at d_k = {DIMS[-1]}: {scaled.largest[-1]:.2f} with scaling, "
-            f"{raw.largest[-1]:.2f} without."
-        )
-        chart(figure, key="largest", alt=alt)
-    with right:
-        st.markdown("**Gradient of the attention weights**")
-        lines = {"divided by √d_k": scaled.gradient, "not divided": raw.gradient}
-        figure = two_lines(DIMS, lines, "d_k", "median over queries", 260, log_axes="x")
-        alt = (
-            f"Gradient at d_k = {DIMS[-1]}: {scaled.gradient[-1]:.2f} with scaling, "
-            f"{raw.gradient[-1]:.3f} without."
-        )
-        chart(figure, key="gradient", alt=alt)
-    st.caption(
-        f"{QUERIES} random queries, each with {PAPER[0]} random keys. Gradient: the Frobenius norm "
-        "of the Jacobian of the attention weights with respect to the query. With scaling, both "
-        "curves hardly depend on d_k. Without scaling, half of the queries have a gradient below "
-        f"{raw.gradient[-1]:.4f} at d_k = {DIMS[-1]}: their softmax is saturated, and hardly any "
-        "gradient reaches them in training (Vaswani et al. 2017, section 3.2.1)."
-    )
