@@ -6,10 +6,18 @@ from itertools import islice
 
 import pytest
 import torch
+from torch.nn.functional import cross_entropy
 
 from vitdemo.config import PRESETS
 from vitdemo.data.cifar10 import load_cifar10
-from vitdemo.lessons.comparisons import PAIRS, metrics_of, nearest_count, papers_code, train_each
+from vitdemo.lessons.comparisons import (
+    PAIRS,
+    least_loss,
+    metrics_of,
+    nearest_count,
+    papers_code,
+    train_each,
+)
 from vitdemo.lessons.paper import TABLE_2
 from vitdemo.model import VisionTransformer
 from vitdemo.training.loop import EpochEnd, train
@@ -73,6 +81,20 @@ def test_metrics_equal_values_worked_out_by_hand():
     assert found["auroc"] == pytest.approx(1)
     assert found["loss"] == pytest.approx(-float(torch.tensor([0.8, 0.7, 0.3, 0.7]).log().mean()))
     assert metrics_of(table * 7, torch.tensor([0, 1, 1, 2])) == pytest.approx(found)
+
+
+def test_least_loss_is_reached_by_the_smoothed_target_alone():
+    target = torch.full((1, 10), 0.01)
+    target[0, 3] = 0.91
+    labels = torch.tensor([3])
+    reached = cross_entropy(target.log(), labels, label_smoothing=0.1)
+    assert least_loss(0.1, 10) == pytest.approx(float(reached)) == pytest.approx(0.5003, abs=1e-4)
+    more, less = target.log().clone(), target.log().clone()
+    more[0, 3] += 0.3
+    less[0, 3] -= 0.3
+    for other in (more, less):
+        assert cross_entropy(other, labels, label_smoothing=0.1) > reached + 1e-3
+    assert least_loss(0.0, 10) == 0
 
 
 def test_printed_accuracies_are_not_a_whole_number_of_images():

@@ -1,19 +1,23 @@
 """The lesson pages without a browser, under Streamlit's AppTest."""
 
+import math
 import re
 import time
 from dataclasses import replace
 
 import pytest
+import torch
 from open_app import by_label, captions_of, open_app
 
 from vitdemo.config import ModelConfig
+from vitdemo.data.cifar10 import normalize
 from vitdemo.lessons import scaling
 from vitdemo.lessons.comparisons import PAIRS
 from vitdemo.model import VisionTransformer
+from vitdemo.ui.lessons.example import first_pictures, plain_vit
 from vitdemo.ui.lessons.model_walk import MODEL
 from vitdemo.ui.lessons.order import ORDER
-from vitdemo.ui.lessons.parameters import nearest, problems
+from vitdemo.ui.lessons.parameters import nearest, nearest_heads, problems
 from vitdemo.ui.lessons.source import pieces
 from vitdemo.ui.lessons.start import STEPS
 from vitdemo.ui.lessons.table_1 import ROWS
@@ -131,6 +135,7 @@ def test_the_papers_configuration_is_rejected_for_two_reasons():
     assert [wrong.split(" ")[0] for wrong, _ in problems()] == ["patch_size", "num_heads"]
     near = nearest()
     assert (near.patch_size, near.num_heads, near.mlp_dim, near.depth) == (4, 8, 3072, 12)
+    assert nearest_heads() == [8, 16]  # both 4 away from the 12 in the paper
 
 
 def test_start_page_shows_each_step():
@@ -143,7 +148,16 @@ def test_start_page_shows_each_step():
 
 def test_numbers_on_the_parameters_page_match_the_models():
     said = words_of(open_app("pages/parameters.py", row="Scope"))
-    assert "65 × 65 attention weights (layer 1, head 1), 4,225 are above 0" in said
+    assert "heads would be as close" in said
+    _, model = plain_vit()
+    with torch.no_grad():
+        attention = model.trace(normalize(first_pictures(16).images))[1].attention[0]
+    centers = [(row * 4, column * 4) for row in range(8) for column in range(8)]
+    distances = torch.tensor([[math.dist(a, b) for b in centers] for a in centers])
+    patches = attention[:, :, 1:, 1:]
+    means = ((patches * distances).sum(-1) / patches.sum(-1)).mean(dim=(0, 2))  # of each head
+    assert f"in layer 1 is {means.min():.1f} to {means.max():.1f} pixels" in said
+    assert f"equal attention to all patches gives {distances.mean():.1f}" in said
     assert "21 of 36 attention weights (head 1)" in said
     counted = sum(parameter.numel() for parameter in VisionTransformer(ModelConfig()).parameters())
     assert f"| counted | {counted:,} | |" in said

@@ -27,8 +27,9 @@ class ModelConfig:
     num_classes: int = setting(10, "Number of classes.", (2, 1000))
     embed_dim: int = setting(
         64,
-        "Size of each token's vector (embedding dimension D). The parameters of a block, and most "
-        "of its compute, grow with D².",
+        "Size of each token's vector (embedding dimension D). The parameters of a block, and the "
+        "compute of its linear layers, grow with D². The compute of the attention scores and the "
+        "weighted sums of the values grows with D.",
         (8, 1024),
     )
     depth: int = setting(
@@ -40,8 +41,9 @@ class ModelConfig:
     num_heads: int = setting(
         8,
         "Number of attention heads per block; it must divide the embedding dimension D. Each head "
-        "has its own queries, keys and values, of size D / heads, so different heads can learn to "
-        "attend to different things. The number of parameters stays the same.",
+        "makes its own queries, keys and values, of size D / heads, from the whole token, so it "
+        "can learn to attend to something else than the other heads. The number of parameters "
+        "stays the same.",
         (1, 64),
     )
     mlp_ratio: float = setting(
@@ -84,9 +86,9 @@ class ModelConfig:
     )
     patch_drop: float = setting(
         0.0,
-        "PatchDropout. In training, this fraction of the patches is left out, at random in each "
-        "image, so that the model must recognize the image from the rest. Training steps are also "
-        "faster.",
+        "PatchDropout. In training, this fraction of the patches is hidden, a different set for "
+        "each image. The model must recognize the image from those that are left. Training steps "
+        "are also faster.",
         (0.0, 0.9),
     )
     attention_scale: str = setting(

@@ -121,7 +121,8 @@ class TrainConfig:
     seed: int = setting(
         0,
         "Random seed for the initial weights, the order of the images, augmentation and dropout. "
-        "The same seed and settings give the same results.",
+        "The same seed and settings give the same results on the same machine, with the same "
+        "precision and number of threads.",
         (0, 2**31 - 1),
     )
     train_images: int = setting(
@@ -134,7 +135,10 @@ class TrainConfig:
     validation_images: int = setting(
         200,
         "Number of images to validate on after each epoch. More images give a more precise result: "
-        "with 200, the standard error of the accuracy is about 3 percentage points.",
+        "with 200, the standard error of the accuracy is about 3 percentage points. By default "
+        "they are test images, as in the paper. Whoever tries many settings and keeps the best "
+        "fits these images, and the accuracy is too optimistic for new ones. To choose settings, "
+        "hold out training images: `--validation-from train` in the shell.",
         (1, 10_000),
     )
     validation_from: str = setting(

@@ -83,6 +83,17 @@ def metrics_of(probabilities: torch.Tensor, labels: torch.Tensor) -> dict[str, f
     return compute_metrics(normalized.clamp(min=1e-12).log(), labels)
 
 
+def least_loss(label_smoothing: float, num_classes: int) -> float:
+    """Return the smallest cross-entropy with smoothed labels: the entropy of the target, in nats.
+
+    The target is 1 - label_smoothing for the true class, and label_smoothing is spread evenly over
+    all classes.
+    """
+    target = torch.full((num_classes,), label_smoothing / num_classes)
+    target[0] += 1 - label_smoothing
+    return float(torch.special.entr(target).sum())
+
+
 def nearest_count(fraction: float, images: int) -> tuple[int, float]:
     """Return the number of images closest to a printed fraction, and the fraction it makes."""
     count = round(fraction * images)

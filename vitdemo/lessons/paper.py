@@ -25,5 +25,6 @@ MINIMAL_CPU = {
     "dropout": 0.1,
 }
 
+FEED_FORWARD_RATIO = 4  # 2,048 hidden units for a width of 512; Vaswani et al. 2017, section 3.3
 VIT_BASE_WIDTH = 768  # Dosovitskiy et al. 2021, Table 1
 JFT_IMAGES = 300  # million; Dosovitskiy et al. 2021, section 4.1

@@ -1,7 +1,10 @@
 """The encoder block and the whole model: tensor shapes, source code, residual stream, LayerNorm."""
 
+import math
+
 import numpy as np
 import streamlit as st
+from torch.nn import LayerNorm
 
 from ...config import ConfigError, ModelConfig
 from ...costs import parameters
@@ -18,6 +21,7 @@ from .lesson import Lesson
 from .model_walk import MODEL
 
 BATCH = 4  # images for the shapes
+PYTORCH_EPS = LayerNorm(1).eps
 STREAM_BATCH = 16  # images for the mean L2 norms
 WIDTHS, DEPTHS, HEADS, PATCHES = (32, 64, 128, 192), range(1, 13), (1, 2, 4, 8), (2, 4, 8, 16)
 OUTPUTS = {  # name of an activation -> explanation
@@ -46,8 +50,10 @@ def shapes(lesson: Lesson) -> ModelConfig | None:
         st.error(str(error))
         return None
     model = VisionTransformer(config, seed=0).eval()
+    found = activations(model, normalize(first_pictures(BATCH).images))
+    attention_std = next(step.std for step in found if step.name == "attention")
     rows = ["| Output | Shape | Std |", "|---|---|---:|"]
-    for step in activations(model, normalize(first_pictures(BATCH).images)):
+    for step in found:
         name = step.name.replace("blocks[0].", "")
         explanation = OUTPUTS.get(step.name, f"tokens after block {config.depth}")
         shape = " × ".join(map(str, step.shape))
@@ -57,9 +63,10 @@ def shapes(lesson: Lesson) -> ModelConfig | None:
         f"Output of each module for {BATCH} test images. The model has the sizes chosen above and "
         "new random weights, as at the start of training. `norm1` to `mlp.fc2` are parts of the "
         "first block. Std is the standard deviation of all numbers in the tensor. After LayerNorm "
-        "it is 1 here, because in a new model the scale γ is 1 and the shift β is 0. Each row of "
-        "attention weights sums to 1, so the weights are small: "
-        f"1 / {config.num_tokens} on average."
+        "it is 1 here, because in a new model the scale γ is 1 and the shift β is 0. The attention "
+        f"weights of a query sum to 1, so their mean is 1 / {config.num_tokens} = "
+        f"{1 / config.num_tokens:.3f}. Their standard deviation is {attention_std:.3f}: a new "
+        "model attends to all tokens almost equally."
     )
     attention = _size(model.blocks[0].attn)
     mlp = _size(model.blocks[0].mlp)
@@ -173,15 +180,19 @@ def residual_stream(lesson: Lesson) -> None:
 def layer_norm(lesson: Lesson) -> None:
     """Explain LayerNorm, and show the accuracy without it."""
     st.header("What LayerNorm does")
+    run, model = plain_vit()
     st.latex(r"\mathrm{LN}(x) = \gamma \odot \frac{x - \mu}{\sqrt{\sigma^2 + \varepsilon}} + \beta")
     st.markdown(
         "LayerNorm works on each token separately. It subtracts the mean $\\mu$ of the token's "
-        "numbers, divides by their standard deviation $\\sigma$, and then scales and shifts each "
-        "number by the learned parameters $\\gamma$ and $\\beta$ ($\\odot$: elementwise product). "
-        "The tiny $\\varepsilon$ prevents division by 0. However large a token has become in the "
-        "residual stream, attention and the MLP receive it at the same scale."
+        "numbers, divides by their standard deviation $\\sigma$ (for $\\sigma^2$, the sum of the "
+        "squared differences from the mean is divided by $D$, not by $D - 1$), and then scales "
+        "and shifts each number by the learned parameters $\\gamma$ and $\\beta$ ($\\odot$: "
+        "elementwise product). The tiny $\\varepsilon$ prevents division by 0; it is "
+        f"{_power(model.norm.eps)} here, as in timm, and {_power(PYTORCH_EPS)} in the paper's "
+        "code, which keeps PyTorch's default. However "
+        "large a token has become in the residual stream, attention and the MLP receive it at the "
+        "same scale."
     )
-    run, _ = plain_vit()
     before, after = accuracies(run)
     chance = 1 / run.model.num_classes
     if lesson.predict(
@@ -195,6 +206,11 @@ def layer_norm(lesson: Lesson) -> None:
     ):
         st.markdown(f"Accuracy with LayerNorm **{before:.1%}**, without **{after:.1%}**.")
     lesson.code(without_norm1, "How LayerNorm is removed: `Identity` returns its input unchanged.")
+
+
+def _power(number: float) -> str:
+    """Return a power of ten as a formula."""
+    return f"$10^{{{round(math.log10(number))}}}$"
 
 
 @st.cache_data(show_spinner="Evaluating the model without LayerNorm …", hash_funcs=HASHES)

@@ -60,9 +60,10 @@ def _show_costs(found: list[scaling.AttentionCost]) -> None:
         "heads; measured once since the app was started. Both axes are logarithmic, so a power law "
         "is a straight line; the dashed line is T². The fitted exponent is "
         f"{memory:.2f} for memory. For time it is {time:.2f} over all sizes and "
-        f"{time_of_largest:.2f} between the two largest: below 2 as long as the projections, which "
-        "grow linearly with T, and fixed overhead still matter; above 2 if the attention maps no "
-        "longer fit in the processor's cache, or if other programs were running."
+        f"{time_of_largest:.2f} between the two largest. An exponent of 2 means: twice the tokens, "
+        "four times the cost. With few tokens it is lower, because fixed costs and costs that grow "
+        "in proportion to T, as those of the projections, count too. It is above 2 if the "
+        "attention maps no longer fit in the processor's cache."
     )
 
 
@@ -134,6 +135,7 @@ def overfitting(lesson: Lesson) -> None:
     """Show a small model overfit, and what augmentation does about it."""
     st.header("Overfitting")
     total = sum(parameters(PRESETS["annotation"][0]).values())
+    hybrid = sum(parameters(PRESETS["hybrid"][0]).values())
     images = PRESETS["annotation"][1].train_images
     lesson.predict(
         "per-image",
@@ -141,8 +143,10 @@ def overfitting(lesson: Lesson) -> None:
         "training image?",
         {"6": 6, "60": 60, "600": 600},
         lambda: total / images,
-        f"{{:.0f}}: {total:,} in total. That is enough to **overfit**: to memorize the label of "
-        "each image instead of learning what a frog looks like.",
+        f"{{:.0f}}: {total:,} in total. A model with so many can **overfit**: memorize the label "
+        "of each image instead of learning what a frog looks like. The count alone does not decide "
+        f"it: the preset *Hybrid* has {hybrid / images:,.0f} per image on as many images, and "
+        "classifies new images better.",
     )
     training = PAIRS["overfitting"]["No augmentation"][1]
     cutout = AUGMENTED["cutout"]
@@ -160,7 +164,8 @@ def overfitting(lesson: Lesson) -> None:
         "Look at the test loss: without augmentation it falls and then **rises**, while the "
         "training loss approaches 0. The model memorizes its training images and becomes more and "
         "more confident, even where it is wrong on new images. With augmentation no image looks "
-        "the same twice, which makes memorizing harder. Training accuracy is then also lower "
+        f"the same twice, which makes memorizing harder, but they are still the same "
+        f"{training.train_images} images. Training accuracy is then also lower "
         "because augmented images are harder to classify, and a mixed image counts as correct only "
         "if the class of the original image is predicted. More training images would help most."
     )

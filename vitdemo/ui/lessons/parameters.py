@@ -24,8 +24,8 @@ EXPLANATIONS = {  # parameter of section 1.4.3, under its name in this app -> ex
     "tokens and sixteen times as many attention weights.",
     "embed_dim": "Numbers in one token, D. Twice as many give about four times as many parameters.",
     "depth": "Number of encoder blocks. Parameters and compute grow in proportion to it.",
-    "num_heads": "Attention heads in each block, each of dimension D / heads. They do not change "
-    "the number of parameters.",
+    "num_heads": "Attention heads in each block. Each makes its own queries, keys and values, of "
+    "dimension D / heads, from the whole token. The number of parameters does not change.",
     "mlp_ratio": "Width of the hidden layer of the MLP (multilayer perceptron), relative to D. The "
     "paper's `mlp_dim` is D times this ratio.",
     "num_classes": "Outputs of the classification head, one per class.",
@@ -147,8 +147,9 @@ def as_printed(lesson: Lesson) -> None:
         st.markdown(f":red[:material/block:] {message}")
         st.caption(reason)
     st.markdown(
-        f"A valid configuration close to it has {_described(nearest())}. The paper's code has "
-        f"{_described(ModelConfig())}. The printed depth ({MINIMAL_CPU['depth']}), number of heads "
+        f"A valid configuration close to it has {_described(nearest())}{_as_close()}. The paper's "
+        f"code has {_described(ModelConfig())}. "
+        f"The printed depth ({MINIMAL_CPU['depth']}), number of heads "
         f"({MINIMAL_CPU['num_heads']}) and MLP dimension ({MINIMAL_CPU['mlp_dim']:,}) are those of "
         f"ViT-Base, whose embedding dimension is {VIT_BASE_WIDTH} (Dosovitskiy et al. 2021, Table "
         "1)."
@@ -167,6 +168,12 @@ def _described(config: ModelConfig) -> str:
         f"embedding dimension {config.embed_dim}, depth {config.depth} and {config.num_heads} "
         f"heads: {size:,} parameters"
     )
+
+
+def _as_close() -> str:
+    """Return a note on other numbers of heads that are as close, empty if there are none."""
+    _, *others = nearest_heads()
+    return f" ({' or '.join(map(str, others))} heads would be as close)" if others else ""
 
 
 def problems() -> list[tuple[str, str]]:
@@ -200,12 +207,18 @@ def nearest() -> ModelConfig:
     patch_size = min(
         divisors(image_size), key=lambda size: abs((image_size // size) ** 2 - p["patch_size"])
     )
-    num_heads = min(divisors(p["embed_dim"]), key=lambda heads: abs(heads - p["num_heads"]))
     return ModelConfig(
         patch_size=patch_size,
         embed_dim=p["embed_dim"],
         depth=p["depth"],
-        num_heads=num_heads,
+        num_heads=nearest_heads()[0],
         mlp_ratio=p["mlp_dim"] / p["embed_dim"],
         dropout=p["dropout"],
     )
+
+
+def nearest_heads() -> list[int]:
+    """Return the valid numbers of heads nearest to the printed one: several if they are as near."""
+    valid, printed = divisors(MINIMAL_CPU["embed_dim"]), MINIMAL_CPU["num_heads"]
+    distance = min(abs(heads - printed) for heads in valid)
+    return [heads for heads in valid if abs(heads - printed) == distance]

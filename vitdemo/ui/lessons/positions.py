@@ -61,9 +61,9 @@ def _similar_positions(lesson: Lesson, image: torch.Tensor) -> None:
         on_click=clicked,
     )
     st.caption(
-        "Cosine similarity between each position embedding and that of the framed position, after "
-        "their mean is subtracted: orange is similar, purple is opposite. The model "
-        "was never told which patches are neighbors; it learned similar embeddings for nearby "
+        "We first subtract the mean of all position embeddings. Color: cosine similarity with the "
+        "framed position. Orange positions are like it; purple ones are unlike it. The model was "
+        "never told which patches are neighbors; it learned similar embeddings for nearby "
         "positions (compare Dosovitskiy et al. 2021, Figure 7)."
     )
 
@@ -99,24 +99,28 @@ def _shuffled_image(lesson: Lesson, image: torch.Tensor) -> None:
 def _shuffled_sample(lesson: Lesson) -> None:
     run, _ = plain_vit()
     found = accuracies(run)
-    if not lesson.predict(
+    kept, shuffled_patches = found["kept", True], found["shuffled", True]
+    lesson.predict(
         "shuffled",
-        f"With position embeddings the model classifies {found['kept', True]:.1%} of {SAMPLE} test "
-        "images correctly. What is its accuracy if the patches of each image are shuffled?",
-        {
-            "the same": found["kept", True],
-            "50%": 0.5,
-            "25%": 0.25,
-            "chance (10%)": 0.1,
-        },
-        lambda: found["shuffled", True],
-        "{:.1%}. Shuffling keeps colors and textures but destroys shapes.",
+        f"With position embeddings the model classifies {kept:.1%} of {SAMPLE} test images "
+        "correctly. What is its accuracy if the patches of each image are shuffled?",
+        {f"{kept:.0%}": kept, "55%": 0.55, "25%": 0.25, "10%": 0.1},
+        lambda: shuffled_patches,
+        "{:.1%}. Each patch still has its colors and textures, but stands in a wrong position.",
+    )
+    if not lesson.predict(
+        "removed",
+        "Instead, the position embeddings are removed: the model gets no positions at all. How "
+        f"does its accuracy compare with the {shuffled_patches:.1%} for shuffled patches?",
+        {"lower": -0.1, "the same": 0.0, "higher": 0.1},
+        lambda: found["kept", False] - shuffled_patches,
+        f"{found['kept', False]:.1%}, a difference of {{:+.1%}}. Wrong positions are worse than "
+        "none.",
     ):
         return
     rows = ["| Position embeddings | Original order | Shuffled patches |", "|---|---:|---:|"]
     for known, name in ((True, "as learned"), (False, "removed")):
-        kept, moved = found["kept", known], found["shuffled", known]
-        rows.append(f"| {name} | {kept:.1%} | {moved:.1%} |")
+        rows.append(f"| {name} | {found['kept', known]:.1%} | {found['shuffled', known]:.1%} |")
     st.markdown("\n".join(rows))
     st.caption(
         f"Accuracy on {SAMPLE} test images. Removed: every patch gets the mean of all position "

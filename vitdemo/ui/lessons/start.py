@@ -10,8 +10,7 @@ import streamlit as st
 import torch
 
 from ...data.cifar10 import CLASSES, normalize, pixels_of
-from ...explain.attention import attention_maps
-from ...explain.methods import pooling_weights
+from ...explain.attention import attention_map, attention_maps, attention_matrix
 from ...figures.numbers import shades, two_lines
 from ...figures.pictures import clickable, patches, picture
 from ...figures.predictions import top_classes
@@ -96,7 +95,8 @@ def _blocks(found: ForwardPass, height: int) -> Step:
         thumbnails(attention_maps(found.trace.attention, 0, has_cls=True), height),
         f"Attention from CLS to the patches in {config.depth} layers of {config.num_heads} heads.",
         "Attention from CLS to the patches: one row of maps per block (layer), one column per "
-        "head. Bright patches receive most of the attention; each map has its own scale.",
+        "head. Bright is the largest weight in that map. Each map has its own color scale, so even "
+        "nearly uniform attention shows bright patches.",
         f"The tokens pass through {config.depth} blocks. In each block, every token gathers "
         "information from all tokens (**attention**). Then an **MLP** (multilayer perceptron), a "
         "small neural network, processes each token on its own. Attention is computed several "
@@ -218,8 +218,10 @@ def _norms(found: ForwardPass) -> None:
 
 
 def questions(lesson: Lesson, found: ForwardPass) -> None:
-    """Ask how many tokens there are, and how many the class is predicted from."""
+    """Ask how many tokens there are, and how much attention the brightest patch receives."""
     config, trace = found.model.config, found.trace
+    weights = attention_matrix(trace.attention, layer=-1, head=None)
+    largest = float(attention_map(weights, 0, has_cls=True).max())
     lesson.predict(
         "tokens",
         f"The image has {config.image_size} × {config.image_size} pixels, each patch "
@@ -230,11 +232,15 @@ def questions(lesson: Lesson, found: ForwardPass) -> None:
         "CLS.",
     )
     lesson.predict(
-        "read",
-        "After the last block, how many of these tokens are used to predict the class?",
-        {"only one": 1, "all patches": config.num_patches, "all": config.num_tokens},
-        lambda: float((pooling_weights(found.model, trace) > 0).sum()),
-        "{:.0f}: CLS, which has gathered information about the image through attention.",
+        "brightest",
+        "In the last layer, averaged over the heads, how much of its attention does CLS give to "
+        "the patch that it attends to most?",
+        {"5%": 0.05, "20%": 0.2, "60%": 0.6},
+        lambda: largest,
+        f"{{:.1%}}, which is {largest * config.num_tokens:.1f} times an equal share "
+        f"(1 / {config.num_tokens} = {1 / config.num_tokens:.1%}). CLS gathers information from "
+        "many patches. The maps above look more selective than they are, because each has its own "
+        "color scale.",
     )
     lesson.code(
         VisionTransformer.forward,

@@ -49,7 +49,7 @@ def table_1(lesson: Lesson) -> None:
         "scope",
         f"In a decoder with {LENGTH} tokens, no token attends to later ones. What fraction of all "
         "pairs of query and key tokens is left?",
-        {"less than half": 0.4, "a little more than half": 0.6, "all": 1.0},
+        {"42%": 0.42, "58%": 0.58, "100%": 1.0},
         lambda: (LENGTH**2 - hidden) / LENGTH**2,
         "{:.0%}: the diagonal and half of the other pairs.",
     )

@@ -44,7 +44,9 @@ def embedding_table(example: Example) -> Cell:
     text = (
         "Words or parts of words; here digits. An **embedding table** has one row of "
         f"{WIDTH} learned numbers for each of the {DIGITS} digits and for the start token: "
-        f"{len(table)} rows. This is the whole vocabulary: no other token has an embedding."
+        f"{len(table)} rows. This is the whole vocabulary: no other token has an embedding. "
+        "Vocabularies of parts of words, such as the byte-pair encoding of the original, read an "
+        "unknown word in several known pieces."
     )
     return shades(table, HEIGHT), alt, text
 
@@ -94,8 +96,10 @@ def inductive_bias(example: Example) -> Cell:
     alt = "Masked scores of head 1, minus infinity above the diagonal."
     text = (
         "The decoder is built for sequences: its causal mask hides all later tokens (shown: scores "
-        "of head 1, minus infinity above the diagonal). The encoder has no mask; its only "
-        "information about the order comes from the position embeddings."
+        "of head 1, minus infinity above the diagonal). The encoder has no mask; it knows the "
+        "order only from the position embeddings. The original's sines and cosines build some "
+        "order in: nearby positions get similar vectors, and a shift is a linear map (Vaswani et "
+        "al. 2017, section 3.5). This small model learned its position embeddings."
     )
     return numbers(example.attention.masked[0], signed=True, decimals=1), alt, text
 

@@ -12,6 +12,7 @@ import torch
 
 from ...data.cifar10 import CLASSES, normalize, pixels_of
 from ...explain.attention import attention_map, attention_matrix
+from ...explain.heads import head_statistics, patch_distances
 from ...figures import pictures
 from ...figures.attention import MapStyle, matrix, overlay
 from ...figures.numbers import two_lines
@@ -25,6 +26,7 @@ Cell = tuple[go.Figure, str, str]  # figure, alt text, explanation
 
 HEIGHT = 280  # pixels
 COARSE = 8  # pixels: a second patch size, for comparison
+DISTANCE_IMAGES = 16  # for the mean attention distance
 POINTS = 7  # of a curve over a logarithmic axis
 
 
@@ -174,14 +176,29 @@ def log_spaced(items: Sequence) -> list:
     return [items[number - 1] for number in numbers]
 
 
+def attention_distances(example: Example) -> tuple[float, float]:
+    """Return the smallest and the largest mean attention distance of a head in layer 1, in pixels.
+
+    Measured on the first test images.
+    """
+    images = normalize(first_pictures(DISTANCE_IMAGES).images)
+    distances = head_statistics(example.model, images).distance[0]
+    return float(distances.min()), float(distances.max())
+
+
 def scope(example: Example) -> Cell:
     """Show the attention of one head in the first layer."""
     weights = attention_matrix(example.trace.attention, layer=0, head=0)
     figure = matrix(weights, None, has_cls=True, height=HEIGHT)
-    alt = f"Attention of {len(weights)} query tokens to {len(weights)} key tokens, none of it 0."
+    alt = f"Attention of {len(weights)} query tokens to {len(weights)} key tokens, layer 1, head 1."
+    c = example.model.config
+    nearest, farthest = attention_distances(example)
+    even = float(patch_distances(c.grid_size, c.patch_size).mean())
     text = (
-        "The whole image, from the first layer on: every token attends to every token. Of the "
-        f"{len(weights):,} × {len(weights):,} attention weights (layer 1, head 1), "
-        f"{int((weights > 0).sum()):,} are above 0, because softmax of finite scores is never 0."
+        "The whole image, from the first layer on: any token can attend to any other (shown: layer "
+        "1, head 1). Whether it does is learned. The mean attention distance of the heads in layer "
+        f"1 is {nearest:.1f} to {farthest:.1f} pixels, where equal attention to all patches gives "
+        f"{even:.1f}. A convolution with a kernel of three pixels reaches one pixel in each "
+        "direction (compare Dosovitskiy et al. 2021, Figure 7)."
     )
     return figure, alt, text

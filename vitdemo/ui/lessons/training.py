@@ -6,7 +6,7 @@ import torch
 
 from ...config import PRESETS, ConfigError
 from ...lessons.attention_by_hand import read_matrix
-from ...lessons.comparisons import PAIRS, metrics_of, nearest_count, papers_code
+from ...lessons.comparisons import PAIRS, least_loss, metrics_of, nearest_count, papers_code
 from ...lessons.paper import TABLE_2
 from ...runs.run import epoch_record
 from ...training.loop import EpochEnd
@@ -62,7 +62,9 @@ def loop(lesson: Lesson) -> None:
         "One pass over all training images is an **epoch**. After each epoch, the model is "
         "evaluated on validation images, which it is never trained on."
     )
-    lesson.walk(LOOP)
+    model, training = PRESETS["recommended"]
+    smoothing, K = training.label_smoothing, model.num_classes
+    lesson.walk(LOOP, {"smoothing": smoothing, "K": K, "least": f"{least_loss(smoothing, K):.2f}"})
 
 
 def metrics(lesson: Lesson) -> None:
@@ -98,11 +100,11 @@ def metrics(lesson: Lesson) -> None:
         "recall",
         "With this weighted average, how does recall compare with accuracy?",
         {"smaller": -0.1, "equal": 0.0, "larger": 0.1},
-        lambda: abs(values["recall"] - values["accuracy"]),
+        lambda: values["recall"] - values["accuracy"],
         "The difference is {:.3g}: each class's recall, multiplied by the class's fraction of the "
-        "images, adds up to the accuracy. The two are also equal in the paper's Table 2. That does "
-        "not reveal which average was used there: if both are averaged over classes with equal "
-        "weights, they are equal as well.",
+        "images, adds up to the accuracy. Accuracy and recall are equal in the paper's Table 2, "
+        "too. That fits both kinds of average: by images as here, or both metrics by classes with "
+        "equal weights.",
     )
     lesson.code(
         compute_metrics, "torchmetrics computes the metrics; `weighted` is the type of average."

@@ -25,8 +25,10 @@ LOOP = {
             (
                 "smoothing =",
                 "**Cross-entropy**: minus the logarithm of the predicted probability of the true "
-                "class. It is 0 if this probability is 1. Label smoothing, if used, mixes a small "
-                "uniform part into the target.",
+                "class. It is 0 if this probability is 1. Label smoothing, if used, spreads a part "
+                "of the target over all classes. The loss then cannot reach 0: with a smoothing of "
+                "{smoothing} and {K} classes, it is at least {least}. The loss in the charts is "
+                "computed without smoothing.",
             ),
             (
                 "model.zero_grad()",

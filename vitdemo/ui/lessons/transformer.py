@@ -18,6 +18,7 @@ from ...lessons.encoder_decoder import (
     attention_scores,
     trace_attention,
 )
+from ...lessons.paper import FEED_FORWARD_RATIO
 from ..chart import chart
 from .example import FIRST_DIGITS, reverser
 from .lesson import Lesson
@@ -35,8 +36,9 @@ def digits(lesson: Lesson) -> tuple[SequenceAttention, int] | None:
         "input sequence, and its **decoder** writes the output sequence, one **token** (a word or "
         "part of a word) at a time. The Transformer on this page is a small one: "
         f"`torch.nn.Transformer` with one layer in each half, {HEADS} attention heads and "
-        f"{WIDTH}-dimensional embeddings. Its tokens are digits. It was trained on this machine, "
-        f"for {STEPS} steps, to reverse a sequence of {LENGTH} digits."
+        f"{WIDTH}-dimensional embeddings. Unlike the original, it has learned position embeddings "
+        "and a final LayerNorm after each half. Its tokens are digits. It was trained on this "
+        f"machine, for {STEPS} steps, to reverse a sequence of {LENGTH} digits."
     )
     left, right = st.columns(2)
     with left:
@@ -88,8 +90,10 @@ def encoder(lesson: Lesson, found: SequenceAttention, head: int) -> None:
             "to. Each number is an attention weight; every row sums to 1."
         )
         st.caption(
-            "The Vision Transformer keeps this half, slightly modified. Its tokens are image "
-            "patches, not digits."
+            "The Vision Transformer keeps this half, with image patches as tokens and three "
+            "changes: LayerNorm comes before each part, not after the sum; the feed-forward "
+            "network uses GELU instead of ReLU; position embeddings are learned, where the "
+            "original has fixed sine and cosine functions (Dosovitskiy et al. 2021, section 3.1)."
         )
     lesson.code(
         trace_attention,
@@ -101,21 +105,22 @@ def encoder(lesson: Lesson, found: SequenceAttention, head: int) -> None:
 def decoder(lesson: Lesson, found: SequenceAttention, head: int) -> None:
     """Show the decoder's self-attention before the mask, after it, and after the softmax."""
     st.header("The decoder: masked attention")
+    written = [str(digit) for digit in found.written]
     st.markdown(
-        "During training, the decoder receives the entire correct output at once, shifted right by "
-        "one position behind a start token (**teacher forcing**). So position 2 contains the digit "
-        "that position 1 has to predict, and position 1 could simply attend to position 2 and copy "
-        "it. The **causal mask** prevents this: it sets the attention scores of all later "
-        "positions to minus infinity **before** the softmax, which turns scores into weights that "
-        "sum to 1 (see the next page). Because $e^{-\\infty} = 0$, the weights of later positions "
-        "are exactly 0."
+        "During training, the decoder receives the entire correct output at once, behind a start "
+        f"token (**teacher forcing**): for the output {' '.join(written)}, its input is START "
+        f"{' '.join(written[:-1])}. From START it must predict {written[0]}, which stands right "
+        "beside it: it could simply attend to it and copy it. The **causal mask** prevents this: "
+        "it sets the attention scores of all later positions to minus infinity **before** the "
+        "softmax, which turns scores into weights that sum to 1 (see the next page). Because "
+        "$e^{-\\infty} = 0$, the weights of later positions are exactly 0."
     )
     if lesson.predict(
         "mask",
-        "How many weights in row 2 of the masked attention matrix can be greater than 0?",
-        {"1": 1, "2": 2, str(LENGTH): LENGTH},
-        lambda: float((found.weights[head][1] > 0).sum()),
-        "{:.0f}, counted in the matrix: token 2 attends to token 1 and to itself.",
+        "What is the largest attention weight in row 1 of the masked attention matrix?",
+        {f"1/{LENGTH}": 1 / LENGTH, "1/2": 0.5, "1": 1.0},
+        lambda: found.weights[head][0].max(),
+        "{:.2f}: the start token can attend only to itself, and the weights of a row sum to 1.",
     ):
         _mask_steps(found, head)
     lesson.code(
@@ -194,6 +199,10 @@ def why_no_decoder(lesson: Lesson) -> None:
     model = reverser().transformer
     encoder_size = _parameters(model.encoder.layers[0])
     decoder_size = _parameters(model.decoder.layers[0])
+    hidden, original = model.encoder.layers[0].linear1.out_features, FEED_FORWARD_RATIO * WIDTH
+    wider = _parameters(nn.TransformerDecoderLayer(WIDTH, HEADS, original)) / _parameters(
+        nn.TransformerEncoderLayer(WIDTH, HEADS, original)
+    )
     lesson.predict(
         "size",
         "How many parameters does a decoder layer of this model have, compared with an encoder "
@@ -201,7 +210,10 @@ def why_no_decoder(lesson: Lesson) -> None:
         {"the same number": 1.0, "one and a half times as many": 1.5, "three times as many": 3.0},
         lambda: decoder_size / encoder_size,
         f"{{:.3g}} times as many: {decoder_size:,} versus {encoder_size:,}. A decoder layer has a "
-        "second attention module, for cross-attention.",
+        "second attention module, for cross-attention, and a LayerNorm for it. The hidden layer of "
+        f"the feed-forward network is {hidden // WIDTH} times as wide as the embeddings here. With "
+        f"the {FEED_FORWARD_RATIO} times of the original Transformer, the factor would be "
+        f"{wider:.2f}.",
     )
 
 

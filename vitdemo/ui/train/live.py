@@ -23,8 +23,8 @@ def show_run(status: Status) -> None:
     mixes_images = training.mixup > 0 or training.cutmix > 0
     caption = (
         ":blue[●] Solid: training. :orange[◆] Dashed: validation. Horizontal axis: epochs. Where "
-        "training improves but validation does not, the model overfits: it memorizes its training "
-        "images."
+        "the validation loss rises while the training loss still falls, the model overfits: it "
+        "memorizes its training images."
     )
     if mixes_images:
         caption += (
@@ -41,7 +41,9 @@ def _reading(mixes_images: bool) -> str:
     points = [
         "Training metrics are measured during the epoch, while the weights still change. "
         "Validation metrics are measured after the epoch, on images that the model is not trained "
-        "on.",
+        "on. A gap between the two is normal and is not yet overfitting.",
+        "If you try many settings and keep the one with the best validation accuracy, that "
+        "accuracy is too optimistic: the settings were chosen on the images that measure it.",
         "Recall (averaged over the classes, weighted by class size) and top-1 accuracy are equal "
         "to accuracy.",
         "Drag in a chart to zoom in. Double-click to zoom out.",
