@@ -132,8 +132,8 @@ def test_random_orders_are_permutations_fixed_by_the_seed():
     [
         ([(0.5, 0.0), (0.6, 0.1), (0.4, 0.0)], "more"),
         ([(-0.5, 0.0), (-0.6, 0.1), (-0.4, 0.0)], "less"),
-        ([(0.5, 0.0), (-0.5, 0.1), (0.1, 0.0)], "no more"),
-        ([(0.9, 0.0)], "no more"),
+        ([(0.5, 0.0), (-0.5, 0.1), (0.1, 0.0)], "unclear"),
+        ([(0.9, 0.0)], "unclear"),
     ],
 )
 def test_verdict_compares_the_difference_with_its_margin(scores, word):

@@ -29,7 +29,7 @@ def test_overlay_scales_its_colors_to_the_map():
     np.testing.assert_array_equal(np.array(heat.z), grid)
     assert (heat.zmin, heat.zmax, heat.opacity, heat.zsmooth) == (low, high, 0.35, False)
     assert heat.customdata[1][2] == "row 2, column 3"
-    assert heat.colorbar.ticktext == (f"{low:.3f}", f"{high:.3f}")
+    assert heat.colorbar.ticktext == (f"{low:.3g}", f"{high:.3g}")
     assert heat.colorbar.tickvals == (low, high)
     assert (heat.x0, heat.dx, heat.y0, heat.dy) == (4, 8, 4, 8)
     assert frame_of(figure) == [16, 8, 24, 16]
@@ -39,7 +39,7 @@ def test_overlay_with_given_limits_and_interpolation():
     style = MapStyle(limits=(0.0, 2.5), smooth=True)
     heat = heatmap_of(overlay(IMAGE, RNG.random((4, 4)), 8, style))
     assert (heat.zmin, heat.zmax, heat.zsmooth, heat.opacity) == (0, 2.5, "best", 1)
-    assert heat.colorbar.ticktext == ("0.000", "2.500")
+    assert heat.colorbar.ticktext == ("0", "2.5")
 
 
 @pytest.mark.parametrize("sign", [1, -1])
@@ -51,15 +51,30 @@ def test_signed_overlay_is_symmetric_about_0(sign):
     assert heat.colorscale != plain.colorscale
 
 
-def test_uniform_overlay_is_dark():
-    heat = heatmap_of(overlay(IMAGE, np.full((4, 4), 0.0625), 8))
-    assert heat.zmin == 0.0625 < heat.zmax
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("value", [0.0, 0.0625])
+def test_uniform_overlay_says_so_in_one_color(value, signed):
+    figure = overlay(IMAGE, np.full((4, 4), value), 8, MapStyle(signed=signed))
+    heat = heatmap_of(figure)
+    assert [note.text for note in figure.layout.annotations] == ["No patch stands out"]
+    assert heat.zmin <= value <= heat.zmax > heat.zmin
+    if signed and value == 0:  # the color of 0
+        assert heat.zmin == -heat.zmax
+    assert len(set(heat.colorbar.ticktext)) == len(heat.colorbar.tickvals)
+    varied = overlay(IMAGE, np.eye(4), 8, MapStyle(signed=signed))
+    assert not varied.layout.annotations
+
+
+def test_uniform_matrix_says_so_in_one_color():
+    figure = matrix(np.full((5, 5), 0.2), token=None, has_cls=True)
+    assert [note.text for note in figure.layout.annotations] == ["No token stands out"]
+    assert (figure.data[0].zmin, figure.data[0].colorbar.ticktext) == (0.2, ("0.2",))
 
 
 def test_overlay_shows_its_unit_beside_the_color_bar_and_on_hover():
     heat = heatmap_of(overlay(IMAGE, np.eye(4), 8, MapStyle(unit="relevance")))
     assert heat.colorbar.title.text == "relevance"
-    assert "relevance %{z:.4f}" in heat.hovertemplate
+    assert "relevance %{z:.4g}" in heat.hovertemplate
 
 
 def test_overlay_draws_the_picture_in_gray():

@@ -4,7 +4,7 @@ import io
 import re
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from vitdemo.figures.attention import matrix, picture_with_patch
 from vitdemo.figures.export import LINE, MARGIN, PANEL, sequential_colors, view_page, view_png
@@ -45,6 +45,19 @@ def test_view_png_blends_the_map_with_the_picture_in_gray():
     gray = IMAGE.mean(axis=2)[0, 0]
     dark = sequential_colors(np.array(0.0))
     np.testing.assert_allclose(blended[6, 6], 0.75 * gray + 0.25 * dark, atol=0.51)
+
+
+def test_view_png_of_a_uniform_map_says_that_no_patch_stands_out(monkeypatch):
+    texts = []
+    monkeypatch.setattr(
+        ImageDraw.ImageDraw, "text", lambda self, place, text, *rest: texts.append(text)
+    )
+    flat = np.full((2, 2), 0.25)
+    view_png(IMAGE, flat, flat[None, None], 1.0, "a title", "a note")
+    assert "No patch stands out: attention 0.25 for all" in texts
+    close = np.array([[0.25, 0.25003], [0.25, 0.25]])
+    view_png(IMAGE, close, close[None, None], 1.0, "a title", "a note")
+    assert "Attention from 0.25 (dark) to 0.25003 (bright)" in texts
 
 
 def test_sequential_colors_are_those_of_the_charts():

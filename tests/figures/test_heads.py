@@ -46,6 +46,10 @@ def test_head_map_shows_each_value_and_crosses_ablated_heads(signed, low):
     assert [(note.x, note.y) for note in figure.layout.annotations] == [(1, 2)]
 
 
-def test_head_map_of_zeros_has_a_color_scale():
-    heat = head_map(np.zeros((2, 2)), "accuracy", False, set(), 200).data[0]
-    assert (heat.zmin, heat.zmax) == (0, 1)
+@pytest.mark.parametrize("signed", [False, True])
+def test_head_map_of_equal_heads_says_so(signed):
+    figure = head_map(np.zeros((2, 2)), "accuracy", signed, set(), 200)
+    heat = figure.data[0]
+    assert (heat.zmin, heat.zmax, heat.colorbar.ticktext) == (-1 if signed else 0, 1, ("0",))
+    assert [note.text for note in figure.layout.annotations] == ["No head stands out"]
+    assert not head_map(np.ones((1, 1)), "accuracy", signed, set(), 200).layout.annotations

@@ -49,3 +49,12 @@ def test_thumbnails_have_no_frame_unless_asked_for():
 @pytest.mark.parametrize(("grid_size", "cell"), [(1, 2), (4, 5), (8, 9), (14, 16)])
 def test_thumbnail_cell_leaves_a_gap(grid_size, cell):
     assert thumbnail_cell(grid_size) == cell
+
+
+def test_thumbnails_without_any_pattern_say_so():
+    grids = np.full((2, 2, 4, 4), 0.0625)
+    figure = thumbnails(grids, 200)
+    assert [note.text for note in figure.layout.annotations] == ["No patch stands out in any head"]
+    assert np.nanmax(np.array(figure.data[0].z)) == 0  # dark
+    grids[0, 0, 1, 1] = 0.5
+    assert not thumbnails(grids, 200).layout.annotations

@@ -140,7 +140,7 @@ def test_without_cls_the_mean_of_all_patches_comes_first(run_without_cls):
     assert picker.options == ["all patches", *patches]
     assert any(text.value == "**Attention of all patches**" for text in app.markdown)
     assert "Token: all patches (their mean)." in captions_of(app)
-    assert "Uniform attention would give each patch 0.250." in captions_of(app)
+    assert "Uniform attention would give each patch 0.25." in captions_of(app)
     assert "CLS" not in captions_of(app) + picker.proto.help
     assert "the mean of all rows is the attention map" in app.expander[0].markdown[0].value
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..model import VisionTransformer
 from .occlusion import probabilities_occluded
+from .precision import ROUNDED
 
 # An attribution method, such as `Method`: model, images, classes -> scores of patches (B, n, n).
 Explain = Callable[[VisionTransformer, Tensor, Tensor], Tensor]
@@ -42,6 +43,10 @@ class Curves:
     def score(self) -> float:
         """Insertion AUC minus deletion AUC, -1 to 1: the higher, the more faithful the order."""
         return self.insertion_auc - self.deletion_auc
+
+    def better_than(self, others: Iterable["Curves"]) -> int:
+        """Count the curves whose score is lower by more than rounding."""
+        return sum(self.score - other.score > ROUNDED for other in others)
 
 
 def area_under(fractions: np.ndarray, values: np.ndarray) -> float:
@@ -134,10 +139,10 @@ class Verdict:
 
     @property
     def word(self) -> str:
-        """`more`, `less` or `no more` faithful than chance, as far as the images can tell."""
-        if abs(self.difference) > self.margin:  # a comparison with NaN is False
+        """`more` or `less` faithful than chance; `unclear` if these images cannot tell."""
+        if abs(self.difference) > self.margin + ROUNDED:  # a comparison with NaN is False
             return "more" if self.difference > 0 else "less"
-        return "no more"
+        return "unclear"
 
 
 def verdict(scores: Iterable[tuple[float, float]]) -> Verdict:

@@ -6,11 +6,15 @@ import torch
 from torch import Tensor
 
 from ..model import VisionTransformer
+from .precision import without_noise
 
 
 @dataclass(frozen=True)
 class HeadStatistics:
-    """Statistics of each head (depth, num_heads): means over images and over all query patches."""
+    """Statistics of each head (depth, num_heads): means over images and over all query patches.
+
+    Where all heads are the same up to rounding, they are the same.
+    """
 
     distance: Tensor  # pixels from the query patch to the key patches, center to center
     entropy: Tensor  # bits: 0 if all attention goes to one token, log2(T) if it is uniform
@@ -51,4 +55,4 @@ def head_statistics(model: VisionTransformer, images: Tensor) -> HeadStatistics:
         to_self = to_patches.diagonal(dim1=-2, dim2=-1)
         statistics = (distance, entropy, to_cls, to_self)  # each (B, H, N)
         found.append(torch.stack([values.mean(dim=(0, 2)) for values in statistics]))
-    return HeadStatistics(*torch.stack(found, dim=1))  # each (depth, H)
+    return HeadStatistics(*without_noise(torch.stack(found, dim=1)))  # each (depth, H)

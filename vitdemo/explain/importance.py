@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from ..model import Edit, VisionTransformer
 from .ablation import ablate_heads
 from .occlusion import BATCH
+from .precision import without_noise
 
 
 @torch.no_grad()
@@ -57,7 +58,7 @@ def head_importance(model: VisionTransformer, images: Tensor, labels: Tensor) ->
         labels: (B,).
 
     Returns:
-        (depth, num_heads), no entry negative.
+        (depth, num_heads), no entry negative; all the same where they are so up to rounding.
     """
     c = model.config
     total = torch.zeros(c.depth, c.num_heads)
@@ -67,7 +68,7 @@ def head_importance(model: VisionTransformer, images: Tensor, labels: Tensor) ->
         loss = F.cross_entropy(logits, targets, reduction="sum")
         (gradient,) = torch.autograd.grad(loss, gates)  # (depth, B, num_heads, 1, 1)
         total += gradient.abs().sum(dim=1)[..., 0, 0]
-    return total / len(images)
+    return without_noise(total / len(images), size=1.0)
 
 
 def _scale(gates: Tensor, layer: int, attention: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ..model import Trace, VisionTransformer
 from .occlusion import occlusion
+from .precision import without_noise
 from .relevance import relevance
 from .rollout import rollout
 
@@ -36,12 +37,12 @@ def on_patches(model: VisionTransformer, weights: Tensor, matrices: Tensor) -> T
         matrices: (B, T, T), row = token after the last block, column = token that it comes from.
 
     Returns:
-        (B, n, n).
+        (B, n, n); a map that is uniform up to rounding is uniform.
     """
     side = model.config.grid_size
     pooled = (weights[:, None] @ matrices)[:, 0]  # (B, T)
     patches = pooled[:, 1:] if model.config.has_cls else pooled
-    return patches.reshape(-1, side, side)
+    return without_noise(patches.reshape(-1, side, side))
 
 
 @torch.no_grad()

@@ -1,11 +1,13 @@
 """What does the model predict when patches of an image are occluded?"""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor
 
 from ..model import VisionTransformer
+from .precision import without_noise
 
 BATCH = 64  # images at a time
 
@@ -26,6 +28,7 @@ def occlude(images: Tensor, mask: Tensor, patch_size: int) -> Tensor:
     return torch.where(pixels[:, None], images.mean(dim=(2, 3), keepdim=True), images)
 
 
+@torch.no_grad()
 def probabilities_occluded(model: VisionTransformer, image: Tensor, masks: Tensor) -> Tensor:
     """Return the class probabilities of one image under several occlusions.
 
@@ -37,29 +40,34 @@ def probabilities_occluded(model: VisionTransformer, image: Tensor, masks: Tenso
     Returns:
         (M, num_classes); rows sum to 1.
     """
-    return torch.cat(list(_in_batches(model, image, masks)))
+    return torch.cat([_in_one_batch(model, image, batch) for batch in masks.split(BATCH)])
 
 
-@torch.no_grad()
-def _in_batches(model: VisionTransformer, image: Tensor, masks: Tensor) -> Iterator[Tensor]:
-    for batch in masks.split(BATCH):
-        copies = image.expand(len(batch), -1, -1, -1)
-        yield model(occlude(copies, batch, model.config.patch_size)).softmax(dim=1)
+def _in_one_batch(model: VisionTransformer, image: Tensor, masks: Tensor) -> Tensor:
+    copies = image.expand(len(masks), -1, -1, -1)
+    return model(occlude(copies, masks, model.config.patch_size)).softmax(dim=1)
 
 
 def occlusion(model: VisionTransformer, image: Tensor, class_: int, window: int = 1) -> Tensor:
     """Return the whole map of `occlusion_in_parts`: (n, n)."""
-    side = model.config.grid_size
-    parts = occlusion_in_parts(model, image, class_, window, BATCH)
-    return torch.cat(list(parts)).reshape(side, side)
+    return map_of_parts(occlusion_in_parts(model, image, class_, window, BATCH))
 
 
+def map_of_parts(parts: Iterable[Tensor]) -> Tensor:
+    """Put the parts of `occlusion_in_parts` together: (n, n), uniform where rounding is all."""
+    drops = torch.cat(list(parts))
+    side = math.isqrt(len(drops))
+    return without_noise(drops.reshape(side, side), size=1.0)
+
+
+@torch.no_grad()
 def occlusion_in_parts(
     model: VisionTransformer, image: Tensor, class_: int, window: int, at_a_time: int
 ) -> Iterator[Tensor]:
     """Measure how far a class's probability drops when a square of patches is occluded.
 
-    Occlusion sensitivity (Zeiler and Fergus 2014, section 4.2).
+    Occlusion sensitivity (Zeiler and Fergus 2014, section 4.2). Each part has the whole image in
+    its own batch, as torch may round differently in a batch of another size.
 
     Args:
         model: model in evaluation mode.
@@ -79,6 +87,6 @@ def occlusion_in_parts(
     windows = near[:, None, :, None] & near[None, :, None, :]  # (n, n, n, n)
     masks = windows.reshape(side * side, side, side)
     nothing = torch.zeros(1, side, side, dtype=torch.bool)
-    baseline = probabilities_occluded(model, image, nothing)[0, class_]
     for part in masks.split(at_a_time):
-        yield baseline - probabilities_occluded(model, image, part)[:, class_]
+        found = _in_one_batch(model, image, torch.cat([nothing, part]))[:, class_]
+        yield found[0] - found[1:]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import plotly.graph_objects as go
 
+from .color_bar import NO_PATCH, color_bar, is_uniform, say
 from .pictures import clickable, picture
 from .style import MARK, SEQUENTIAL, SIGNED, axis, blank
 from .tokens import patch_names
@@ -64,7 +65,8 @@ def overlay(
 ) -> go.Figure:
     """Draw a map of patches over an image, with a color bar.
 
-    The image is drawn in gray, so that all color is the map's.
+    The image is drawn in gray, so that all color is the map's. A uniform map has one color, and
+    the figure says so.
 
     Args:
         image: (H, W, 3) uint8.
@@ -78,7 +80,6 @@ def overlay(
     if style.signed:
         high = max(abs(low), abs(high))
         low = -high
-    high = max(high, low + 1e-9)  # a uniform map is dark everywhere
     gray = image.mean(axis=2, keepdims=True).astype(np.uint8).repeat(3, axis=2)
     figure = picture(gray, height, top=4)
     figure.add_heatmap(
@@ -87,21 +88,17 @@ def overlay(
         y0=patch_size / 2,
         dx=patch_size,
         dy=patch_size,
-        zmin=low,
-        zmax=high,
+        zmin=low if low < high or not style.signed else -1,  # 0 in the middle
+        zmax=high if low < high else low + 1,  # all dark, if unsigned
         zsmooth="best" if style.smooth else False,
         opacity=style.opacity,
         colorscale=SIGNED if style.signed else SEQUENTIAL,
         customdata=patch_names(len(grid)),
-        hovertemplate=f"%{{customdata}}<br>{style.unit} %{{z:.4f}}<extra></extra>",
-        colorbar={
-            "tickvals": [low, high],
-            "ticktext": [f"{low:.3f}", f"{high:.3f}"],
-            "thickness": 10,
-            "len": 0.9,
-            "title": {"text": style.unit, "side": "right"},
-        },
+        hovertemplate=f"%{{customdata}}<br>{style.unit} %{{z:.4g}}<extra></extra>",
+        colorbar=color_bar(low, high, style.unit),
     )
+    if is_uniform(grid):
+        say(figure, NO_PATCH)
     return figure if frame is None else _frame(figure, image.shape[0], patch_size, frame)
 
 
@@ -119,12 +116,17 @@ def matrix(attention: np.ndarray, token: int | None, has_cls: bool, height: int 
     down = axis(autorange="reversed", scaleanchor="x", **square)
     down["title"] = {"text": f"Query token (0 = {first})", "standoff": 18}
     figure = blank(height, top=4, x=axis(f"Key token (0 = {first})", **square), y=down)
+    low, high = float(attention.min()), float(attention.max())
     figure.add_heatmap(
         z=attention,
+        zmin=low,
+        zmax=high if high > low else low + 1,
         colorscale=SEQUENTIAL,
-        hovertemplate="query %{y}, key %{x}: attention %{z:.4f}<extra></extra>",
-        colorbar={"thickness": 10, "title": {"text": "attention", "side": "right"}},
+        hovertemplate="query %{y}, key %{x}: attention %{z:.4g}<extra></extra>",
+        colorbar=color_bar(low, high, "attention"),
     )
+    if is_uniform(attention):
+        say(figure, "No token stands out")
     if token is not None:  # beside the row, as a frame around it would hide it
         mark = {"text": "◀", "font": {"color": MARK, "size": 14}, "showarrow": False}
         figure.add_annotation(x=1, xref="x domain", xanchor="left", y=token, **mark)

@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 from PIL import Image, ImageDraw, ImageFont
 from plotly.colors import sample_colorscale, unlabel_rgb
 
+from .color_bar import NO_PATCH, end_labels, is_uniform
 from .style import SEQUENTIAL, min_max
 
 PANEL, MARGIN, LINE = 384, 24, 28  # pixels
@@ -29,9 +30,13 @@ def view_png(
     heat = _enlarge(sequential_colors(min_max(grid)))
     gray = _enlarge(picture.mean(axis=2, keepdims=True).repeat(3, axis=2))
     blended = gray * (1 - opacity) + heat * opacity
+    low, high = end_labels(float(grid.min()), float(grid.max()))
+    scale = f"{NO_PATCH}: attention {low} for all"
+    if not is_uniform(grid):
+        scale = f"Attention from {low} (dark) to {high} (bright)"
     panels = {  # by caption
         "Picture": _enlarge(picture),
-        f"Attention from {grid.min():.3f} (dark) to {grid.max():.3f} (bright)": blended,
+        scale: blended,
         "Rows: layers. Columns: heads.": _sheet(grids),
     }
     width = len(panels) * (PANEL + MARGIN) + MARGIN

@@ -3,6 +3,7 @@
 import numpy as np
 import plotly.graph_objects as go
 
+from .color_bar import NO_HEAD, color_bar, is_uniform, say
 from .style import MARK, NEUTRAL, SEQUENTIAL, SIGNED, axis, blank
 
 POINT = "#128c9c"
@@ -80,7 +81,8 @@ def head_map(
         ablated: pairs (layer, head), counted from 0.
         height: height of the figure in pixels.
     """
-    most = float(np.abs(values).max()) or 1.0
+    most = float(np.abs(values).max())
+    low = -most if signed else 0.0
     squares = {"showgrid": False, "fixedrange": True, "constrain": "domain", "dtick": 1}
     down = axis("Layer", autorange="reversed", scaleanchor="x", **squares)
     figure = blank(height, top=8, x=axis("Head", **squares), y=down)
@@ -88,14 +90,16 @@ def head_map(
         z=values,
         x0=1,
         y0=1,
-        zmin=-most if signed else 0.0,
-        zmax=most,
+        zmin=low or -float(signed),
+        zmax=most or 1.0,
         xgap=2,
         ygap=2,
         colorscale=SIGNED if signed else SEQUENTIAL,
-        hovertemplate=f"layer %{{y}}, head %{{x}}: {unit} %{{z:.4f}}<extra></extra>",
-        colorbar={"thickness": 10, "title": {"text": unit, "side": "right"}},
+        hovertemplate=f"layer %{{y}}, head %{{x}}: {unit} %{{z:.4g}}<extra></extra>",
+        colorbar=color_bar(low, most, unit),
     )
+    if values.size > 1 and is_uniform(values):
+        say(figure, NO_HEAD)
     for layer, head in sorted(ablated):
         cross = {"text": "✕", "font": {"color": MARK, "size": 18}, "showarrow": False}
         figure.add_annotation(x=head + 1, y=layer + 1, **cross)

@@ -3,6 +3,7 @@
 import numpy as np
 import plotly.graph_objects as go
 
+from .color_bar import NO_PATCH, is_uniform, say
 from .style import MARK, SEQUENTIAL, axis, blank, min_max
 
 
@@ -13,6 +14,8 @@ def thumbnails(
     limits: tuple[float, float] | None = None,
 ) -> go.Figure:
     """Draw the maps of every layer (row) and head (column), `thumbnail_cell` apart.
+
+    On its own scale, a uniform map is dark everywhere.
 
     Args:
         grids: maps (depth, num_heads, n, n).
@@ -40,6 +43,8 @@ def thumbnails(
         showscale=False,
         hoverinfo="none",
     )
+    if all(is_uniform(grid) for layer in grids for grid in layer):
+        say(figure, f"{NO_PATCH} in any head")
     if framed is None:
         return figure
     layer, head = framed

@@ -8,6 +8,7 @@ from ...config import ModelConfig
 from ...data.cifar10 import normalize, pixels_of
 from ...explain.importance import ablate_each_head, accuracy_and_loss, head_importance
 from ...figures.attention import picture_with_crosses
+from ...figures.color_bar import NO_HEAD, range_text
 from ...figures.heads import head_map
 from ...figures.predictions import before_and_after
 from ...figures.tokens import patch_at
@@ -132,8 +133,8 @@ def _heads(run: Run, chosen: Interventions) -> None:
         chart(
             head_map(importance, "|dL/dgate|", False, set(chosen.heads), MAP_HEIGHT),
             key="importance",
-            alt="Importance of each head by the gradient of the loss, from "
-            f"{importance.min():.3f} to {importance.max():.3f}.",
+            alt="Importance of each head by the gradient of the loss, "
+            f"{range_text(importance, NO_HEAD)}.",
             on_click=head_clicked,
         )
         st.caption(

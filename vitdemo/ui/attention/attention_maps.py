@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ...config import ModelConfig
 from ...figures.attention import matrix, overlay, picture_with_patch
+from ...figures.color_bar import NO_PATCH, is_uniform, range_text
 from ...figures.thumbnails import thumbnail_cell, thumbnails
 from ...figures.tokens import patch_at, patch_name
 from ..chart import Tokens, chart
@@ -53,10 +54,12 @@ def _every_head(grids: np.ndarray, view: View, limits: tuple[float, float] | Non
         alt=f"Attention maps of {depth} layers by {heads} heads; {view.where} is framed.",
         on_click=head_clicked,
     )
+    uniform = sum(is_uniform(grid) for layer in grids for grid in layer)
     st.caption(
         "Each thumbnail is the attention map of one head over the whole picture. Click one to "
         "enlarge it; click it again for the mean of all heads in its layer. The frame marks the "
         "head or layer that is enlarged."
+        + (f" {uniform} of {depth * heads} maps are uniform up to rounding." if uniform else "")
     )
 
 
@@ -82,20 +85,23 @@ def _map(
     view: View,
     limits: tuple[float, float] | None,
 ) -> None:
-    title, strongest = view.title(model), patch_name(int(grid.argmax()), len(grid))
+    title, ends = view.title(model), range_text(grid)
+    if not is_uniform(grid):
+        ends += f", highest for the patch in {patch_name(int(grid.argmax()), len(grid))}"
     st.markdown(f"**{title}**")
     chart(
         overlay(picture.pixels, grid, model.patch_size, view.style(limits), view.patch(model)),
         key="overlay",
-        alt=f"{title} over the patches, {view.where}: from {grid.min():.3f} to {grid.max():.3f}, "
-        f"highest for the patch in {strongest}.",
+        alt=f"{title} over the patches, {view.where}: {ends}.",
         on_click=_patch_clicked(model, view),
         tokens=_tokens(model),
     )
-    st.caption(f"{_what_bright_means(view)} {_what_it_sums_to(model, grid, view)}")
+    st.caption(f"{_what_bright_means(grid, view)} {_what_it_sums_to(model, grid, view)}")
 
 
-def _what_bright_means(view: View) -> str:
+def _what_bright_means(grid: np.ndarray, view: View) -> str:
+    if is_uniform(grid):
+        return f"{NO_PATCH}: up to rounding errors, the weights of all patches are the same."
     bright = "attend to it most" if view.attended_by else "receive the most attention"
     if view.shared_scale:
         scale = "All layers and heads share one color scale, which starts at 0."
@@ -112,7 +118,7 @@ def _what_it_sums_to(model: ModelConfig, grid: np.ndarray, view: View) -> str:
         return ""
     if model.has_cls:
         return f"The patches receive {grid.sum():.0%} of the attention, CLS {1 - grid.sum():.0%}."
-    return f"Uniform attention would give each patch {1 / grid.size:.3f}."
+    return f"Uniform attention would give each patch {1 / grid.size:.3g}."
 
 
 def _picture(model: ModelConfig, picture: Picture, view: View) -> None:

@@ -2,13 +2,13 @@
 
 import numpy as np
 import streamlit as st
-import torch
 
 from ...background import tasks
 from ...explain.methods import Method
-from ...explain.occlusion import occlusion_in_parts
+from ...explain.occlusion import map_of_parts, occlusion_in_parts
 from ...explain.rollout import FUSIONS
 from ...figures.attention import overlay
+from ...figures.color_bar import range_text
 from ..chart import chart
 from ..task_panel import task_panel
 from .case import Case, map_of
@@ -85,8 +85,7 @@ def known_map(case: Case, method: Method) -> np.ndarray | None:
     if method.name != "occlusion" or not is_slow(case.run.model):
         return map_of(case, method)
     parts = tasks.results(_occlusion_key(case, method))
-    side = case.run.model.grid_size
-    return None if parts is None else torch.cat(parts).reshape(side, side).numpy()
+    return None if parts is None else map_of_parts(parts).numpy()
 
 
 def _occlusion_key(case: Case, method: Method) -> tuple:
@@ -119,7 +118,7 @@ def _one(case: Case, view: View, method: Method) -> None:
         chart(
             overlay(case.picture.pixels, grid, case.run.model.patch_size, style),
             key=f"map-{name}",
-            alt=f"{title} over the patches: from {grid.min():.3f} to {grid.max():.3f}.",
+            alt=f"{title} over the patches: {range_text(grid)}.",
         )
     st.caption(DESCRIPTIONS[name])
     with st.expander("Formula and source", icon=":material/function:"):

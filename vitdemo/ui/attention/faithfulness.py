@@ -122,7 +122,7 @@ def _table(by_method: dict[str, Curves], random: list[Curves]) -> None:
         "|---|---:|---:|---:|---:|",
     ]
     for name, found in by_method.items():
-        better = sum(found.score > other.score for other in random)
+        better = found.better_than(random)
         rows.append(
             f"| {name} | {found.deletion_auc:.3f} | {found.insertion_auc:.3f} | {found.score:+.3f} "
             f"| {better}/{len(random)} |"
@@ -168,16 +168,19 @@ def _verdicts(results: tuple[dict[str, float], ...]) -> None:
     st.caption(
         f"Over {len(results)} pictures, for the class that the model predicts. Score: insertion "
         "AUC minus deletion AUC. Difference: mean over the same pictures, ± its 95% confidence "
-        "interval. A striking map is not always a faithful one: a map that is no more faithful "
-        "than chance does not show what the prediction was based on."
+        "interval. If the interval contains 0, these pictures cannot tell the method from "
+        "random orders; more pictures might. A striking map is not always a faithful one."
     )
 
 
 def _sentence(name: str, found: Verdict) -> str:
-    icons = {"more": ":green[:material/check_circle:]", "less": ":red[:material/cancel:]"}
-    icon = icons.get(found.word, ":gray[:material/help:]")
+    icon, said = {
+        "more": (":green[:material/check_circle:]", "is **more faithful than chance**"),
+        "less": (":red[:material/cancel:]", "is **less faithful than chance**"),
+        "unclear": (":gray[:material/help:]", "**cannot be told from chance**"),
+    }[found.word]
     return (
-        f"{icon} **{name}** is **{found.word} faithful than chance** for this model: score "
+        f"{icon} **{name}** {said} with {found.images} pictures: score "
         f"{found.score:+.3f}, random orders {found.random_score:+.3f}, difference "
         f"{found.difference:+.3f} ± {found.margin:.3f}."
     )

@@ -7,6 +7,7 @@ import streamlit as st
 
 from ...config import ModelConfig
 from ...explain.heads import HeadStatistics, head_statistics, patch_distances
+from ...figures.color_bar import NO_HEAD, is_uniform
 from ...figures.heads import by_layer, head_at
 from ...runs.run import Run
 from ..cached import HASHES, model_of
@@ -95,6 +96,8 @@ def of_uniform_attention(model: ModelConfig) -> dict[str, float]:
 def near_and_far(distance: np.ndarray, uniform: float) -> str:
     """Describe which heads are most local and most global, and how layers differ."""
     depth, heads = distance.shape
+    if is_uniform(distance):
+        return f"- {NO_HEAD}: all attend over the same mean distance, {distance[0, 0]:.1f} pixels."
     order = np.argsort(distance, axis=None)
     nearest, farthest = (divmod(int(number), heads) for number in (order[0], order[-1]))
     lines = [

@@ -10,6 +10,7 @@ from ...data.cifar10 import normalize
 from ...explain.methods import on_patches, pooling_weights
 from ...explain.rollout import rollout
 from ...figures.attention import overlay
+from ...figures.color_bar import range_text
 from ...figures.predictions import top_classes
 from ...figures.snapshots import over_training
 from ...runs.run import Run
@@ -146,7 +147,7 @@ def _state_at(
                 picture.pixels, maps[chosen], model.patch_size, style, view.patch(model), HEIGHT
             ),
             key="training-attention",
-            alt=f"{what}, {when}: from {maps[chosen].min():.3f} to {maps[chosen].max():.3f}.",
+            alt=f"{what}, {when}: {range_text(maps[chosen])}.",
         )
         st.caption(f"{what}.")
     with second:
@@ -156,7 +157,7 @@ def _state_at(
         chart(
             overlay(picture.pixels, grid, model.patch_size, style, height=HEIGHT),
             key="training-rollout",
-            alt=f"Rollout {when}: from {grid.min():.3f} to {grid.max():.3f}.",
+            alt=f"Rollout {when}: {range_text(grid)}.",
         )
         st.caption(
             "Attention rollout through all layers, to the token that the class is predicted from."
