@@ -19,7 +19,7 @@ _HOMES = {
     "VisionTransformer": "model",
     "Trace": "model",
     "Data": "data.cifar10",
-    "Split": "data.cifar10",
+    "Split": "data.split",
     "load_cifar10": "data.cifar10",
     "train": "training.loop",
     "evaluate": "training.loop",
@@ -40,3 +40,7 @@ def __getattr__(name: str):
     if name not in _HOMES:
         raise AttributeError(f"vitdemo has no {name!r}")
     return getattr(import_module(f"vitdemo.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

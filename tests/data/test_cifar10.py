@@ -135,7 +135,8 @@ def test_unknown_validation_source_is_refused():
 
 
 def test_split_is_indexed_by_slice_and_by_tensor():
-    split = Split(torch.arange(5 * 3 * 4).reshape(5, 3, 2, 2), torch.arange(5))
+    images = torch.arange(5 * 3 * 4, dtype=torch.uint8).reshape(5, 3, 2, 2)
+    split = Split(images, torch.arange(5))
     assert split[1:3].labels.tolist() == [1, 2]
     assert split[torch.tensor([4, 0])].images[:, 0, 0, 0].tolist() == [48, 0]
 

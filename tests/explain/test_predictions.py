@@ -31,3 +31,10 @@ def test_most_confident_predictions_come_first():
     assert most_confident(probabilities, labels, correct=True, count=5).tolist() == [2, 3, 0]
     assert most_confident(probabilities, labels, correct=True, count=1).tolist() == [2]
     assert most_confident(probabilities, labels, correct=False, count=5).tolist() == [1]
+
+
+def test_confident_predictions_do_not_all_round_to_one(tiny, monkeypatch):
+    logits = torch.tensor([[20.0, 0.0], [25.0, 0.0], [30.0, 0.0]])
+    monkeypatch.setattr("vitdemo.explain.predictions.predict", lambda *_: [logits])
+    probabilities = class_probabilities(VisionTransformer(tiny), load_cifar10(1, 3).validation)
+    assert most_confident(probabilities, np.zeros(3), correct=True, count=3).tolist() == [2, 1, 0]

@@ -1,8 +1,10 @@
 """Pairs of recipes, the paper's code, metrics worked out by hand, and the printed accuracies."""
 
 from dataclasses import asdict, replace
+from fractions import Fraction
 from inspect import signature
 from itertools import islice
+from random import Random
 
 import pytest
 import torch
@@ -103,3 +105,35 @@ def test_printed_accuracies_are_not_a_whole_number_of_images():
         assert all(abs(count / images - fraction) > 5e-5 for count in range(images + 1))
     assert nearest_count(train, 600) == (122, 122 / 600)
     assert nearest_count(validation, 200) == (41, 41 / 200)
+
+
+def test_equal_probabilities_of_the_lessons_table_are_ties():
+    from vitdemo.ui.lessons.training import LABELS, PROBABILITIES
+
+    table = [[float(number) for number in line.split()] for line in PROBABILITIES.split("\n")]
+    labels = torch.tensor([int(label) for label in LABELS.split()])
+    value = metrics_of(torch.tensor(table, dtype=torch.double), labels)["auroc"]
+    # Class 0: 0.7 is above all four others, 0.4 above three and below 0.5: 7/8. Class 1: 0.8 and
+    # 0.5 against 0.2, 0.5, 0.1 and 0.2: 4 + 3.5 of 8. Class 2: 0.8 and 0.3 against 0.1, 0.1, 0.1
+    # and 0.3: 4 + 3.5 of 8.
+    assert (
+        value == pytest.approx((7 / 8 + 7.5 / 8 + 7.5 / 8) / 3) == pytest.approx(0.9167, abs=1e-4)
+    )
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_auroc_of_edited_tables_equals_counting_exact_pairs(seed):
+    random = Random(seed)
+    table = [[random.randrange(1, 10) / 10 for _ in range(3)] for _ in range(6)]
+    labels = [0, 0, 1, 1, 2, 2]
+    rows = [[Fraction(str(number)) for number in row] for row in table]
+    exact = [[number / sum(row) for number in row] for row in rows]
+    pairs = [
+        (exact[a][k] > exact[b][k]) + (exact[a][k] == exact[b][k]) / 2
+        for k in range(3)
+        for a in range(6)
+        for b in range(6)
+        if labels[a] == k != labels[b]
+    ]
+    value = metrics_of(torch.tensor(table, dtype=torch.double), torch.tensor(labels))["auroc"]
+    assert value == pytest.approx(sum(pairs) / len(pairs))

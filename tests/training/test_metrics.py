@@ -1,12 +1,16 @@
 import math
-import subprocess
-import sys
-from pathlib import Path
+from decimal import Decimal, localcontext
 
 import pytest
 import torch
 
-from vitdemo.training.metrics import METRICS, class_accuracies, compute_metrics
+from vitdemo.training.metrics import (
+    METRICS,
+    auroc,
+    class_accuracies,
+    compute_metrics,
+    log_odds,
+)
 
 # Three classes, six images. Predicted: 0 1 0 | 1 2 | 2.
 #   predicted  0   1   2
@@ -135,16 +139,108 @@ def test_auroc_of_a_single_class_is_nan():
     assert all(math.isfinite(value) for value in metrics.values())
 
 
-@pytest.mark.slow
-def test_classes_without_images_cause_no_warning():
-    code = "import torch; from vitdemo.training.metrics import compute_metrics as compute; "
-    code += "compute(torch.zeros(3, 4), torch.tensor([1, 1, 1])); "
-    code += "compute(torch.zeros(3, 4), torch.tensor([0, 1, 1]))"
-    root = Path(__file__).parents[2]
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
-    )
-    assert done.stderr == ""
+@pytest.mark.parametrize(("classes", "images"), [(2, 40), (10, 300), (20, 100)])
+def test_values_equal_torchmetrics(classes, images):
+    from torchmetrics.functional import classification as tm
+
+    generator = torch.Generator().manual_seed(classes)
+    logits = torch.randn(images, classes, generator=generator)
+    labels = torch.randint(classes, (images,), generator=generator)
+    logits[torch.arange(images // 2), labels[: images // 2]] += 2
+    metrics, weighted = compute_metrics(logits, labels), {"average": "weighted"}
+    expected = {
+        "accuracy": tm.multiclass_accuracy(logits, labels, classes, average="micro"),
+        "auroc": tm.multiclass_auroc(logits.softmax(dim=1), labels, classes, **weighted),
+        "f1": tm.multiclass_f1_score(logits, labels, classes, **weighted),
+        "precision": tm.multiclass_precision(logits, labels, classes, **weighted),
+        "recall": tm.multiclass_recall(logits, labels, classes, **weighted),
+        "top5": tm.multiclass_accuracy(
+            logits, labels, classes, average="micro", top_k=min(5, classes)
+        ),
+    }
+    for name, value in expected.items():
+        assert metrics[name] == pytest.approx(value.item(), abs=1e-6), name
+
+
+# Ranks
+
+
+def by_pairs(scores, labels):
+    """Compute AUROC by comparing each image of a class with each other image."""
+    total = 0.0
+    for k in set(labels):
+        inside = [row[k] for row, label in zip(scores, labels, strict=True) if label == k]
+        outside = [row[k] for row, label in zip(scores, labels, strict=True) if label != k]
+        pairs = [ordered(a, b) for a in inside for b in outside]
+        total += len(inside) / len(labels) * sum(pairs) / len(pairs)
+    return total
+
+
+def some_scores(seed, values=6, images=40, classes=4):
+    """Return scores with many ties, and labels."""
+    generator = torch.Generator().manual_seed(seed)
+    scores = torch.randint(values, (images, classes), generator=generator).double()
+    return scores, torch.randint(classes, (images,), generator=generator)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(
+    "change",
+    [lambda x: x, lambda x: x.exp(), lambda x: -1 / (x + 1), lambda x: 1e-9 * x + 1, torch.sqrt],
+    ids=["none", "exp", "reciprocal", "affine", "sqrt"],
+)
+def test_monotone_change_of_the_scores_changes_no_auroc(seed, change):
+    scores, labels = some_scores(seed)
+    value = auroc(scores, labels)
+    assert auroc(change(scores), labels) == value
+    assert value == pytest.approx(by_pairs(scores.tolist(), labels.tolist()), abs=1e-12)
+
+
+def test_auroc_of_nan_scores_is_nan():
+    scores, labels = some_scores(0)
+    scores[3, 1] = math.nan
+    assert math.isnan(auroc(scores, labels))
+
+
+def exact_probabilities(logits):
+    """Return the softmax of each row with 300 digits."""
+    with localcontext() as context:
+        context.prec = 300
+        rows = [[Decimal(x).exp() for x in row] for row in logits.double().tolist()]
+        return [[x / sum(row) for x in row] for row in rows]
+
+
+@pytest.mark.parametrize("scale", [0.1, 1.0, 30.0, 200.0])
+def test_auroc_ranks_the_probabilities_of_confident_models(scale):
+    """Softmax in 32 bits rounds most of these probabilities to 0 or 1."""
+    generator = torch.Generator().manual_seed(0)
+    logits = scale * torch.randn(60, 4, generator=generator)
+    labels = torch.randint(4, (60,), generator=generator)
+    expected = by_pairs(exact_probabilities(logits), labels.tolist())
+    assert compute_metrics(logits, labels)["auroc"] == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("classes", [2, 3, 10, 100])
+def test_equal_probabilities_have_equal_log_odds(classes):
+    generator = torch.Generator().manual_seed(classes)
+    row = 20 * torch.randn(classes, generator=generator)
+    others = torch.stack([torch.randperm(classes - 1, generator=generator) for _ in range(50)])
+    logits = torch.cat([row[:1].expand(50, 1), row[1:][others]], dim=1)  # the same for class 0
+    shifts = 2.0 ** torch.arange(50)[:, None].remainder(5)
+    odds = log_odds(logits.double() + shifts)[:, 0]
+    assert odds.unique().numel() == 1
+
+
+def test_log_odds_of_two_classes_are_the_difference_of_their_logits():
+    logits = torch.tensor([[500.0, 0.0], [0.25, 0.5], [1.0, 1.0]])
+    expected = [[500.0, -500.0], [-0.25, 0.25], [0.0, 0.0]]
+    assert log_odds(logits).tolist() == expected
+
+
+def test_top5_of_equal_logits_takes_the_first_classes():
+    metrics = compute_metrics(torch.zeros(8, 8), torch.arange(8))
+    assert metrics["top1"] == metrics["accuracy"] == 1 / 8
+    assert metrics["top5"] == 5 / 8
 
 
 def test_metrics_are_not_the_mean_over_batches():

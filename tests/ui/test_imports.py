@@ -10,7 +10,7 @@ from vitdemo.ui.lessons.order import ORDER
 
 ROOT = Path(__file__).parents[2]
 UNUSED = ["pandas", "pyarrow", "torch._dynamo", "torchvision", "torchmetrics"]
-LESSONS = [page.script for page in ORDER if page.name != "training"]  # that one uses torchmetrics
+LESSONS = [page.script for page in ORDER]
 PROGRAM = """
 import sys
 from time import sleep

@@ -6,12 +6,12 @@ from http.client import HTTPException
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
 from torch import Tensor
 
 from ..config import SETTINGS, ConfigError
 from ..files import data_folder, full_set_on_disk
+from .split import Split
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 SAMPLE = {"train": 5_000, "test": 1_000}  # images that ship
@@ -20,20 +20,6 @@ SHEETS = Path(__file__).parent / "sheets"
 ARCHIVE = "cifar-10-python.tar.gz"  # what torchvision downloads
 ARCHIVE_BYTES = 170_498_071
 MEAN, STD = 0.5, 0.5  # for every channel, as in the paper's code (section 1.5.1)
-
-
-@dataclass(frozen=True)
-class Split:
-    """Images and their labels."""
-
-    images: Tensor  # (N, 3, 32, 32) uint8
-    labels: Tensor  # (N,) int64, an index into CLASSES
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def __getitem__(self, chosen: slice | Tensor) -> "Split":
-        return Split(self.images[chosen], self.labels[chosen])
 
 
 @dataclass(frozen=True)
@@ -98,9 +84,8 @@ def _sample(part: str) -> Split:
         pixels = np.asarray(sheet)  # (rows * 32, columns * 32, 3)
     rows, columns = pixels.shape[0] // 32, pixels.shape[1] // 32
     tiles = pixels.reshape(rows, 32, columns, 32, 3).transpose(0, 2, 4, 1, 3)
-    images = np.ascontiguousarray(tiles.reshape(-1, 3, 32, 32))
     labels = [int(digit) for digit in (SHEETS / f"{part}.txt").read_text().strip()]
-    return Split(torch.from_numpy(images), torch.tensor(labels))
+    return Split(tiles.reshape(-1, 3, 32, 32), labels)
 
 
 def download_full_set() -> None:
@@ -149,8 +134,7 @@ def _full(part: str) -> Split:
 
             dataset = CIFAR10(folder, train=part == "train")
             images, labels = dataset.data, dataset.targets
-        images = np.ascontiguousarray(images.transpose(0, 3, 1, 2))  # (N, 3, 32, 32)
-        return Split(torch.from_numpy(images), torch.tensor(labels).long())
+        return Split(images, labels)
     except Exception as error:  # damaged bytes end in errors of zlib, zipfile, tokenize and others
         raise ConfigError(
             "The full CIFAR-10 on this machine is damaged. Delete the folder data, beside app.py "

@@ -9,8 +9,11 @@ from ..training.loop import predict
 
 
 def class_probabilities(model: VisionTransformer, split: Split) -> np.ndarray:
-    """Return the softmax of the logits for each image: (N, K) float32, rows sum to 1."""
-    return torch.cat(list(predict(model, split))).softmax(dim=1).numpy()
+    """Return the softmax of the logits for each image: (N, K), rows sum to 1.
+
+    In float64, so that the most confident predictions do not all round to 1.
+    """
+    return torch.cat(list(predict(model, split))).double().softmax(dim=1).numpy()
 
 
 def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from fractions import Fraction
 
 import torch
 
@@ -9,7 +10,7 @@ from ..config import PRESETS, ModelConfig, TrainConfig
 from ..data.cifar10 import load_cifar10
 from ..model import VisionTransformer
 from ..training.loop import EpochEnd, train
-from ..training.metrics import compute_metrics
+from ..training.metrics import auroc, compute_metrics
 
 Recipe = tuple[ModelConfig, TrainConfig]
 
@@ -76,11 +77,16 @@ def metrics_of(probabilities: torch.Tensor, labels: torch.Tensor) -> dict[str, f
     """Return every metric of a table of predicted probabilities.
 
     Args:
-        probabilities: (N, K); each row is divided by its sum.
+        probabilities: (N, K); each row is divided by its sum, in exact arithmetic: 0.2 in a row
+            that sums to 1 stays 0.2, so that what is equal on the page is a tie.
         labels: (N,).
     """
-    normalized = probabilities / probabilities.sum(dim=1, keepdim=True)
-    return compute_metrics(normalized.clamp(min=1e-12).log(), labels)
+    rows = [[Fraction(str(number)) for number in row] for row in probabilities.tolist()]
+    normalized = torch.tensor(
+        [[float(number / sum(row)) for number in row] for row in rows], dtype=torch.double
+    )
+    metrics = compute_metrics(normalized.clamp(min=1e-12).log(), labels)
+    return metrics | {"auroc": auroc(normalized, labels)}
 
 
 def least_loss(label_smoothing: float, num_classes: int) -> float:

@@ -1,16 +1,10 @@
-"""The metrics of the paper (section 1.5), computed by torchmetrics over all images at once."""
+"""The metrics of the paper (section 1.5), over all images at once."""
 
 import math
-import warnings
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-
-# torchmetrics warns about classes without images, which have weight 0 here, and about images of a
-# single class, for which AUROC is undefined. The filter is set for the whole process, since
-# `catch_warnings` is not thread-safe and runs train side by side.
-warnings.filterwarnings("ignore", message="No (positive|negative) samples in targets")
 
 METRICS = {  # key: (name, definition), as the pages show them
     "loss": (
@@ -46,7 +40,7 @@ def compute_metrics(logits: Tensor, labels: Tensor) -> dict[str, float]:
 
     AUROC, F1, precision and recall are computed for each class against the rest and averaged with
     the number of images per class as weights. With these weights recall equals accuracy, as in the
-    paper's Table 2.
+    paper's Table 2. Of equal logits, that of the first class counts as the largest.
 
     Args:
         logits: (N, K) float.
@@ -55,22 +49,29 @@ def compute_metrics(logits: Tensor, labels: Tensor) -> dict[str, float]:
     Returns:
         key of METRICS -> value; `auroc` is NaN if all images belong to one class.
     """
-    from torchmetrics.functional import classification as tm
+    N, K = logits.shape
+    counts = _confusion_matrix(labels, logits.argmax(dim=1), K).double()  # (K, K)
+    correct, of_class, predicted = counts.diag(), counts.sum(dim=1), counts.sum(dim=0)  # (K,) each
 
-    K = logits.shape[1]
-    probabilities = logits.softmax(dim=1)
-    weighted = {"num_classes": K, "average": "weighted"}
-    auroc = tm.multiclass_auroc(probabilities, labels, **weighted).item()
+    def weighted(ratio: Tensor) -> float:
+        return (ratio.nan_to_num(0) * of_class / N).sum().item()  # 0 / 0 counts as 0
+
+    above = _classes_above(logits, labels)  # (N,)
     return {
         "loss": F.cross_entropy(logits, labels).item(),
-        "accuracy": tm.multiclass_accuracy(logits, labels, K, average="micro").item(),
-        "auroc": auroc if len(torch.unique(labels)) > 1 else math.nan,
-        "f1": tm.multiclass_f1_score(logits, labels, **weighted).item(),
-        "precision": tm.multiclass_precision(logits, labels, **weighted).item(),
-        "recall": tm.multiclass_recall(logits, labels, **weighted).item(),
-        "top1": tm.multiclass_accuracy(logits, labels, K, average="micro", top_k=1).item(),
-        "top5": tm.multiclass_accuracy(logits, labels, K, average="micro", top_k=min(5, K)).item(),
+        "accuracy": (above < 1).double().mean().item(),
+        "auroc": auroc(log_odds(logits), labels),
+        "f1": weighted(2 * correct / (of_class + predicted)),
+        "precision": weighted(correct / predicted),
+        "recall": weighted(correct / of_class),
+        "top1": (above < 1).double().mean().item(),
+        "top5": (above < 5).double().mean().item(),
     }
+
+
+def _confusion_matrix(labels: Tensor, predicted: Tensor, classes: int) -> Tensor:
+    """Count images (N,) by true class (row) and predicted class (column): (K, K) int64."""
+    return torch.bincount(labels * classes + predicted, minlength=classes**2).view(classes, classes)
 
 
 def class_accuracies(logits: Tensor, labels: Tensor) -> list[float]:
@@ -80,6 +81,55 @@ def class_accuracies(logits: Tensor, labels: Tensor) -> list[float]:
         logits: (N, K) float.
         labels: (N,) int64.
     """
-    from torchmetrics.functional import classification as tm
+    counts = _confusion_matrix(labels, logits.argmax(dim=1), logits.shape[1]).double()
+    return (counts.diag() / counts.sum(dim=1)).nan_to_num(0).tolist()
 
-    return tm.multiclass_accuracy(logits, labels, logits.shape[1], average="none").tolist()
+
+def auroc(scores: Tensor, labels: Tensor) -> float:
+    """Return the area under the ROC curve, one class versus the rest, weighted by class size.
+
+    For a class, it is the probability that an image of the class has a higher score for it than
+    another image, where a tie counts half (Hanley and McNeil 1982). Only the order of the scores
+    within a class matters.
+
+    Args:
+        scores: (N, K), the score of each class for each image.
+        labels: (N,) int64.
+
+    Returns:
+        0 to 1; NaN if all images belong to one class or a score is NaN.
+    """
+    classes = labels.unique()
+    if len(classes) < 2 or scores.isnan().any():
+        return math.nan
+    area = 0.0
+    for k in classes.tolist():
+        inside = scores[labels == k, k].contiguous()
+        outside = scores[labels != k, k].sort().values
+        below = torch.searchsorted(outside, inside).sum().item()
+        not_above = torch.searchsorted(outside, inside, right=True).sum().item()
+        area += (below + not_above) / (2 * len(outside)) / len(labels)  # weight: inside / N
+    return area
+
+
+def log_odds(logits: Tensor) -> Tensor:
+    """Return log(p / (1 - p)) of each class's probability p: (N, K) float64.
+
+    It orders images as the probability does, but does not saturate: in a confident model many
+    probabilities round to 1 or 0. All numbers are differences of logits, and they are summed in
+    sorted order, so that images with the same probability tie.
+    """
+    logits = logits.double()
+    largest = logits.sort(dim=1, descending=True).values  # (N, K)
+    first, second = largest[:, :1], largest[:, 1:2]
+    total = (largest - first).exp().sum(dim=1, keepdim=True)
+    others = total - (logits - first).exp()  # at least 1, except for the most probable class
+    of_top = (first - second) - (largest[:, 1:] - second).exp().sum(dim=1, keepdim=True).log()
+    return torch.where(logits == first, of_top, (logits - first) - others.log())
+
+
+def _classes_above(logits: Tensor, labels: Tensor) -> Tensor:
+    """Count the classes that rank above the true one (N,): larger logits, or equal and before."""
+    own = logits.gather(1, labels[:, None])
+    before = torch.arange(logits.shape[1]) < labels[:, None]
+    return ((logits > own) | ((logits == own) & before)).sum(dim=1)
