@@ -98,10 +98,10 @@ LABELS = {  # a whole string -> what to write
 }
 _RENAMED = "name of a setting in runs of earlier versions, which RENAMED translates"
 ALLOWED = {  # file and match -> why it stays
-    ("vitdemo/runs/run.py", "first_filters"): _RENAMED,
-    ("vitdemo/runs/run.py", "weight_averaging"): _RENAMED,
-    ("vitdemo/runs/run.py", "erasing"): _RENAMED,
-    ("vitdemo/runs/run.py", "flip_and_shift"): _RENAMED,
+    ("vitdemo/runs/checks.py", "first_filters"): _RENAMED,
+    ("vitdemo/runs/checks.py", "weight_averaging"): _RENAMED,
+    ("vitdemo/runs/checks.py", "erasing"): _RENAMED,
+    ("vitdemo/runs/checks.py", "flip_and_shift"): _RENAMED,
     ("tests/runs/test_run.py", "weight_averaging"): _RENAMED,
 }
 

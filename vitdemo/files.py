@@ -8,6 +8,11 @@ from pathlib import Path
 
 from .config import ConfigError
 
+try:
+    import fcntl
+except ImportError:  # on Windows
+    fcntl = None
+
 PROJECT = Path(__file__).parents[1]
 SHIPPED = PROJECT / "checkpoints"  # trained models that ship with the app
 CIFAR10_FILES = (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch", "batches.meta")
@@ -74,6 +79,43 @@ def _finite(value):
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def stamp(path: Path) -> tuple | None:
+    """Return a cache key that changes with a file, or None if there is no such file."""
+    try:
+        status = path.stat()
+    except (OSError, ValueError):
+        return None
+    # A file that is replaced has another inode; ctime changes even where mtime is copied.
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino
+
+
+def reason(error: Exception) -> str:
+    """Return what went wrong, without the path that an error of the system names."""
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def lock(descriptor: int, shared: bool = False) -> bool | None:
+    """Lock an open file until it is closed or its process ends, however it ends.
+
+    Args:
+        descriptor: of the file.
+        shared: whether others may hold a shared lock at the same time.
+
+    Returns:
+        whether it is locked now; None on a system or disk that has no such locks.
+    """
+    if fcntl is None:
+        return None
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
 
 
 def write_atomically(path: str | Path, content: bytes) -> None:

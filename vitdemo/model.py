@@ -142,7 +142,7 @@ class VisionTransformer(nn.Module):
         self.patch_embed = ConvStem(config) if config.stem == "conv" else PatchEmbed(config)
         self.cls_token = nn.Parameter(torch.zeros(1, 1, D)) if config.has_cls else None
         self.pos_embed = nn.Parameter(torch.zeros(1, config.num_tokens, D))
-        rates = torch.linspace(0, config.drop_path, config.depth)  # drop path grows with depth
+        rates = torch.linspace(0, config.drop_path, config.depth, device="cpu")  # grows with depth
         rates[-1] = config.drop_path  # also where the last block is the only one
         self.blocks = nn.ModuleList(Block(config, p, self.generator) for p in rates.tolist())
         self.norm = nn.LayerNorm(D, eps=1e-6)

@@ -21,9 +21,10 @@ from vitdemo.runs.pretrained import (
     downloaded_bytes,
     fold_normalization,
     from_torchvision,
+    pretrained_runs,
     weights_file,
 )
-from vitdemo.runs.run import load_weights, pretrained_runs
+from vitdemo.runs.run import load_weights
 
 
 @torch.no_grad()
@@ -117,6 +118,7 @@ def served(monkeypatch, home, small):
     """Replace the download by the weights of a small model; return the URLs downloaded."""
     shape = {"num_layers": 2, "num_heads": 3, "hidden_dim": 24, "mlp_dim": 48, "num_classes": 7}
     monkeypatch.setattr(models, "get_model", lambda name: Theirs(32, 8, **shape))
+    monkeypatch.setitem(PRETRAINED, "vit_b_16", config_of(small))
     urls = []
 
     def download(url, path, digest, progress):

@@ -11,9 +11,9 @@ import torch
 from vitdemo.config import ConfigError, ModelConfig, TrainConfig
 from vitdemo.model import VisionTransformer
 from vitdemo.runs.checkpoint import load_checkpoint, save_checkpoint
+from vitdemo.runs.checks import RENAMED
 from vitdemo.runs.run import (
     ID,
-    RENAMED,
     Run,
     card_of,
     epoch_record,
@@ -22,8 +22,8 @@ from vitdemo.runs.run import (
     load_weights,
     new_run,
     save_run,
-    shipped_runs,
 )
+from vitdemo.runs.shipped import shipped_runs
 from vitdemo.training.loop import EpochEnd
 
 METRICS = {
@@ -191,7 +191,7 @@ DAMAGE = {
 @pytest.mark.parametrize(
     ("name", "content"), [(name, content) for name in DAMAGE for content in DAMAGE[name]]
 )
-def test_damaged_run_is_refused_and_not_listed(tiny, short, name, content):
+def test_damaged_run_is_refused_and_listed_as_damaged(tiny, short, name, content):
     whole, damaged = (
         run_at("120000", tiny, short),
         run_at("120001", tiny, short, history=(record_of(1),)),
@@ -199,8 +199,13 @@ def test_damaged_run_is_refused_and_not_listed(tiny, short, name, content):
     save_run(whole)
     save_run(damaged)
     (damaged.folder / name).write_text(content)
-    assert f"The files of run {damaged.id} are damaged" in message_of(load_run, damaged.id)
-    assert list_runs() == [whole]
+    message = message_of(load_run, damaged.id)
+    assert f"The files of run {damaged.id} are damaged" in message
+    listed, other = list_runs()
+    assert other == whole
+    assert (listed.id, listed.state, listed.message) == (damaged.id, "damaged", message)
+    assert not listed.active
+    assert not listed.has_weights
 
 
 def test_run_with_undecodable_bytes_is_damaged(tiny, short):
@@ -208,7 +213,7 @@ def test_run_with_undecodable_bytes_is_damaged(tiny, short):
     save_run(run)
     (run.folder / "config.json").write_bytes(b"\xff\xfe\x80")
     assert "are damaged" in message_of(load_run, run.id)
-    assert list_runs() == []
+    assert [listed.state for listed in list_runs()] == ["damaged"]
 
 
 def test_run_without_metrics_file_is_damaged(tiny, short):
@@ -247,6 +252,7 @@ def test_interrupted_run_is_listed_as_stopped(tiny, short, state):
     run = run_at("120000", tiny, short, state=state, history=(record_of(1),))
     save_run(run)
     assert list_runs() == [replace(run, state="stopped")]
+    assert load_run(run.id) == replace(run, state="stopped")
 
 
 # Shipped checkpoints
@@ -254,9 +260,11 @@ def test_interrupted_run_is_listed_as_stopped(tiny, short, state):
 
 @pytest.fixture
 def shipped(tmp_path, monkeypatch):
-    """Use an empty folder in place of the shipped checkpoints."""
+    """Use an empty folder in place of the shipped checkpoints, of which none is expected."""
     folder = tmp_path / "shipped"
     monkeypatch.setattr("vitdemo.runs.run.SHIPPED", folder)
+    monkeypatch.setattr("vitdemo.runs.shipped.SHIPPED", folder)
+    monkeypatch.setattr("vitdemo.runs.shipped.NAMES", ())
     return folder
 
 
@@ -323,7 +331,7 @@ def test_kill_at_any_moment_leaves_complete_files(short):
     starting.set_forkserver_preload(["vitdemo.runs.run"])
     rng = random.Random(0)
     for kill in range(8):
-        run = run_at(f"12000{kill}", LARGER, short)
+        run = run_at(f"12000{kill}", LARGER, replace(short, epochs=50))
         process = starting.Process(target=save_for_ever, args=(run,), daemon=True)
         process.start()
         while not saved_twice(run):
@@ -362,7 +370,7 @@ def test_other_json_is_damaged(tiny, short, name, content):
     (run.folder / name).write_text(content)
     with pytest.raises(ConfigError, match="are damaged"):
         load_run(run.id)
-    assert list_runs() == []
+    assert [listed.state for listed in list_runs()] == ["damaged"]
 
 
 @pytest.mark.parametrize("state", ["asleep", 5, None])
@@ -380,12 +388,26 @@ def test_runs_of_the_same_second_are_sorted(tiny, short):
     assert [run.id for run in list_runs()] == [run.id for run in reversed(made)]
 
 
-@pytest.mark.parametrize("card", [{}, [], {"training": {"epochs": 0}}], ids=str)
-def test_shipped_checkpoint_with_another_card_is_left_out(tmp_path, monkeypatch, tiny, card):
-    monkeypatch.setattr("vitdemo.runs.run.SHIPPED", tmp_path)
-    save_checkpoint(tmp_path / "mine.safetensors", VisionTransformer(tiny, seed=0), card)
-    (tmp_path / "cut.safetensors").write_bytes(b"")
-    assert shipped_runs() == []
+@pytest.mark.parametrize(
+    "card",
+    [{}, [1], {"training": {"epochs": 0}}, {"training": {}, "threads": 1, "history": [{}]}],
+    ids=str,
+)
+def test_shipped_checkpoint_with_another_card_is_damaged(shipped, tiny, card):
+    save_checkpoint(shipped / "mine.safetensors", VisionTransformer(tiny, seed=0), card)
+    (shipped / "cut.safetensors").write_bytes(b"")
+    cut, mine = shipped_runs()
+    assert (cut.id, mine.id, cut.state, mine.state) == ("cut", "mine", "damaged", "damaged")
+    assert "The file cut.safetensors in the folder checkpoints cannot be used" in cut.message
+    assert not mine.has_weights
+
+
+def test_missing_shipped_checkpoint_is_named(shipped, monkeypatch):
+    monkeypatch.setattr("vitdemo.runs.shipped.NAMES", ("vit",))
+    (vit,) = shipped_runs()
+    assert (vit.id, vit.state) == ("vit", "damaged")
+    assert "There is no checkpoint vit.safetensors" in vit.message
+    assert str(shipped) not in vit.message
 
 
 def test_run_saved_with_old_setting_names_can_be_loaded(tiny, short):
@@ -398,4 +420,4 @@ def test_run_saved_with_old_setting_names_can_be_loaded(tiny, short):
         text = text.replace(f'"{new}"', f'"{old}"')
     assert '"weight_averaging": 0.9' in text
     path.write_text(text)
-    assert load_run(run.id) == run
+    assert load_run(run.id) == replace(run, state="stopped")

@@ -7,7 +7,7 @@ from vitdemo.data.cifar10 import load_cifar10
 from vitdemo.files import SHIPPED
 from vitdemo.runs.checkpoint import load_checkpoint, read_header
 from vitdemo.runs.model_card import command
-from vitdemo.runs.run import shipped_runs
+from vitdemo.runs.shipped import shipped_runs
 from vitdemo.runs.snapshots import COUNT, snapshot_steps
 from vitdemo.training.loop import evaluate
 from vitdemo.training.metrics import METRICS

@@ -11,7 +11,8 @@ from vitdemo.config import ModelConfig, TrainConfig
 from vitdemo.data.cifar10 import load_cifar10
 from vitdemo.model import VisionTransformer
 from vitdemo.runs.checkpoint import load_checkpoint
-from vitdemo.runs.run import load_run, new_run, shipped_runs
+from vitdemo.runs.run import load_run, new_run
+from vitdemo.runs.shipped import shipped_runs
 from vitdemo.runs.snapshots import COUNT, list_snapshots, snapshot_steps, take_snapshot
 from vitdemo.runs.train_run import train_run
 from vitdemo.training.loop import BatchEnd, EpochEnd, evaluate, train

@@ -13,7 +13,7 @@ from open_app import by_label, captions_of, open_app, table, trained_run
 from vitdemo.background.training_queue import QUEUE
 from vitdemo.config import PRESETS, ModelConfig, TrainConfig
 from vitdemo.model import VisionTransformer
-from vitdemo.runs.run import load_run, new_run, save_run
+from vitdemo.runs.run import load_run, load_weights, new_run, save_run
 from vitdemo.training.metrics import METRICS
 from vitdemo.ui.run_picker import run_name
 from vitdemo.ui.train import export
@@ -172,7 +172,7 @@ def test_exploding_loss_names_the_learning_rate(saved_run):
     assert not open_app(run=saved_run.id).warning
     exploded = copy.deepcopy(saved_run.history)
     exploded[-1]["train"]["loss"] = 5.0
-    save_run(replace(saved_run, history=exploded))
+    save_run(replace(saved_run, history=exploded), load_weights(saved_run))
     app = open_app(run=saved_run.id)
     assert "learning rate of 0.001 is too high" in app.warning[0].value
 

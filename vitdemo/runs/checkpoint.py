@@ -5,11 +5,13 @@ from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from ..config import ConfigError, ModelConfig, config_from_dict
-from ..files import json_text, write_atomically
+from ..costs import check_memory
+from ..files import json_text, reason, stamp, write_atomically
 from ..model import VisionTransformer
 
 
@@ -39,67 +41,93 @@ def load_checkpoint(path: str | Path) -> tuple[VisionTransformer, dict]:
     """Return the model in `path`, in evaluation mode, and its card.
 
     Raises:
-        ConfigError: there is no such file, it is not a complete safetensors file of this project,
-            its weights do not have the shape that its configuration states, or are not numbers.
+        ConfigError: as `read_header`, or some weights are not finite.
     """
     config, card = read_header(path)
     with safe_open(path, framework="pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.offset_keys()}
-    model = VisionTransformer(config, seed=0)
-    try:
-        model.load_state_dict(tensors)
-    except RuntimeError as error:
-        lines = str(error).strip().splitlines()  # a heading, then one line per problem
-        problem = lines[1] if len(lines) > 1 else lines[0]
-        raise ConfigError(
-            f"The weights in {Path(path).name} do not fit the configuration in it. "
-            f"{problem.strip()} Save it again with save_checkpoint."
-        ) from error
     if not all(tensor.isfinite().all() for tensor in tensors.values()):
         raise ConfigError(
             f"Some weights in {Path(path).name} are not numbers (NaN or infinity), so the model "
             "cannot classify anything. Train it again with a lower learning rate."
         )
+    model = VisionTransformer(config, seed=0)
+    model.load_state_dict(tensors)
     return model.eval(), card
 
 
 def read_header(path: str | Path) -> tuple[ModelConfig, dict]:
     """Return the configuration and the card of a checkpoint, without loading its weights.
 
+    The names and shapes of the weights are checked, so that nothing large is made for a small file.
+
     Raises:
-        ConfigError: there is no such file, or it is not a complete safetensors file of this
-            project.
+        ConfigError: there is no such file, it is not a complete safetensors file of this project,
+            its weights do not have the shapes that its configuration states, or the model needs too
+            much memory.
     """
     path = Path(path)
     if not path.is_file():
         raise ConfigError(
             f"There is no checkpoint {path.name}. Give the path of a .safetensors file."
         )
-    return _read_header(path, path.stat().st_mtime_ns)
+    return _read_header(path, stamp(path))
 
 
 @lru_cache(maxsize=256)  # a page lists some twenty checkpoints at each rerun
-def _read_header(path: Path, modified: int) -> tuple[ModelConfig, dict]:
-    if _is_pickle(path):
-        raise ConfigError(
-            f"{path.name} is a pickle, which can run code when it is opened. "
-            "Use a .safetensors file."
-        )
+def _read_header(path: Path, stamp: tuple) -> tuple[ModelConfig, dict]:
     try:
+        if _is_pickle(path):
+            raise ConfigError(
+                f"{path.name} is a pickle, which can run code when it is opened. "
+                "Use a .safetensors file."
+            )
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
+            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.offset_keys()}
     except (SafetensorError, OSError) as error:
         raise ConfigError(
-            f"{path.name} is not a complete safetensors file ({error}). Copy it again."
+            f"{path.name} is not a complete safetensors file ({reason(error)}). Copy it again."
         ) from error
     try:
         config = config_from_dict(ModelConfig, json.loads(header["model"]))
-        return config, json.loads(header.get("card", "{}"))
+        card = json.loads(header.get("card", "{}"))
+        if not isinstance(card, dict):
+            raise KeyError("card")
     except (KeyError, json.JSONDecodeError, RecursionError) as error:
         raise ConfigError(
             f"{path.name} does not state a model's configuration. "
             "Use a file written by save_checkpoint."
         ) from error
+    check_memory(config, batch_size=1)
+    if shapes != _shapes_of(config):
+        raise ConfigError(
+            f"The weights in {path.name} do not fit the configuration in it. "
+            f"{_mismatch(config, shapes)} Save it again with save_checkpoint."
+        )
+    return config, card
+
+
+def _empty_model(config: ModelConfig) -> VisionTransformer:
+    """Return a model that has shapes but no numbers, and so takes no memory."""
+    with torch.device("meta"):
+        return VisionTransformer(config, seed=0)
+
+
+@lru_cache(maxsize=256)
+def _shapes_of(config: ModelConfig) -> dict[str, tuple[int, ...]]:
+    """Return the shape of each tensor in a checkpoint of this configuration."""
+    return {name: tuple(tensor.shape) for name, tensor in _empty_model(config).state_dict().items()}
+
+
+def _mismatch(config: ModelConfig, shapes: dict[str, tuple[int, ...]]) -> str:
+    """Return how tensors of these shapes differ from those of the model, in torch's words."""
+    tensors = {name: torch.empty(shape, device="meta") for name, shape in shapes.items()}
+    try:
+        _empty_model(config).load_state_dict(tensors, assign=True)
+    except RuntimeError as error:
+        lines = str(error).strip().splitlines()  # a heading, then one line per problem
+        return (lines[1] if len(lines) > 1 else lines[0]).strip()
 
 
 def _is_pickle(path: Path) -> bool:

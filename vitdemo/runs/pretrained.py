@@ -4,17 +4,19 @@ Their weights are downloaded on request. torchvision's parameters are renamed to
 of `explain` works with them. torchvision takes a second to import, so functions import it.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from pickle import UnpicklingError
 
 import torch
 from torch import Tensor, nn
 
-from ..config import ConfigError, ModelConfig
-from ..data.cifar10 import MEAN, STD
+from ..config import ConfigError, ModelConfig, TrainConfig
+from ..data.cifar10 import MEAN, SAMPLE, STD
 from ..files import pretrained_folder
 from ..model import VisionTransformer
-from .checkpoint import save_checkpoint
+from .checkpoint import read_header, save_checkpoint
+from .run import Run
 
 
 def _shape(patch_size: int, embed_dim: int, depth: int, num_heads: int) -> ModelConfig:
@@ -44,6 +46,23 @@ BLOCK_TENSOR_NAMES = {  # within a block
     "attn.qkv.weight": "self_attention.in_proj_weight",
     "attn.qkv.bias": "self_attention.in_proj_bias",
 }
+
+
+def pretrained_runs() -> list[Run]:
+    """Return torchvision's ImageNet models, downloaded or not; they validate on the sample."""
+    training, runs = TrainConfig(validation_images=SAMPLE["test"]), []
+    for name, shape in PRETRAINED.items():
+        run = Run(name, shape, training, "finished", origin="imagenet", classes=())
+        runs.append(replace(run, classes=_classes_of(run)) if run.has_weights else run)
+    return runs
+
+
+def _classes_of(run: Run) -> tuple[str, ...]:
+    try:
+        _, card = read_header(run.weights)
+    except ConfigError:  # damaged; loading the model reports it
+        return ()
+    return tuple(card.get("classes", map(str, range(run.model.num_classes))))
 
 
 def _weights(name: str):

@@ -6,30 +6,36 @@ and pretrained models are read-only runs.
 
 import json
 import math
+import os
 import re
+import shutil
 import time
-from dataclasses import asdict, dataclass, fields, replace
-from functools import cached_property
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from ..config import ConfigError, ModelConfig, TrainConfig, config_from_dict
-from ..data.cifar10 import CLASSES, SAMPLE
-from ..files import SHIPPED, json_text, pretrained_folder, runs_folder, write_atomically
+from ..data.cifar10 import CLASSES
+from ..files import (
+    SHIPPED,
+    json_text,
+    pretrained_folder,
+    reason,
+    runs_folder,
+    stamp,
+    write_atomically,
+)
 from ..model import VisionTransformer
 from ..training.loop import EpochEnd
+from . import checks, lock
 from .checkpoint import load_checkpoint, read_header, save_checkpoint
-from .pretrained import PRETRAINED
 
 ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
-RECORD = {field.name for field in fields(EpochEnd)}
+TIME = "%Y%m%d-%H%M%S"  # format of the first 15 characters of an id
+FILES = ("config.json", "metrics.jsonl", "weights.safetensors")
 ACTIVE = ("waiting", "running")
 STATES = (*ACTIVE, "finished", "stopped", "failed")
-RENAMED = {  # fields and values in runs saved by earlier versions -> now
-    "weight_averaging": "ema_decay",
-    "erasing": "cutout",
-    "first_filters": "patch_embed_init",
-    "flip_and_shift": "flip_and_translate",
-}
+DAMAGED = "damaged"  # state of a run whose files cannot be used; it is in no file
 
 
 @dataclass(frozen=True)
@@ -39,9 +45,9 @@ class Run:
     id: str  # of a local run: starts with date and time; otherwise the name of the model
     model: ModelConfig
     training: TrainConfig
-    state: str = "waiting"  # one of STATES
+    state: str = "waiting"  # one of STATES, or DAMAGED: then only the id and the message count
     threads: int = 0  # torch threads in the last epoch
-    message: str = ""  # why it failed
+    message: str = ""  # why it failed, or what is damaged
     history: tuple[dict, ...] = ()  # one `epoch_record` per epoch
     # "local": trained on this machine; "shipped": comes with the app; "imagenet": from torchvision
     origin: str = "local"
@@ -67,8 +73,8 @@ class Run:
 
     @property
     def has_weights(self) -> bool:
-        """Whether the checkpoint exists."""
-        return self.weights.is_file()
+        """Whether the checkpoint exists and can be used."""
+        return self.state != DAMAGED and self.weights.is_file()
 
     @property
     def snapshots_folder(self) -> Path:
@@ -83,7 +89,7 @@ class Run:
     @cached_property  # a page, and the tasks it starts, keep to the weights that they began with
     def version(self) -> tuple:
         """Cache key that changes with the weights."""
-        return self.id, self.weights.stat().st_mtime if self.has_weights else 0.0
+        return self.id, stamp(self.weights)
 
     @property
     def sees_own_classes(self) -> bool:
@@ -94,7 +100,7 @@ class Run:
 def new_run(model: ModelConfig, training: TrainConfig) -> Run:
     """Return a waiting run with an id of its own."""
     second, nanoseconds = divmod(time.time_ns(), 10**9)
-    started = time.strftime("%Y%m%d-%H%M%S", time.localtime(second))
+    started = time.strftime(TIME, time.localtime(second))
     fraction = nanoseconds // 60  # in units of 60 ns, which fit into 6 hex digits
     return Run(f"{started}-{fraction:06x}", model, training)  # ids sort by time
 
@@ -107,11 +113,15 @@ def epoch_record(event: EpochEnd) -> dict:
 
 def storable(metrics: dict[str, float]) -> dict[str, float | None]:
     """Return metrics as JSON can hold them: NaN becomes None."""
-    return {key: None if math.isnan(value) else value for key, value in metrics.items()}
+    return {key: value if math.isfinite(value) else None for key, value in metrics.items()}
 
 
 def save_run(run: Run, model: VisionTransformer | None = None) -> None:
-    """Write the run, and weights if given. A kill at any moment leaves each file old or new."""
+    """Write the run, and weights if given. A kill at any moment leaves each file old or new.
+
+    The checkpoint holds the metrics that were measured with its weights, and these count when the
+    run is read: a kill between two files leaves no weights with the metrics of others.
+    """
     if model is not None:
         save_checkpoint(run.weights, model, card_of(run))
     lines = "".join(json_text(record) + "\n" for record in run.history)
@@ -133,7 +143,7 @@ def card_of(run: Run) -> dict:
 
 
 def load_run(run_id: str) -> Run:
-    """Return the local run with this id.
+    """Return the local run with this id. A run whose trainer was killed is read as stopped.
 
     Raises:
         ConfigError: there is no such run, or its files are damaged.
@@ -142,93 +152,113 @@ def load_run(run_id: str) -> Run:
         raise ConfigError(
             f"{run_id[:40]!r} is not the id of a run. An id looks like 20260131-120000-0a1b2c."
         )
-    folder = runs_folder() / run_id
-    if not (folder / "config.json").is_file():
+    run = _saved(run_id)
+    if run is None:
         raise ConfigError(f"There is no run {run_id} on this machine. Choose one from the list.")
-    try:
-        config = json.loads((folder / "config.json").read_text())
-        lines = (folder / "metrics.jsonl").read_text().splitlines()
-        history = tuple(json.loads(line) for line in lines)
-        if config["state"] not in STATES or not all(set(record) >= RECORD for record in history):
-            raise ValueError("unknown state or incomplete metrics")
-        return Run(
-            run_id,
-            config_from_dict(ModelConfig, config["model"]),
-            config_from_dict(TrainConfig, _renamed(config["training"])),
-            config["state"],
-            config["threads"],
-            config["message"],
-            history,
-        )
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ConfigError(
-            f"The files of run {run_id} are damaged ({error}). Delete its folder."
-        ) from error
-
-
-def _renamed(training: dict) -> dict:
-    """Return the fields of a TrainConfig under their present names."""
-    renamed = {}
-    for name, value in training.items():
-        if isinstance(value, str):
-            value = RENAMED.get(value, value)
-        renamed[RENAMED.get(name, name)] = value
-    return renamed
+    if run.state == DAMAGED:
+        raise ConfigError(run.message)
+    return run
 
 
 def list_runs() -> list[Run]:
-    """Return all local runs, newest first. A run interrupted by a kill is listed as stopped."""
-    runs = []
-    for folder in sorted(runs_folder().glob("*"), reverse=True):
-        try:
-            run = load_run(folder.name)
-        except ConfigError:
-            continue
-        runs.append(replace(run, state="stopped") if run.active else run)
-    return runs
+    """Return all local runs, newest first, with those that are damaged.
 
-
-def shipped_runs() -> list[Run]:
-    """Return the models that ship with the project, as the runs that trained them."""
-    runs = []
-    for path in sorted(SHIPPED.glob("*.safetensors")):
-        try:
-            model, card = read_header(path)
-            training = config_from_dict(TrainConfig, card["training"])
-            history, threads = tuple(card["history"]), card["threads"]
-        except (ConfigError, KeyError, TypeError):  # not one of ours
-            continue
-        run = Run(path.stem, model, training, "finished", threads, history=history)
-        runs.append(replace(run, origin="shipped"))
-    return runs
-
-
-def pretrained_runs() -> list[Run]:
-    """Return torchvision's ImageNet models, downloaded or not; they validate on the sample."""
-    training, runs = TrainConfig(validation_images=SAMPLE["test"]), []
-    for name, shape in PRETRAINED.items():
-        run = Run(name, shape, training, "finished", origin="imagenet", classes=())
-        runs.append(replace(run, classes=_classes_of(run)) if run.has_weights else run)
-    return runs
-
-
-def _classes_of(run: Run) -> tuple[str, ...]:
+    Only files that have changed are read again.
+    """
     try:
-        _, card = read_header(run.weights)
-    except ConfigError:  # damaged; loading the model reports it
-        return ()
-    return tuple(card.get("classes", map(str, range(run.model.num_classes))))
+        names = os.listdir(runs_folder())
+    except OSError:  # there are none yet
+        return []
+    found = [_saved(name) for name in sorted(names, reverse=True) if ID.fullmatch(name)]
+    return [run for run in found if run is not None]
+
+
+def delete_run(run_id: str) -> None:
+    """Delete a local run, damaged or not, with everything in its folder.
+
+    Raises:
+        ConfigError: there is no such run, it is in training, or the disk refuses.
+    """
+    run = _saved(run_id) if ID.fullmatch(run_id) else None
+    if run is None:
+        raise ConfigError(f"There is no run {run_id[:40]} on this machine.")
+    if lock.is_held(run.folder):
+        raise ConfigError(f"Run {run_id} is in training. Stop it before you delete it.")
+    try:
+        if run.folder.is_symlink():
+            run.folder.unlink()
+        else:
+            shutil.rmtree(run.folder)
+    except OSError as error:
+        raise ConfigError(f"Run {run_id} cannot be deleted: {reason(error)}.") from error
+
+
+def _saved(run_id: str) -> Run | None:
+    """Return a local run as it is on disk now, or None if its folder has no file of a run."""
+    folder = runs_folder() / run_id
+    stamps = tuple(stamp(folder / name) for name in FILES)
+    if not any(stamps):
+        return None
+    run = _read(folder, stamps)
+    if run.active:
+        return replace(run, state="running" if lock.is_held(folder) else "stopped")
+    return run
+
+
+@lru_cache(maxsize=4096)  # a page lists all runs at each rerun
+def _read(folder: Path, stamps: tuple) -> Run:
+    """Read and check the files of a run, which have these stamps, all at once."""
+    try:
+        return _checked(folder)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        missing = isinstance(error, KeyError)
+        problem = f"{error.args[0]!r} is missing" if missing else reason(error).rstrip(".")
+        message = f"The files of run {folder.name} are damaged ({problem}). Delete the run."
+        return Run(folder.name, ModelConfig(), TrainConfig(), DAMAGED, message=message)
+
+
+def _checked(folder: Path) -> Run:
+    """Return the run in a folder, with everything in its files checked."""
+    try:
+        time.strptime(folder.name[:15], TIME)
+    except ValueError as error:
+        raise ValueError("its name is not a date and time") from error
+    config = checks.mapping(json.loads((folder / "config.json").read_text()), "config.json")
+    if config["state"] not in STATES:
+        raise ValueError("its state is unknown")
+    run = Run(
+        folder.name,
+        config_from_dict(ModelConfig, config["model"]),
+        config_from_dict(TrainConfig, checks.renamed(config["training"])),
+        config["state"],
+        checks.count(config["threads"], "threads"),
+        checks.text(config["message"], "message"),
+    )
+    if run.has_weights:
+        model, card = read_header(run.weights)
+        if model != run.model:
+            raise ValueError("its weights belong to another model")
+        records, threads = card["history"], card["threads"]
+    else:
+        lines = (folder / "metrics.jsonl").read_text().splitlines()
+        records, threads = [json.loads(line) for line in lines], run.threads
+    history = checks.history(records, run.training.epochs)
+    return replace(run, history=history, threads=checks.count(threads, "threads"))
 
 
 def load_weights(run: Run) -> VisionTransformer:
     """Return the run's model in evaluation mode.
 
     Raises:
-        ConfigError: it has no weights yet, or they are damaged.
+        ConfigError: it has no weights, or they are damaged.
     """
     if not run.has_weights:
-        raise ConfigError(
-            f"Run {run.id} has no weights yet. They are saved at the end of each epoch."
-        )
+        if run.active:
+            raise ConfigError(
+                f"Run {run.id} has no weights yet. They are saved at the end of each epoch."
+            )
+        raise ConfigError(f"Run {run.id} ended before its first epoch did, so it has no weights.")
     model, _ = load_checkpoint(run.weights)
+    if model.config != run.model:
+        raise ConfigError(f"{run.weights.name} holds another model than {run.id}. Delete it.")
     return model

@@ -1,14 +1,16 @@
 """Train a run and store it on disk, for the queue of the app and for the command line."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import torch
 
 from ..config import ConfigError
 from ..data.cifar10 import Data, load_cifar10
+from ..files import reason
 from ..model import VisionTransformer
 from ..training.loop import EpochEnd, Event, TrainingDiverged, check_trainable, train
+from . import lock
 from .run import Run, epoch_record, load_run, save_run
 from .snapshots import take_snapshot
 
@@ -28,15 +30,23 @@ def train_run(run: Run, data: Data) -> Iterator[tuple[Run, Event]]:
         The run so far, and the event of its training.
 
     Raises:
-        ConfigError: the run cannot be trained, or not be resumed; its files stay as they were.
+        ConfigError: the run cannot be trained, or not be resumed, or another process trains it; its
+            files stay as they were.
         TrainingDiverged: the loss is no longer finite; the run is saved as failed.
     """
     check_trainable(run.model, data, run.training)
+    with lock.hold(run.folder) as alive:
+        yield from _train(run, data, alive)
+
+
+def _train(run: Run, data: Data, alive: Callable[[], None]) -> Iterator[tuple[Run, Event]]:
+    """Train as `train_run`, and call `alive` after each step."""
     model = VisionTransformer(run.model, seed=run.training.seed)
     now = replace(run, state="running", threads=torch.get_num_threads(), message="")
     save_run(now)
     try:
         for event in train(model, data, run.training, run.state_file):
+            alive()
             if isinstance(event, EpochEnd):
                 history = (*now.history[: event.epoch - 1], epoch_record(event))
                 now = replace(now, threads=torch.get_num_threads(), history=history)
@@ -50,7 +60,7 @@ def train_run(run: Run, data: Data) -> Iterator[tuple[Run, Event]]:
         _save_end(now, str(error))
         raise
     except Exception as error:
-        _save_end(now, f"The run failed: {str(error) or type(error).__name__}")
+        _save_end(now, f"The run failed: {reason(error)}")
         raise
     except BaseException:  # the generator was closed, or the process interrupted
         _save_end(now)
@@ -86,9 +96,15 @@ def resumable_run(run_id: str) -> Run:
     """Return a stopped or interrupted run that can be resumed.
 
     Raises:
-        ConfigError: there is no such run, it has finished, or it has no complete epoch.
+        ConfigError: there is no such run, it is in training, it has finished, or it has no complete
+            epoch.
     """
     run = load_run(run_id)
+    if run.active:
+        raise ConfigError(
+            f"Run {run.id} is being trained by another process, for example in the shell. "
+            "Wait until it ends, or stop it there."
+        )
     if not run.state_file.exists():
         raise ConfigError(
             f"Run {run.id} cannot be resumed: it has finished, or was stopped before its first "

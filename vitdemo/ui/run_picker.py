@@ -6,15 +6,18 @@ import streamlit as st
 
 from ..background.status import Status
 from ..background.training_queue import QUEUE
-from ..runs.run import Run, list_runs, pretrained_runs, shipped_runs
+from ..runs.pretrained import pretrained_runs
+from ..runs.run import DAMAGED, TIME, Run, list_runs
+from ..runs.shipped import shipped_runs
 from . import url_state
+from .wording import plain
 
 
 def all_statuses() -> dict[str, Status]:
     """Return the status of every run by id.
 
     Runs of this process come first, then saved runs, newest first, then shipped runs, then
-    pretrained models.
+    pretrained models. Damaged runs are among them.
     """
     statuses = {status.run.id: status for status in QUEUE.list()}
     for run in (*list_runs(), *shipped_runs(), *pretrained_runs()):
@@ -51,12 +54,26 @@ def pick_model(label: str) -> Status | None:
         "then large models pretrained on ImageNet."
     )
     shown = _pick(label, known, offered, help)
-    if shown and st.session_state["run"] != shown.run.id:
-        st.info(
-            "The chosen run has no weights until its first epoch ends. Until then, another model "
-            "is shown."
-        )
+    chosen = known.get(st.session_state["run"]) if shown else None
+    if chosen and chosen is not shown:
+        st.info(f"{_without_weights(chosen.run)} Another model is shown.")
     return shown
+
+
+def _without_weights(run: Run) -> str:
+    """Return why a run cannot be shown as a model, as Markdown."""
+    if run.state == DAMAGED:
+        return plain(run.message)
+    if run.active:
+        return "The chosen run has no weights until its first epoch ends."
+    if not run.history:
+        return (
+            f"The chosen run {run.state} before the end of its first epoch, so it has no weights."
+            if run.state == "failed"
+            else "The chosen run was stopped before the end of its first epoch, so it has no "
+            "weights."
+        )
+    return "The weights of the chosen run are no longer on this machine."
 
 
 def _pick(
@@ -96,12 +113,15 @@ def _pick(
 
 def _default(statuses: dict[str, Status]) -> str:
     """Return the id of the last shipped example, or of the newest run if none ships."""
-    shipped = [run_id for run_id, status in statuses.items() if status.run.origin == "shipped"]
-    return shipped[-1] if shipped else next(iter(statuses))
+    usable = [run_id for run_id, status in statuses.items() if status.run.state != DAMAGED]
+    shipped = [run_id for run_id in usable if statuses[run_id].run.origin == "shipped"]
+    return [*usable[:1], *shipped][-1] if usable else next(iter(statuses))
 
 
 def run_name(run: Run) -> str:
     """Return one line that tells a run from the others."""
+    if run.state == DAMAGED:
+        return f"{run.id} · damaged"
     parts = [_origin(run)]
     if run.active:
         parts.append("in progress")  # the page around the picker does not follow it in more detail
@@ -123,4 +143,4 @@ def _origin(run: Run) -> str:
     if run.origin == "imagenet":
         name = f"ImageNet ({run.id})"
         return name if run.has_weights else f"{name}, not downloaded yet"
-    return time.strftime("%b %d %H:%M:%S", time.strptime(run.id[:15], "%Y%m%d-%H%M%S"))
+    return time.strftime("%b %d %H:%M:%S", time.strptime(run.id[:15], TIME))

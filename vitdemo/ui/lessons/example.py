@@ -7,7 +7,8 @@ from ...data.cifar10 import Split, load_cifar10
 from ...lessons.encoder_decoder import Reverser, train_reverser
 from ...lessons.tokens import shuffle_patches
 from ...model import VisionTransformer
-from ...runs.run import Run, shipped_runs
+from ...runs.run import Run
+from ...runs.shipped import shipped_runs
 from ..cached import model_of
 
 PICTURES = 30  # test images to choose from

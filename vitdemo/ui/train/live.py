@@ -7,16 +7,20 @@ import streamlit as st
 from ...background.status import Status
 from ...background.training_queue import QUEUE
 from ...config import ConfigError
-from ...runs.run import Run
+from ...runs.run import DAMAGED, Run
 from ...training.metrics import METRICS
 from ..metrics import curves
 from ..progress import progress
+from .damaged import show_damaged
 
 POLL_SECONDS = 3.0  # a browser that draws takes processor time from a run on the same machine
 
 
 def show_run(status: Status) -> None:
     """Show status and curves; while the run is active, this part of the page redraws itself."""
+    if status.run.state == DAMAGED:
+        show_damaged(status.run)
+        return
     run_every = POLL_SECONDS if status.run.active else None
     st.fragment(_watch, run_every=run_every)(status)
     training = status.run.training
