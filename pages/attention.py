@@ -11,7 +11,8 @@ frame()
 title("What does the model attend to?")
 st.write(
     "The model splits a picture into patches, and each patch becomes a token. In each layer, every "
-    "token gathers information from all tokens; the attention weights set how much from each. "
+    "token gathers information from all tokens, itself included: the attention weights set the "
+    "proportions in which their values are added up. "
     "Choose a picture, a layer and a head. The default view is that of Figure 3 in *Annotation of "
     "Vision Transformer*: last layer, mean of all heads, attention of the CLS token, from which "
     "the class is predicted (in a model without CLS, the mean over all patches)."

@@ -1,6 +1,7 @@
 """Importance of heads, against weights set to zero and finite differences."""
 
 import copy
+import math
 
 import pytest
 import torch
@@ -8,24 +9,61 @@ from torch.nn import functional as F
 
 from vitdemo.data.cifar10 import load_cifar10, normalize
 from vitdemo.explain.ablation import ablate_heads
-from vitdemo.explain.importance import ablate_each_head, accuracy_and_loss, head_importance
+from vitdemo.explain.importance import (
+    Effect,
+    ablate_each_head,
+    accuracy_and_loss,
+    head_importance,
+)
 
 
 @torch.no_grad()
 def test_ablating_each_head_equals_zeroing_its_weights(random_model, pictures, labels):
-    loss_before = F.cross_entropy(random_model(pictures), labels)
-    accuracy_before = (random_model(pictures).argmax(dim=1) == labels).float().mean()
-    d, heads = random_model.config.head_dim, []
-    for layer, head, accuracy, loss in ablate_each_head(random_model, pictures, labels):
+    before = random_model(pictures)
+    d, found = random_model.config.head_dim, ablate_each_head(random_model, pictures, labels)
+    for layer, head in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        effect = next(found)
         changed = copy.deepcopy(random_model)
         changed.blocks[layer].attn.proj.weight[:, head * d : (head + 1) * d] = 0
-        logits = changed(pictures)
-        expected = F.cross_entropy(logits, labels) - loss_before
-        assert loss == pytest.approx(float(expected), abs=1e-5)
-        expected = (logits.argmax(dim=1) == labels).float().mean() - accuracy_before
-        assert accuracy == pytest.approx(float(expected), abs=1e-6)
-        heads.append((layer, head))
-    assert heads == [(0, 0), (0, 1), (1, 0), (1, 1)]
+        after = changed(pictures)
+        expected = F.cross_entropy(after, labels) - F.cross_entropy(before, labels)
+        assert effect.loss == pytest.approx(float(expected), abs=1e-5)
+        lost = gained = 0
+        for was, now, label in zip(before.argmax(1), after.argmax(1), labels, strict=True):
+            lost += int(was == label and now != label)
+            gained += int(was != label and now == label)
+        assert (effect.images, effect.lost, effect.gained) == (len(labels), lost, gained)
+        accuracy = [(logits.argmax(dim=1) == labels).float().mean() for logits in (before, after)]
+        assert effect.accuracy == pytest.approx(float(accuracy[1] - accuracy[0]), abs=1e-6)
+        assert effect.correct == int((after.argmax(dim=1) == labels).sum())
+    assert next(found, None) is None
+
+
+def sign_test(lost, gained):
+    """Return the two-sided p value of McNemar's exact test."""
+    pairs, fewer = lost + gained, min(lost, gained)
+    return min(1.0, 2 * sum(math.comb(pairs, k) for k in range(fewer + 1)) / 2**pairs)
+
+
+@pytest.mark.parametrize("images", [200, 1000])
+def test_an_effect_is_clear_where_the_exact_test_of_pairs_says_so(images):
+    for lost in range(25):
+        for gained in range(25):
+            p = sign_test(lost, gained)
+            if not 0.03 < p < 0.08:  # near 0.05 the interval, an approximation, may differ
+                assert Effect(images, 100, lost, gained, 0.0).is_clear == (p < 0.05)
+
+
+def test_the_interval_of_an_effect_by_hand():
+    effect = Effect(200, 100, lost=8, gained=0, loss=0.0)
+    assert effect.accuracy == -0.04
+    # With one image more on each side, 9 lost and 1 gained of 202: -8 / 202 = -0.0396. Variance of
+    # the paired difference: (10 / 202 - 0.0396^2) / 202 = 0.0002373; its root is 0.015405.
+    assert effect.interval == pytest.approx((-0.0396 - 0.0302, -0.0396 + 0.0302), abs=1e-4)
+    assert effect.is_clear
+    assert not Effect(200, 100, lost=3, gained=0, loss=0.0).is_clear
+    low, high = Effect(200, 100, lost=0, gained=0, loss=0.0).interval
+    assert low == -high < 0
 
 
 @torch.no_grad()

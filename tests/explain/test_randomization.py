@@ -3,11 +3,19 @@
 import copy
 import math
 
+import numpy as np
 import pytest
 import torch
 
+from vitdemo.data.cifar10 import load_cifar10, normalize
 from vitdemo.explain.methods import by_attention, by_relevance
-from vitdemo.explain.randomization import shuffled_from_the_top, similarities, similarity
+from vitdemo.explain.randomization import (
+    shuffled_from_the_top,
+    similarities,
+    similarities_between,
+    similarity,
+    stages,
+)
 
 
 def changed_parts(model, other):
@@ -70,6 +78,27 @@ def test_similarity_with_a_uniform_map_is_nan():
     assert math.isnan(similarity(torch.ones(2, 2), first))
 
 
+def test_similarities_between_are_those_of_all_pairs():
+    maps = torch.rand(4, 5, 5, generator=torch.Generator().manual_seed(1))
+    expected = []
+    for first in range(4):
+        for second in range(first + 1, 4):
+            ranks = [maps[k].flatten().argsort().argsort().numpy() for k in (first, second)]
+            expected.append(np.corrcoef(*ranks)[0, 1])
+    np.testing.assert_allclose(similarities_between(maps), expected, atol=1e-9)
+    maps[2] = 0.25  # uniform: its three pairs have no similarity
+    np.testing.assert_allclose(
+        similarities_between(maps), np.delete(expected, [1, 3, 5]), atol=1e-9
+    )
+
+
+def test_unrelated_smooth_maps_are_not_always_far_apart(trained_model):
+    images = normalize(load_cifar10(1, 12).validation.images)
+    found = similarities_between(by_attention(trained_model, images, None))
+    assert len(found) == 66
+    assert np.percentile(found, 97.5) > 0.5
+
+
 def test_a_map_that_ignores_the_model_keeps_similarity_1(random_model):
     same = torch.rand(2, 2, generator=torch.Generator().manual_seed(0))
     found = [value for _, value in similarities(random_model, lambda model: same)]
@@ -84,6 +113,7 @@ def test_similarity_falls_for_a_trained_model(trained_model, pictures):
 
         found = dict(similarities(trained_model, map_of))
         assert list(found) == ["head", *(f"block {n}" for n in (6, 5, 4, 3, 2, 1)), "embedding"]
+        assert list(found) == stages(6)
         assert abs(found["embedding"]) < 0.5
     assert found["head"] < 1  # relevance depends on the head
 

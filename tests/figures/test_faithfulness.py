@@ -47,6 +47,21 @@ def test_every_attribution_method_has_a_style_of_its_own():
 
 
 def test_similarity_begins_at_1_without_shuffling():
-    (line,) = similarity_by_stage({"rollout": [0.9, 0.1]}, ["head", "block 1"], 200).data
+    figure = similarity_by_stage({"rollout": [0.9, 0.1]}, ["head", "block 1"], None, 200)
+    (line,) = figure.data
+    assert figure.layout.shapes == ()
     assert (list(line.x), list(line.y)) == (["none", "head", "block 1"], [1.0, 0.9, 0.1])
     assert line.name == "rollout"
+
+
+def test_similarity_has_a_band_of_unrelated_maps():
+    figure = similarity_by_stage({"rollout": [0.9]}, ["head"], (-0.3, 0.4), 200)
+    (band,) = figure.layout.shapes
+    assert (band.y0, band.y1, band.layer) == (-0.3, 0.4, "below")
+
+
+def test_curves_without_random_orders_have_no_band():
+    fractions = np.array([0, 1])
+    figure = removal_curves(fractions, {"rollout": fractions}, np.array([]), "shown", 200)
+    assert [line.name for line in figure.data] == ["rollout"]
+    assert removal_curves(fractions, {}, np.array([]), "shown", 200).data == ()

@@ -53,3 +53,10 @@ def test_head_map_of_equal_heads_says_so(signed):
     assert (heat.zmin, heat.zmax, heat.colorbar.ticktext) == (-1 if signed else 0, 1, ("0",))
     assert [note.text for note in figure.layout.annotations] == ["No head stands out"]
     assert not head_map(np.ones((1, 1)), "accuracy", signed, set(), 200).layout.annotations
+
+
+def test_head_map_shows_notes_on_hover():
+    notes = np.array([["3 images lost", "none"]])
+    heat = head_map(np.zeros((1, 2)), "points", True, set(), 200, notes).data[0]
+    assert list(heat.customdata[0]) == ["3 images lost", "none"]
+    assert "%{customdata}" in heat.hovertemplate

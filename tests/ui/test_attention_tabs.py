@@ -30,14 +30,20 @@ def texts(app) -> list[str]:
     return [text.value for text in app.markdown]
 
 
+def wait_for(app, done):
+    """Run the page again until a condition holds."""
+    end = time.monotonic() + 60
+    while not done() and time.monotonic() < end:
+        time.sleep(0.05)
+        app.run()
+    assert not app.exception
+    assert done()
+
+
 def press_and_wait(app, label):
     """Press a button that starts a task, and wait until it is done."""
     by_label(app.button, label).click().run()
-    end = time.monotonic() + 60
-    while any(button.label == label for button in app.button) and time.monotonic() < end:
-        app.run()
-    assert not app.exception
-    assert not any(button.label == label for button in app.button)
+    wait_for(app, lambda: not any(button.label == label for button in app.button))
 
 
 # Attribution and faithfulness
@@ -80,10 +86,17 @@ def test_occlusion_of_a_gray_picture_shows_no_pattern(run):
 def test_faithfulness_checks_a_picture_and_a_sample(pooling, tiny, short):
     run = trained_run(replace(tiny, pooling=pooling), short)
     app = open_app(PAGE, run=run.id, view="faithfulness")
+    wait_for(app, lambda: "maps of different pictures (attention" in captions_of(app))
+    wait_for(app, lambda: any("Better than random, of 10" in text for text in texts(app)))
     table = next(text for text in texts(app) if text.startswith("| Map"))
     assert len(table.splitlines()) == 2 + 4 + 1
-    assert "/10 |" in table
-    assert "shuffled: first in the classification head" in captions_of(app)
+    said = captions_of(app)
+    assert "shuffled: first in the classification head" in said
+    assert "Mean of 5 shuffles." in said
+    assert ("the head includes the pooling layer" in said) == (pooling == "attention")
+    assert ("cannot change attention and rollout" in said) == (pooling != "attention")
+    limits = next(text for text in texts(app) if "Occlusion has a head start" in text)
+    assert "unlike those that the model was trained on" in limits
     assert by_label(app.button, "Stop").disabled
     press_and_wait(app, "Check 10 pictures")
     found = next(text for text in texts(app) if " with 10 pictures: score " in text)
@@ -106,12 +119,13 @@ def test_ablation_shows_the_prediction_before_and_after(pooling, tiny, short):
     assert dict(app.query_params) == bare | changes
     assert "2 patches occluded. Crosses: 1 patch that" in captions_of(app)
     said = next(text for text in texts(app) if text.startswith("Accuracy on 10"))
-    assert re.search(r"\*\*\d+\.\d%\*\* \(before: \d+\.\d%\)\.", said)
-    assert "Purple: accuracy drops." in captions_of(app)
+    assert re.search(r"\*\*\d+\.\d%\*\* \(before: \d+\.\d%\): [+-]\d+\.\d points \(", said)
+    assert re.search(r"95% interval [+-]\d+\.\d to [+-]\d+\.\d\)\. One image is 10 points\.", said)
+    wait_for(app, lambda: "Purple: accuracy drops." in captions_of(app))
     by_label(app.button, "Reset").click().run()
     assert not app.exception
     assert dict(app.query_params) == bare
-    assert any(text.endswith("with all heads.") for text in texts(app))
+    assert any("with all heads. One image is 10 points." in text for text in texts(app))
 
 
 def test_heads_and_patches_that_do_not_exist_are_reported_and_left_out(saved_run):

@@ -1,7 +1,9 @@
 """Is an attribution map faithful? Deletion and insertion, compared with random orders of patches.
 
-As in RISE (Petsiuk, Das and Saenko 2018, section 3.2), but patch by patch, and a deleted patch has
-the mean color of the image.
+After RISE (Petsiuk, Das and Saenko 2018), but patch by patch; in place of zeros (deletion) and of a
+blurred image (insertion), an occluded patch has the mean color of the image. Both have limits:
+an occluded image is unlike those that the model was trained on, so a low probability need not mean
+that evidence is gone (Hooker et al. 2019); and occlusion maps are computed by the same occlusion.
 """
 
 from collections.abc import Callable, Iterable, Iterator

@@ -1,7 +1,9 @@
 """Which heads matter? Ablate each one, or take the gradient of the loss with respect to it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import partial
+from itertools import product
 
 import torch
 from torch import Tensor
@@ -9,40 +11,90 @@ from torch.nn import functional as F
 
 from ..model import Edit, VisionTransformer
 from .ablation import ablate_heads
+from .faithfulness import Z_95
 from .occlusion import BATCH
 from .precision import without_noise
 
 
+@dataclass(frozen=True)
+class Effect:
+    """Effect of an intervention on the predictions of the same images."""
+
+    images: int
+    correct: int  # predictions that are correct with the intervention
+    lost: int  # correct without the intervention only
+    gained: int  # correct with it only
+    loss: float  # change of the mean loss
+
+    @property
+    def accuracy(self) -> float:
+        """Change of accuracy: -0.02 means that two images in a hundred are lost."""
+        return (self.gained - self.lost) / self.images
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95% confidence interval of the change of accuracy over all such images.
+
+        The adjusted Wald interval for paired proportions (Bonett and Price 2012), which adds one
+        image to those lost and one to those gained: with few of them, it holds what it promises.
+        """
+        gained, lost, images = self.gained + 1, self.lost + 1, self.images + 2
+        change = (gained - lost) / images
+        margin = Z_95 * (((gained + lost) / images - change**2) / images) ** 0.5
+        return change - margin, change + margin
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether these images can tell the change of accuracy from none."""
+        low, high = self.interval
+        return low > 0 or high < 0
+
+
 @torch.no_grad()
+def _logits(model: VisionTransformer, images: Tensor, edit: Edit | None = None) -> Tensor:
+    return torch.cat([model.trace(batch, edit)[0] for batch in images.split(BATCH)])
+
+
 def accuracy_and_loss(
     model: VisionTransformer, images: Tensor, labels: Tensor, edit: Edit | None = None
 ) -> tuple[float, float]:
     """Return accuracy and mean loss on normalized images, with the attention changed by `edit`."""
-    logits = torch.cat([model.trace(batch, edit)[0] for batch in images.split(BATCH)])
+    logits = _logits(model, images, edit)
     accuracy = (logits.argmax(dim=1) == labels).float().mean()
     return float(accuracy), float(F.cross_entropy(logits, labels))
 
 
-def ablate_each_head(
-    model: VisionTransformer, images: Tensor, labels: Tensor
-) -> Iterator[tuple[int, int, float, float]]:
-    """Ablate every head on its own.
+def effects_of(
+    model: VisionTransformer, images: Tensor, labels: Tensor, edits: Iterable[Edit]
+) -> Iterator[Effect]:
+    """Compare the predictions with the attention changed by each edit with those of the model.
 
     Args:
         model: model in evaluation mode.
         images: (B, C, H, W), normalized.
         labels: (B,).
-
-    Yields:
-        Layer, head (from 0), and the change of accuracy and of loss: -0.02 and +0.1 mean that the
-        head was useful.
+        edits: changes of the attention, as for `model.trace`.
     """
-    accuracy, loss = accuracy_and_loss(model, images, labels)
-    for layer in range(model.config.depth):
-        for head in range(model.config.num_heads):
-            edit = ablate_heads([(layer, head)])
-            without = accuracy_and_loss(model, images, labels, edit)
-            yield layer, head, without[0] - accuracy, without[1] - loss
+    before = _logits(model, images)
+    was_correct = before.argmax(dim=1) == labels
+    for edit in edits:
+        after = _logits(model, images, edit)
+        correct = after.argmax(dim=1) == labels
+        loss = F.cross_entropy(after, labels) - F.cross_entropy(before, labels)
+        yield Effect(
+            len(labels),
+            int(correct.sum()),
+            int((was_correct & ~correct).sum()),
+            int((correct & ~was_correct).sum()),
+            float(loss),
+        )
+
+
+def ablate_each_head(model: VisionTransformer, images: Tensor, labels: Tensor) -> Iterator[Effect]:
+    """Ablate every head on its own, layer by layer; arguments as for `effects_of`."""
+    c = model.config
+    pairs = product(range(c.depth), range(c.num_heads))
+    return effects_of(model, images, labels, (ablate_heads([pair]) for pair in pairs))
 
 
 @torch.enable_grad()

@@ -1,11 +1,12 @@
 """Does a map depend on what was learned? Shuffle the weights from the top down and compare maps.
 
-The cascading randomization of Adebayo et al. (2018, section 4.1), with shuffled instead of new
-weights.
+The cascading randomization of Adebayo et al. (2018), with shuffled instead of new weights.
 """
 
 from collections.abc import Callable, Iterator
+from itertools import combinations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -35,26 +36,41 @@ def shuffled_from_the_top(
     embedding = [*copy.patch_embed.parameters(), copy.pos_embed]
     if copy.config.has_cls:
         embedding.append(copy.cls_token)
-    stages = [("head", head)]
-    for number, block in reversed(list(enumerate(copy.blocks, start=1))):
-        stages.append((f"block {number}", list(block.parameters())))
-    stages.append(("embedding", embedding))
-    for name, parameters in stages:
+    blocks = [block.parameters() for block in reversed(copy.blocks)]
+    for name, parameters in zip(stages(copy.config.depth), [head, *blocks, embedding], strict=True):
         for parameter in parameters:
             shuffle(parameter, generator)
         yield name, copy
 
 
+def stages(depth: int) -> list[str]:
+    """Return the names of the parts of a model in the order in which they are shuffled."""
+    return ["head", *(f"block {number}" for number in range(depth, 0, -1)), "embedding"]
+
+
 def similarity(first: Tensor, second: Tensor) -> float:
     """Return Spearman's rank correlation of two maps (n, n); NaN if one of them is uniform.
 
-    1 is the same ranking of the patches, 0 no relation.
+    1 is the same ranking of the patches, 0 no relation, -1 the reverse ranking.
     """
     from torchmetrics.functional.regression import spearman_corrcoef  # large, only needed here
 
     if len(first.unique()) == 1 or len(second.unique()) == 1:
         return float("nan")
     return float(spearman_corrcoef(first.flatten().double(), second.flatten().double()))
+
+
+def similarities_between(maps: Tensor) -> np.ndarray:
+    """Compare the maps (P, n, n) of P images in pairs: the similarity of unrelated maps.
+
+    Patches that are close are ranked alike in any map, so this is far from 0 more often than for
+    independent numbers.
+
+    Returns:
+        (P * (P - 1) / 2,), without the pairs that have a uniform map.
+    """
+    found = np.array([similarity(first, second) for first, second in combinations(maps, 2)])
+    return found[~np.isnan(found)]
 
 
 def similarities(
@@ -68,8 +84,8 @@ def similarities(
         seed: random seed of the shuffling.
 
     Yields:
-        The name of the part that was shuffled last, and the similarity. It falls to about 0 if the
-        map depends on what was learned.
+        The name of the part that was shuffled last, and the similarity. If the map depends on what
+        was learned, it falls to that of unrelated maps: see `similarities_between`.
     """
     own = explain(model)
     for name, copy in shuffled_from_the_top(model, seed):

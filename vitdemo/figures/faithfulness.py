@@ -5,6 +5,7 @@ import plotly.graph_objects as go
 
 from .style import METHODS, NEUTRAL, axis, blank
 
+BAND = "rgba(138,148,163,0.25)"
 BELOW = {
     "orientation": "h",
     "yref": "container",
@@ -23,8 +24,8 @@ def removal_curves(
     Args:
         fractions: fractions (P,) of the patches.
         curves: probabilities (P,) by method.
-        random: probabilities (R, P) in R random orders; drawn as a band from the lowest to the
-            highest of them, and their mean.
+        random: probabilities (R, P) in R random orders, which may be none; drawn as a band from the
+            lowest to the highest of them, and their mean.
         what: state of these patches, `occluded` or `shown`.
         height: height of the figure in pixels.
     """
@@ -36,11 +37,19 @@ def removal_curves(
         showlegend=True,
         legend=BELOW,
     )
+    hover = f"probability %{{y:.1%}} with %{{x:.0%}} of patches {what}<extra></extra>"
+    if len(random):
+        _band(figure, fractions, random, hover)
+    for method, values in curves.items():
+        _line(figure, fractions, values, method, hover)
+    return figure
+
+
+def _band(figure: go.Figure, fractions: np.ndarray, random: np.ndarray, hover: str) -> None:
     edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False}
     figure.add_scatter(x=fractions, y=random.min(axis=0), **edge)
-    band = {"fill": "tonexty", "fillcolor": "rgba(138,148,163,0.25)"}
+    band = {"fill": "tonexty", "fillcolor": BAND}
     figure.add_scatter(x=fractions, y=random.max(axis=0), **edge, **band)
-    hover = f"probability %{{y:.1%}} with %{{x:.0%}} of patches {what}<extra></extra>"
     figure.add_scatter(
         x=fractions,
         y=random.mean(axis=0),
@@ -49,17 +58,20 @@ def removal_curves(
         name="random",
         hovertemplate=hover,
     )
-    for method, values in curves.items():
-        _line(figure, fractions, values, method, hover)
-    return figure
 
 
-def similarity_by_stage(found: dict[str, list[float]], stages: list[str], height: int) -> go.Figure:
+def similarity_by_stage(
+    found: dict[str, list[float]],
+    stages: list[str],
+    unrelated: tuple[float, float] | None,
+    height: int,
+) -> go.Figure:
     """Draw the similarity of each method's map to its own while more and more weights are shuffled.
 
     Args:
-        found: rank correlations by method, one for each stage.
+        found: rank correlations by method, one for each stage; NaN where there is none.
         stages: parts of the model in the order of shuffling, from the top down.
+        unrelated: lowest and highest rank correlation of unrelated maps, drawn as a band.
         height: height of the figure in pixels.
     """
     figure = blank(
@@ -70,6 +82,9 @@ def similarity_by_stage(found: dict[str, list[float]], stages: list[str], height
         showlegend=True,
         legend=BELOW,
     )
+    if unrelated:
+        low, high = unrelated
+        figure.add_hrect(y0=low, y1=high, fillcolor=BAND, line_width=0, layer="below")
     for method, values in found.items():
         hover = "%{y:.2f} after %{x}<extra></extra>"
         _line(figure, ["none", *stages], [1.0, *values], method, hover)

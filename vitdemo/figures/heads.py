@@ -70,7 +70,12 @@ def head_at(x: float, heads: int) -> tuple[int, int]:
 
 
 def head_map(
-    values: np.ndarray, unit: str, signed: bool, ablated: set[tuple[int, int]], height: int
+    values: np.ndarray,
+    unit: str,
+    signed: bool,
+    ablated: set[tuple[int, int]],
+    height: int,
+    notes: np.ndarray | None = None,
 ) -> go.Figure:
     """Draw a square for each head, layers down and heads across; ablated heads are crossed out.
 
@@ -80,7 +85,9 @@ def head_map(
         signed: whether the color scale diverges from 0 in the middle.
         ablated: pairs (layer, head), counted from 0.
         height: height of the figure in pixels.
+        notes: text for each head on hover, (depth, num_heads); without it, the number.
     """
+    shown = f"{unit} %{{z:.4g}}" if notes is None else "%{customdata}"
     most = float(np.abs(values).max())
     low = -most if signed else 0.0
     squares = {"showgrid": False, "fixedrange": True, "constrain": "domain", "dtick": 1}
@@ -95,7 +102,8 @@ def head_map(
         xgap=2,
         ygap=2,
         colorscale=SIGNED if signed else SEQUENTIAL,
-        hovertemplate=f"layer %{{y}}, head %{{x}}: {unit} %{{z:.4g}}<extra></extra>",
+        customdata=notes,
+        hovertemplate=f"layer %{{y}}, head %{{x}}: {shown}<extra></extra>",
         colorbar=color_bar(low, most, unit),
     )
     if values.size > 1 and is_uniform(values):

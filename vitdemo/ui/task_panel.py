@@ -8,7 +8,8 @@ from ..background import tasks
 from .progress import progress
 
 POLL_SECONDS = 1.0
-PATIENCE = 2.0  # seconds that a page waits for a task that it starts itself
+POLL_STARTED_SECONDS = 0.25  # the same for a task that the page starts itself
+PATIENCE = 0.03  # seconds that a page waits for such a task, whose results may be cached
 
 
 def task_panel(
@@ -29,18 +30,32 @@ def task_panel(
         steps: function that yields the results, as for `tasks.start`.
         start: label of the start button.
         unit: plural noun for the results, such as "epochs".
-        show: function that draws the results so far, at least one.
+        show: function that draws the results so far: at least one, or none with `auto_start`.
         help: what the task does and how long it takes.
-        auto_start: whether to start at once and wait a moment, for a short task.
+        auto_start: whether to start at once, without buttons, for a short task; results are drawn
+            as they come.
     """
     if auto_start:
+        before = st.session_state.get(f"started-{key[0]}")
+        if before != key:
+            tasks.stop(before)  # nobody waits for it any more, or another visitor starts it again
+        st.session_state[f"started-{key[0]}"] = key
         tasks.start(key, total, steps)
         tasks.wait(key, PATIENCE)
     task = tasks.status(key)
     if task is not None and task.state == "done":
+        st.container()  # in place of the progress bar, so that the charts keep their nodes
         show(task.results)  # not within the fragment, where a click would run the fragment alone
         return
     running = task is not None and task.state == "running"
+    every = POLL_STARTED_SECONDS if auto_start else POLL_SECONDS
+    if not (auto_start and running):
+        _buttons(key, total, steps, start, help, running)
+    watch = st.fragment(_watch, run_every=every if running else None)
+    watch(key, unit, show, running, auto_start)
+
+
+def _buttons(key: tuple, total: int, steps: Callable, start: str, help: str, running: bool) -> None:
     with st.container(horizontal=True):
         st.button(
             start,
@@ -54,19 +69,21 @@ def task_panel(
         st.button(
             "Stop", on_click=tasks.stop, args=(key,), disabled=not running, key=f"stop-{key[0]}"
         )
-    st.fragment(_watch, run_every=POLL_SECONDS if running else None)(key, unit, show, running)
 
 
-def _watch(key: tuple, unit: str, show: Callable[[tuple], None], was_running: bool) -> None:
+def _watch(
+    key: tuple, unit: str, show: Callable[[tuple], None], was_running: bool, from_none: bool
+) -> None:
     task = tasks.status(key)
     if task is None:
         return
     if task.state == "failed":
         st.error(f"It failed ({task.message}). Try again.")
         return
-    if task.state == "running":
-        progress(len(task.results) / task.total, f"{len(task.results)} of {task.total} {unit}")
-    if task.results:
+    with st.container():
+        if task.state == "running":
+            progress(len(task.results) / task.total, f"{len(task.results)} of {task.total} {unit}")
+    if task.results or from_none:
         show(task.results)
     if was_running and task.state != "running":
         st.rerun()

@@ -6,7 +6,7 @@ import torch
 
 from ...config import ModelConfig
 from ...data.cifar10 import normalize, pixels_of
-from ...explain.importance import ablate_each_head, accuracy_and_loss, head_importance
+from ...explain.importance import Effect, ablate_each_head, effects_of, head_importance
 from ...figures.attention import picture_with_crosses
 from ...figures.color_bar import NO_HEAD, range_text
 from ...figures.heads import head_map
@@ -140,19 +140,32 @@ def _heads(run: Run, chosen: Interventions) -> None:
         st.caption(
             "Sensitivity of the loss L to each head, whose output is multiplied by a gate of 1: "
             "mean of |dL/dgate| over the images (P. Michel, O. Levy and G. Neubig, *Are Sixteen "
-            "Heads Really Better than One?*, 2019, equation 2). Bright heads matter most."
+            "Heads Really Better than One?*, 2019, equation 2). This is a first-order estimate: it "
+            "measures small changes of a head, not its loss, so the two maps can differ."
         )
 
 
 def _sample_accuracy(run: Run, chosen: Interventions) -> None:
     """Write the accuracy over a sample, and without interventions."""
     name = "Accuracy" if run.sees_own_classes else "Agreement with the unchanged model"
-    count, baseline = len(sample_of(run, SAMPLE)), _accuracy(run, None)
-    if chosen.in_model:
-        found, comparison = _accuracy(run, chosen), f" (before: {baseline:.1%})"
-    else:
-        found, comparison = baseline, " with all heads"
-    st.markdown(f"{name} on {count} validation images: **{found:.1%}**{comparison}.")
+    found = _effect(run, chosen)
+    after, before = (
+        f"{count / found.images:.1%}"
+        for count in (found.correct, found.correct + found.lost - found.gained)
+    )
+    text = f"{name} on {found.images} validation images: **{after}** "
+    text += f"(before: {before}): {_in_words(found)}." if chosen.in_model else "with all heads."
+    st.markdown(f"{text} One image is {100 / found.images:.2g} points.")
+
+
+def _in_words(effect: Effect) -> str:
+    """Return `-1.5 points (3 images lost, 0 gained; 95% interval -3.4 to +0.5)`."""
+    low, high = effect.interval
+    images = "1 image" if effect.lost == 1 else f"{effect.lost} images"
+    return (
+        f"{100 * effect.accuracy:+.1f} points ({images} lost, {effect.gained} gained; 95% interval "
+        f"{100 * low:+.1f} to {100 * high:+.1f})"
+    )
 
 
 @st.cache_data(
@@ -160,9 +173,9 @@ def _sample_accuracy(run: Run, chosen: Interventions) -> None:
     show_spinner="Classifying the validation images …",
     hash_funcs=HASHES | {Interventions: lambda chosen: (chosen.heads, chosen.edges, chosen.layers)},
 )
-def _accuracy(run: Run, chosen: Interventions | None) -> float:
-    sample, edit = sample_of(run, SAMPLE), chosen.edit if chosen else None
-    return accuracy_and_loss(model_of(run), sample.images, sample.labels, edit)[0]
+def _effect(run: Run, chosen: Interventions) -> Effect:
+    sample = sample_of(run, SAMPLE)
+    return next(effects_of(model_of(run), sample.images, sample.labels, [chosen.edit]))
 
 
 @st.cache_data(max_entries=32, show_spinner="Computing the gradient …", hash_funcs=HASHES)
@@ -176,20 +189,30 @@ def _effects(run: Run, ablated: set[tuple[int, int]], head_clicked) -> None:
     depth, heads = run.model.depth, run.model.num_heads
     sample = sample_of(run, SAMPLE)
 
-    def show_all(results: tuple) -> None:
+    def show_all(results: tuple[Effect, ...]) -> None:
         if len(results) < depth * heads:
             return
-        effect = np.array([accuracy for _, _, accuracy, _ in results]).reshape(depth, heads)
+        clear = [100 * effect.accuracy if effect.is_clear else 0.0 for effect in results]
+        notes = [_in_words(effect) for effect in results]
         chart(
-            head_map(effect, "Δ accuracy", True, ablated, MAP_HEIGHT),
+            head_map(
+                np.array(clear).reshape(depth, heads),
+                "Δ accuracy (points)",
+                True,
+                ablated,
+                MAP_HEIGHT,
+                np.array(notes).reshape(depth, heads),
+            ),
             key="effect",
-            alt="Change in accuracy without each head, from "
-            f"{effect.min():+.1%} to {effect.max():+.1%}.",
+            alt=_effects_in_words(results, heads),
             on_click=head_clicked,
         )
         st.caption(
             "Change in accuracy when the head is ablated: its output is set to 0. Purple: accuracy "
-            "drops. Orange: it rises. Click a head to ablate it or to restore it."
+            f"drops. Orange: it rises. White: these {len(sample)} images cannot tell the change "
+            "from none (95% interval of the paired difference); hover for the numbers. By chance "
+            f"alone, about one head in twenty is colored, of {depth * heads} here. Click a head to "
+            "ablate it or to restore it."
         )
 
     task_panel(
@@ -202,3 +225,14 @@ def _effects(run: Run, ablated: set[tuple[int, int]], head_clicked) -> None:
         "Ablates one head at a time, on the same images. You can keep using the app.",
         auto_start=not is_slow(run.model),
     )
+
+
+def _effects_in_words(results: tuple[Effect, ...], heads: int) -> str:
+    """Return the alternative text of the chart: each head whose effect is clear."""
+    clear = [
+        f"layer {number // heads + 1}, head {number % heads + 1} {_in_words(effect)}"
+        for number, effect in enumerate(results)
+        if effect.is_clear
+    ]
+    said = "; ".join(clear) or f"{NO_HEAD}: the images cannot tell any change from none"
+    return f"Change in accuracy without each head. {said}."

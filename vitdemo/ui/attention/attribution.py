@@ -31,7 +31,7 @@ def choose(
 
 def _choose_class(place, classes: tuple[str, ...], predicted: int) -> int:
     target = place.selectbox(
-        "Class",
+        "Class to explain",
         ("predicted", *classes),
         key="target",
         persist_state="session",

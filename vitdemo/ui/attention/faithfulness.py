@@ -7,6 +7,7 @@ from ...explain.faithfulness import (
     RANDOM,
     Curves,
     Verdict,
+    area_under,
     curves,
     order_of,
     random_orders,
@@ -14,10 +15,10 @@ from ...explain.faithfulness import (
     verdict,
 )
 from ...explain.methods import Method
-from ...explain.randomization import similarities
-from ...figures.faithfulness import removal_curves, similarity_by_stage
+from ...figures.faithfulness import removal_curves
 from ..chart import chart
 from ..task_panel import task_panel
+from . import sanity_check
 from .attribution import known_map
 from .case import CASE_HASHES, Case
 from .sample import is_slow, sample_of
@@ -26,6 +27,19 @@ RANDOM_ORDERS, POINTS = 10, 17  # that the picture is compared with, and on each
 FEW_RANDOM_ORDERS, FEW_POINTS = 5, 9  # the same for a large model
 SAMPLE, SAMPLE_POINTS = 100, 9  # pictures of the long check, and points on its curves
 HEIGHT = 300
+LIMITS = (
+    "- **Occluded pictures are unlike those that the model was trained on.** Their probability can "
+    "fall because they look strange, not because evidence is gone, and it does so in any order. "
+    "That is why the random orders are here. Retraining on occluded pictures would avoid it (S. "
+    "Hooker et al., *A Benchmark for Interpretability Methods in Deep Neural Networks*, 2019).\n"
+    "- **Occlusion has a head start.** Its map is computed by occluding patches with the mean "
+    "color, which is how deletion and insertion test it.\n"
+    "- **A true map can fall late.** If a picture has the same evidence in several places, the "
+    "prediction holds until the last of them is occluded.\n\n"
+    "Deletion and insertion are those of V. Petsiuk, A. Das and K. Saenko, *RISE*, 2018, with "
+    "differences: here patches are occluded, not pixels, and with the mean color; there, insertion "
+    "starts from a blurred picture."
+)
 
 
 def show(case: Case, methods: dict[str, Method]) -> None:
@@ -41,14 +55,19 @@ def show(case: Case, methods: dict[str, Method]) -> None:
             "*Attribution* first."
         )
     st.subheader("This picture")
-    _this_picture(case, methods, slow)
+    checked = _this_picture(case, methods, slow)
     _sample(case, for_sample)
     st.subheader("Sanity check: shuffled weights")
-    _sanity_check(case, for_sample, slow)
+    sanity_check.show(case, for_sample, slow, after=checked)
 
 
-def _this_picture(case: Case, methods: dict[str, Method], slow: bool) -> None:
-    """Delete and insert patches in the order of each map, and in random orders."""
+def _this_picture(case: Case, methods: dict[str, Method], slow: bool) -> tuple:
+    """Delete and insert patches in the order of each map, and in random orders.
+
+    Returns:
+        The key of the task.
+    """
+    key = ("curves", *case.key, *methods.values())
     orders, points = (FEW_RANDOM_ORDERS, FEW_POINTS) if slow else (RANDOM_ORDERS, POINTS)
     total = len(methods) + orders
 
@@ -59,12 +78,11 @@ def _this_picture(case: Case, methods: dict[str, Method], slow: bool) -> None:
             yield _random_curves(case, number, points)
 
     def show_all(results: tuple[Curves, ...]) -> None:
-        if len(results) == total:
-            by_method = dict(zip(methods, results, strict=False))
-            _draw_curves(case, by_method, list(results[len(methods) :]))
+        by_method = dict(zip(methods, results, strict=False))
+        _draw_curves(case, by_method, list(results[len(methods) :]))
 
     task_panel(
-        ("curves", *case.key, *methods.values()),
+        key,
         total,
         steps,
         "Check this picture",
@@ -73,6 +91,7 @@ def _this_picture(case: Case, methods: dict[str, Method], slow: bool) -> None:
         f"{2 * points} predictions for each map and for each of {orders} random orders.",
         auto_start=not slow,
     )
+    return key
 
 
 @st.cache_data(max_entries=512, show_spinner=False, hash_funcs=CASE_HASHES)
@@ -88,44 +107,61 @@ def _random_curves(case: Case, number: int, points: int) -> Curves:
 
 
 def _draw_curves(case: Case, by_method: dict[str, Curves], random: list[Curves]) -> None:
-    fractions, alt = random[0].fractions, f"Probability of {case.class_name} by fraction of patches"
+    """Draw the curves that are known so far."""
     left, right = st.columns(2)
     with left:
         st.markdown("**Deletion**: lower is more faithful")
-        values = {name: found.deletion for name, found in by_method.items()}
-        baseline = np.stack([found.deletion for found in random])
-        areas = ", ".join(f"{name} {found.deletion_auc:.2f}" for name, found in by_method.items())
-        figure = removal_curves(fractions, values, baseline, "occluded", HEIGHT)
-        chart(figure, key="deletion", alt=f"{alt}, deletion; AUC: {areas}")
+        _chart("deletion", "occluded", case.class_name, by_method, random)
     with right:
         st.markdown("**Insertion**: higher is more faithful")
-        values = {name: found.insertion for name, found in by_method.items()}
-        baseline = np.stack([found.insertion for found in random])
-        areas = ", ".join(f"{name} {found.insertion_auc:.2f}" for name, found in by_method.items())
-        figure = removal_curves(fractions, values, baseline, "shown", HEIGHT)
-        chart(figure, key="insertion", alt=f"{alt}, insertion; AUC: {areas}")
+        _chart("insertion", "shown", case.class_name, by_method, random)
     st.caption(
         "A map is faithful if the patches that it ranks highest matter most for the prediction. "
         "*Deletion*: patches are occluded with the picture's mean color, highest-ranked first. "
         "*Insertion*: the picture starts fully occluded, and patches are revealed in the same "
         f"order. For a faithful map, the probability of {case.class_name} falls earlier (deletion) "
         f"and rises earlier (insertion) than for random orders. Gray: the range of {len(random)} "
-        "random orders, and their mean (dotted). V. Petsiuk, A. Das and K. Saenko, *RISE*, 2018, "
-        "section 3.2."
+        "random orders, and their mean (dotted)."
     )
-    _table(by_method, random)
+    if by_method and random:
+        _table(by_method, random)
+    with st.expander("What this can and cannot show", icon=":material/help:"):
+        st.markdown(LIMITS)
+
+
+def _chart(
+    kind: str, what: str, class_: str, by_method: dict[str, Curves], random: list[Curves]
+) -> None:
+    """Draw the deletion or the insertion curves."""
+    every = [*by_method.values(), *random]
+    fractions = every[0].fractions if every else np.array([0.0, 1.0])
+    areas = ", ".join(
+        f"{name} {area_under(fractions, getattr(found, kind)):.2f}"
+        for name, found in by_method.items()
+    )
+    chart(
+        removal_curves(
+            fractions,
+            {name: getattr(found, kind) for name, found in by_method.items()},
+            np.array([getattr(found, kind) for found in random]),
+            what,
+            HEIGHT,
+        ),
+        key=kind,
+        alt=f"Probability of {class_} by fraction of patches, {kind}; AUC: {areas}",
+    )
 
 
 def _table(by_method: dict[str, Curves], random: list[Curves]) -> None:
     rows = [
-        "| Map | Deletion | Insertion | Score | Better |",
+        f"| Map | Deletion | Insertion | Score | Better than random, of {len(random)} |",
         "|---|---:|---:|---:|---:|",
     ]
     for name, found in by_method.items():
         better = found.better_than(random)
         rows.append(
             f"| {name} | {found.deletion_auc:.3f} | {found.insertion_auc:.3f} | {found.score:+.3f} "
-            f"| {better}/{len(random)} |"
+            f"| {better} |"
         )
     deletion = np.mean([found.deletion_auc for found in random])
     insertion = np.mean([found.insertion_auc for found in random])
@@ -134,8 +170,8 @@ def _table(by_method: dict[str, Curves], random: list[Curves]) -> None:
     st.markdown("\n".join(rows))
     st.caption(
         "Deletion and insertion: area under the curve (AUC). Score: insertion AUC minus deletion "
-        "AUC; higher is more faithful. Better: number of random orders with a lower score. One "
-        "picture proves little, so check more pictures below."
+        "AUC; higher is more faithful. Better than random: how many of the random orders have "
+        "a lower score. One picture proves little, so check more pictures below."
     )
 
 
@@ -183,65 +219,4 @@ def _sentence(name: str, found: Verdict) -> str:
         f"{icon} **{name}** {said} with {found.images} pictures: score "
         f"{found.score:+.3f}, random orders {found.random_score:+.3f}, difference "
         f"{found.difference:+.3f} ± {found.margin:.3f}."
-    )
-
-
-def _sanity_check(case: Case, methods: dict[str, Method], slow: bool) -> None:
-    """Compare each map with the maps of models whose weights are shuffled from the top down."""
-    stages = case.run.model.depth + 2
-    compare = _compared_step_by_step if slow else _compared
-
-    def steps():
-        for method in methods.values():
-            yield from compare(case, method)
-
-    def show_all(results: tuple[tuple[str, float], ...]) -> None:
-        if len(results) == stages * len(methods):
-            found = {}
-            for number, name in enumerate(methods):
-                own = results[number * stages : (number + 1) * stages]
-                found[name] = [value for _, value in own]
-            _draw_similarities(found, [stage for stage, _ in results[:stages]])
-
-    task_panel(
-        ("randomization", *case.key, *methods.values()),
-        stages * len(methods),
-        steps,
-        "Shuffle the weights",
-        "maps of shuffled models",
-        show_all,
-        "Shuffles the weights from the head down to the embedding and recomputes each method's "
-        "map.",
-        auto_start=not slow,
-    )
-
-
-def _compared_step_by_step(case: Case, method: Method):
-    """Yield stage and similarity."""
-    return similarities(
-        case.model, lambda model: method(model, case.images, case.classes)[0].detach()
-    )
-
-
-@st.cache_data(max_entries=512, show_spinner=False, hash_funcs=CASE_HASHES)
-def _compared(case: Case, method: Method) -> list[tuple[str, float]]:
-    """Return the same for a small model at once, so that it need not be computed again."""
-    return list(_compared_step_by_step(case, method))
-
-
-def _draw_similarities(found: dict[str, list[float]], stages: list[str]) -> None:
-    chart(
-        similarity_by_stage(found, stages, HEIGHT),
-        key="similarity",
-        alt="Rank correlation of each method's map with its own after all weights are shuffled: "
-        + ", ".join(f"{name} {values[-1]:.2f}" for name, values in found.items()),
-    )
-    st.caption(
-        "The numbers in each weight tensor are shuffled: first in the classification head, then "
-        "also in the last block, and so on down to the embedding. 1: the map still ranks the "
-        "patches as before. About 0: nothing is left of the ranking, as it should be, since the "
-        "model has lost what it learned. A map that hardly changes reflects the picture or the "
-        "architecture, not what the model learned. Shuffling the head alone cannot change "
-        "attention, which is computed before it. J. Adebayo et al., *Sanity Checks for Saliency "
-        "Maps*, 2018, section 4.1, with shuffled instead of reinitialized weights."
     )

@@ -16,15 +16,15 @@ DESCRIPTIONS = {
     "attention": "How much attention each patch receives in one layer from the token that the "
     "class is predicted from. Bright: most. This is fast, but it ignores all other layers and is "
     "the same for every class.",
-    "rollout": "An estimate of how much each patch contributes, through all layers, to the token "
-    "that the class is predicted from. Bright: most. Each block counts as half residual connection "
-    "and half attention; values and MLPs are ignored. The map is the same for every class.",
+    "rollout": "How much of each patch would reach the token that the class is predicted from if "
+    "every block only passed tokens on: half kept (the residual connection), half gathered by "
+    "attention. Values and MLPs are ignored. Bright: most. The map is the same for every class.",
     "relevance": "Attention through all layers, weighted by its gradient: only attention that "
     "would raise the class's logit (its score before the softmax) counts. Bright patches are "
-    "evidence for the class.",
+    "evidence for the class according to this method; *Faithfulness* puts it to the test.",
     "occlusion": "How much the class's probability drops when a patch is replaced with the "
     "picture's mean color. This uses only predictions, no attention. Orange: evidence for the "
-    "class. Purple: evidence against it.",
+    "class, as far as this test shows. Purple: evidence against it.",
 }
 FORMULAS = {
     "attention": (

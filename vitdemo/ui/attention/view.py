@@ -114,7 +114,8 @@ def _choose_layer(model: ModelConfig, place) -> int:
         "layer",
         range(1, model.depth + 1),
         "The encoder block whose attention is shown. In the first block, a token represents little "
-        "more than its own patch; the last block is closest to the prediction.",
+        "more than its own patch. No single block decides: the class is predicted from the sum of "
+        "what all blocks added.",
     )
 
 
