@@ -1,6 +1,7 @@
 """Text from outside, as the browser shows it when Streamlit has read it as Markdown."""
 
 import json
+import random
 import string
 
 import pytest
@@ -39,8 +40,15 @@ HOSTILE = [
     string.punctuation,
     string.punctuation[::-1],
     string.ascii_letters + string.digits + " é ß 語 ع 👍 ½",
+    "12. twelve",
+    "123) many",
+    "snake_case _emphasis_ __init__ a_ _b c__d ___",
+    "help:help :help a:red[b] 10:30 : ::: https:",
     "{foreground=red} : [a] {a=b} ::name[x]{y} :::name",
 ]
+RNG = random.Random(0)
+PIECES = [*string.punctuation, *"abw1 \n", "www.", "https://a.b", ":red[", "->", "--", "  ", "ab"]
+HOSTILE += ["".join(RNG.choices(PIECES, k=30)).strip() for _ in range(100)]
 SCRIPT = """
 import json
 import streamlit as st
@@ -86,15 +94,15 @@ def test_text_from_outside_is_shown_literally(script, page):
     url = script(SCRIPT.format(texts=json.dumps(HOSTILE)))
     page.goto(url)
     page.get_by_role("heading", name="done").wait_for()
-    for number, text in enumerate(HOSTILE):
+    for number, hostile in enumerate(HOSTILE):
+        text = " ".join(hostile.split())
         for kind in ("markdown", "caption", "error", "button"):
-            shown = page.locator(f".st-key-{kind}-{number} [data-testid=stMarkdownContainer]")
-            assert shown.count() == 1 or kind == "caption", (kind, text)
             body = page.locator(f".st-key-{kind}-{number} p")
+            body.first.wait_for()
             assert body.count() == 1, (kind, text)
             assert body.text_content() == text, kind
             assert body.locator(MARKUP).count() == 0, (kind, text)
         within = page.locator(f".st-key-within-{number} p")
-        assert within.text_content().startswith(f"Before {text}. After 😄"), text
+        assert within.text_content()[: len(text) + 16] == f"Before {text}. After 😄"
         assert within.locator("a, img, code, svg, h1, em, del").count() == 0, text
     assert all(request.startswith((url, "data:", "blob:")) for request in requests)

@@ -3,7 +3,7 @@
 import numpy as np
 import plotly.graph_objects as go
 
-from .style import CORRECT, NEUTRAL, SEQUENTIAL, WRONG, axis, blank
+from .style import CORRECT, NEUTRAL, SEQUENTIAL, WRONG, axis, blank, literal
 
 
 def top_classes(
@@ -79,7 +79,7 @@ def before_and_after(
 
 def _names(shown: np.ndarray, classes: tuple[str, ...], label: int | None) -> list[str]:
     """Return the names of classes, with a check mark on the true one."""
-    return [f"{classes[k]} ✓" if k == label else classes[k] for k in shown]
+    return [literal(f"{classes[k]} ✓" if k == label else classes[k]) for k in shown]
 
 
 def confusion(matrix: np.ndarray, classes: tuple[str, ...]) -> go.Figure:
@@ -89,12 +89,13 @@ def confusion(matrix: np.ndarray, classes: tuple[str, ...]) -> go.Figure:
         [f'<span style="color:{color}">{count}</span>' for count, color in zip(*row, strict=True)]
         for row in zip(matrix, readable, strict=True)
     ]
+    names = [literal(name) for name in classes]
     x = axis("Predicted class", tickangle=-45, showgrid=False)
     y = axis("True class", autorange="reversed", showgrid=False)
     return blank(420, x=x, y=y).add_heatmap(
         z=matrix,
-        x=list(classes),
-        y=list(classes),
+        x=names,
+        y=names,
         colorscale=SEQUENTIAL,
         text=text,
         texttemplate="%{text}",

@@ -3,7 +3,7 @@
 import numpy as np
 import plotly.graph_objects as go
 
-from .style import CORRECT, MARK, NEUTRAL, VALIDATION, axis, blank
+from .style import CORRECT, MARK, NEUTRAL, VALIDATION, axis, blank, literal
 
 
 def over_training(
@@ -32,13 +32,14 @@ def over_training(
         legend={"orientation": "h", "y": 1.15, "x": 0},
     )
     for (name, values), color in zip(probabilities.items(), (CORRECT, NEUTRAL), strict=False):
+        shown = literal(name)
         figure.add_scatter(
             x=epochs,
             y=values,
-            name=f"probability of {name}",
+            name=f"probability of {shown}",
             mode="lines+markers",
             line={"color": color, "width": 2},
-            hovertemplate=f"{name} %{{y:.1%}} after %{{x:.3g}} epochs<extra></extra>",
+            hovertemplate=f"{shown} %{{y:.1%}} after %{{x:.3g}} epochs<extra></extra>",
         )
     figure.add_scatter(
         x=epochs,

@@ -4,6 +4,8 @@ Each role has one color everywhere, and differs without color too (dash, symbol)
 read on a light and on a dark background.
 """
 
+import html
+
 import numpy as np
 import plotly.graph_objects as go
 
@@ -53,6 +55,14 @@ def blank(
         "yaxis": y or axis(),
     }
     return go.Figure(layout=layout | more)
+
+
+def literal(text: str) -> str:
+    """Return a text from outside, such as the name of a class, for labels of a figure.
+
+    Plotly would read it as HTML with links, and in a hover template as fields.
+    """
+    return html.escape(text, quote=False).replace("{", "&#123;")
 
 
 def min_max(grids: np.ndarray) -> np.ndarray:

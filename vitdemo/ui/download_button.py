@@ -2,6 +2,8 @@
 
 import streamlit as st
 
+from .wording import plain
+
 
 def offer(what: str, label: str, help: str) -> None:
     """Draw the button.
@@ -27,4 +29,4 @@ def _progress(what: str, was_running: bool) -> None:
     elif was_running:
         st.rerun()
     elif status.state == "failed":
-        st.warning(status.message, icon=":material/cloud_off:")
+        st.warning(plain(status.message), icon=":material/cloud_off:")

@@ -17,6 +17,7 @@ from ..runs.pretrained import crop
 from ..runs.run import Run
 from .cached import probabilities_of, validation_split
 from .chart import chart
+from .wording import plain
 
 SHEET_COLUMNS, SHEET_ROWS = 6, 5
 PER_PAGE = SHEET_COLUMNS * SHEET_ROWS
@@ -99,7 +100,8 @@ def _own_picture(source: str, run: Run) -> Picture | None:
         picture, notes = read_picture(file.getvalue())
     except ConfigError as error:
         st.error(
-            f"{error} Until then, the validation image is shown.", icon=":material/broken_image:"
+            plain(f"{error} Until then, the validation image is shown."),
+            icon=":material/broken_image:",
         )
         return None
     for note in notes:

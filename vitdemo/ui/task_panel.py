@@ -6,6 +6,7 @@ import streamlit as st
 
 from ..background import tasks
 from .progress import progress
+from .wording import plain
 
 POLL_SECONDS = 1.0
 POLL_STARTED_SECONDS = 0.25  # the same for a task that the page starts itself
@@ -78,7 +79,7 @@ def _watch(
     if task is None:
         return
     if task.state == "failed":
-        st.error(f"It failed ({task.message}). Try again.")
+        st.error(f"It failed ({plain(task.message)}). Try again.")
         return
     with st.container():
         if task.state == "running":

@@ -7,6 +7,7 @@ Here a visitor is told which value is not available and which are.
 import streamlit as st
 
 from ..config.settings import one_of
+from .wording import plain
 
 PRESENTATION = "presentation"  # a parameter of every page; in the session, whether it is on
 _PROBLEMS = "url_problems"
@@ -60,7 +61,7 @@ def show_problems() -> None:
     problems = st.session_state.pop(_PROBLEMS, [])
     with st.container():  # of its own, so that nothing below changes its place
         if problems:
-            st.warning("  \n".join(problems), icon=":material/link_off:")
+            st.warning("  \n".join(map(plain, problems)), icon=":material/link_off:")
 
 
 def write(values: dict) -> None:

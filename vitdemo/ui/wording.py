@@ -1,14 +1,21 @@
 """Sentences that several pages share, and text from outside as Streamlit shows it literally."""
 
 import re
-import string
 
 from ..config import ModelConfig
 
-# Streamlit turns some text into links, icons, emoji and arrows after it has read the Markdown,
-# where a backslash does not stop it. An empty colored element, which shows nothing, parts the text.
-_PARTS = re.compile(r"(?=[:@])|(?<=[-<>=~])(?=[-<>=~])|(?<=w)(?=[w.])", re.IGNORECASE)
-_PART = ":gray[]"
+# What Streamlit would read as more than text. `late` becomes a link, an icon, an emoji or an arrow
+# when Markdown has been read already, where a backslash does not stop it.
+_MARKUP = re.compile(
+    r"""
+    (?P<late> :(?=\S) | @ | (?<=www)(?=\.|\Z) | (?<=[-<>~])(?=[-=>]) )
+    | [\\`*\[\]<&$~|]
+    | (?<![^\W_])_ | _(?![^\W_])  # emphasis, which an underscore within a word is not
+    | \A\d*[-+\#>=.)]            # at the start: a list, heading, quote or rule
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_PART = ":gray[]"  # an empty element, which shows nothing and parts the text before from that after
 _JOINERS = "\u200c\u200d"  # invisible, but part of Persian words and of emoji
 
 
@@ -25,14 +32,14 @@ def plain(text: str) -> str:
         for what Streamlit reads as Markdown, such as messages, captions and labels; not for the
         options of a selectbox, alternative texts or tables, which show text as it is.
     """
-    words = _PARTS.split(re.sub(r"\s+", " ", text))
-    return _PART.join("".join(map(_literal, word)) for word in words)
+    text = re.sub(r"\s+", " ", text)
+    text = "".join(c if c.isprintable() or c in _JOINERS else "\ufffd" for c in text)
+    return _MARKUP.sub(_literal, text)
 
 
-def _literal(character: str) -> str:
-    if character in string.punctuation:
-        return f"\\{character}"
-    return character if character.isprintable() or character in _JOINERS else "\ufffd"
+def _literal(markup: re.Match) -> str:
+    text, part = markup[0], "" if markup["late"] is None else _PART
+    return (f"{text[:-1]}\\{text[-1]}" if text else "") + part
 
 
 def stem_note(model: ModelConfig) -> str:

@@ -17,6 +17,7 @@ from ..cached import HASHES, model_of
 from ..chart import chart
 from ..picture_picker import Picture
 from ..task_panel import task_panel
+from ..wording import plain
 from .interventions import Interventions, chosen_interventions
 from .sample import is_slow, sample_of
 from .state import BLOCKED_IN, CLICKS, toggle
@@ -105,8 +106,8 @@ def _predictions(
     before: np.ndarray, after: np.ndarray, classes: tuple[str, ...], label: int | None
 ) -> None:
     first, then = classes[int(before.argmax())], classes[int(after.argmax())]
-    was = "" if first == then else f" (before: {first})"
-    st.markdown(f"**Prediction: {then}**{was}")
+    was = "" if first == then else f" (before: {plain(first)})"
+    st.markdown(f"**Prediction: {plain(then)}**{was}")
     chart(
         before_and_after(before, after, classes, label),
         key="before_and_after",

@@ -13,7 +13,7 @@ from ...figures.thumbnails import thumbnail_cell, thumbnails
 from ...figures.tokens import patch_at, patch_name
 from ..chart import Tokens, chart
 from ..picture_picker import Picture
-from ..wording import stem_note
+from ..wording import plain, stem_note
 from .state import choice_name, token_choices
 from .view import View
 
@@ -130,7 +130,7 @@ def _picture(model: ModelConfig, picture: Picture, view: View) -> None:
         framed = "Token: CLS (frame around the whole picture)."
     else:
         framed = f"Token: the framed patch ({view.token_name(model)})."
-    st.markdown(f"**Picture**{shows}")
+    st.markdown(f"**Picture**{plain(shows)}")
     chart(
         picture_with_patch(picture.pixels, model.patch_size, view.patch(model)),
         key="picture_chart",

@@ -11,6 +11,7 @@ from ...figures.attention import overlay
 from ...figures.color_bar import range_text
 from ..chart import chart
 from ..task_panel import task_panel
+from ..wording import plain
 from .case import Case, map_of
 from .methods import DESCRIPTIONS, FORMULAS, TITLES, UNITS
 from .sample import is_slow
@@ -109,7 +110,7 @@ def _one(case: Case, view: View, method: Method) -> None:
         title += f" ({view.where})"
     if name in ("relevance", "occlusion"):
         title += f" for {case.class_name}"
-    st.markdown(f"**{title}**")
+    st.markdown(f"**{plain(title)}**")
     grid = known_map(case, method)
     if grid is None:
         _occlude(case, method)

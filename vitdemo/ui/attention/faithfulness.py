@@ -18,6 +18,7 @@ from ...explain.methods import Method
 from ...figures.faithfulness import removal_curves
 from ..chart import chart
 from ..task_panel import task_panel
+from ..wording import plain
 from . import sanity_check
 from .attribution import known_map
 from .case import CASE_HASHES, Case
@@ -119,9 +120,9 @@ def _draw_curves(case: Case, by_method: dict[str, Curves], random: list[Curves])
         "A map is faithful if the patches that it ranks highest matter most for the prediction. "
         "*Deletion*: patches are occluded with the picture's mean color, highest-ranked first. "
         "*Insertion*: the picture starts fully occluded, and patches are revealed in the same "
-        f"order. For a faithful map, the probability of {case.class_name} falls earlier (deletion) "
-        f"and rises earlier (insertion) than for random orders. Gray: the range of {len(random)} "
-        "random orders, and their mean (dotted)."
+        f"order. For a faithful map, the probability of {plain(case.class_name)} falls earlier "
+        "(deletion) and rises earlier (insertion) than for random orders. Gray: the range of "
+        f"{len(random)} random orders, and their mean (dotted)."
     )
     if by_method and random:
         _table(by_method, random)

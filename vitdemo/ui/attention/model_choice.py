@@ -10,6 +10,7 @@ from .. import url_state
 from ..cached import model_of
 from ..download_button import offer
 from ..run_picker import pick_model
+from ..wording import plain
 
 
 def choose_model(tabs_place) -> Run:
@@ -38,7 +39,7 @@ def _weights_are_there(run: Run) -> bool:
     try:
         model_of(run)
     except ConfigError as error:
-        st.error(str(error))
+        st.error(plain(str(error)))
         return False
     return True
 

@@ -6,6 +6,7 @@ import streamlit as st
 from ...figures.predictions import top_classes
 from ..chart import chart
 from ..picture_picker import Picture
+from ..wording import plain
 
 
 def show_prediction(probabilities: np.ndarray, classes: tuple[str, ...], picture: Picture) -> None:
@@ -19,10 +20,12 @@ def show_prediction(probabilities: np.ndarray, classes: tuple[str, ...], picture
     best, label = int(probabilities.argmax()), picture.label
     verdict = ""
     if label is not None:
-        verdict = " (correct)" if best == label else f" (wrong; true class: {classes[label]})"
+        verdict = (
+            " (correct)" if best == label else f" (wrong; true class: {plain(classes[label])})"
+        )
     elif picture.shows:
-        verdict = f" (CIFAR-10 label: {picture.shows})"
-    st.markdown(f"**Prediction: {classes[best]}**{verdict}")
+        verdict = f" (CIFAR-10 label: {plain(picture.shows)})"
+    st.markdown(f"**Prediction: {plain(classes[best])}**{verdict}")
     top = np.argsort(-probabilities)[:5]
     chart(
         top_classes(probabilities, classes, label),

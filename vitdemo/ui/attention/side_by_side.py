@@ -12,6 +12,7 @@ from ..cached import images_shown
 from ..chart import chart
 from ..picture_picker import Picture, fitted, validation_picture
 from ..run_picker import all_statuses, run_name
+from ..wording import plain
 from .case import predict_picture
 from .snapshots import epochs_of
 from .state import choice_name, settle, token_choices
@@ -56,7 +57,7 @@ def show(run: Run, picture: Picture, view: View) -> None:
             for note in notes:
                 st.caption(note)
     except ConfigError as error:
-        st.error(str(error))
+        st.error(plain(str(error)))
         return
     if view.shared_scale:
         scale = "Each side has one color scale for all its layers and heads; it starts at 0."
@@ -152,7 +153,7 @@ def _draw(key: str, side: Side, view: View) -> None:
     probabilities, attention = predict_picture(side.snapshot or side.run, picture)
     limits = view.limits(view.grids(attention, shape)) if view.shared_scale else None
     predicted, what = side.run.classes[int(probabilities.argmax())], view.title(shape)
-    st.markdown(f"**{predicted}** {probabilities.max():.0%}: {picture.name}")
+    st.markdown(f"**{plain(predicted)}** {probabilities.max():.0%}: {plain(picture.name)}")
     chart(
         overlay(
             picture.pixels,
@@ -164,4 +165,4 @@ def _draw(key: str, side: Side, view: View) -> None:
         key=f"compare-{key}",
         alt=f"{side.name}: {what}, {view.where}, over {picture.name}; prediction: {predicted}.",
     )
-    st.caption(f"{side.name} · {view.token_name(shape)}, {view.where}.")
+    st.caption(f"{plain(side.name)} · {view.token_name(shape)}, {view.where}.")

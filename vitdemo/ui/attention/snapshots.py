@@ -19,6 +19,7 @@ from .. import url_state
 from ..cached import snapshot_model
 from ..chart import chart
 from ..picture_picker import Picture
+from ..wording import plain
 from .case import CASE_HASHES
 from .state import url_values
 from .view import View
@@ -165,7 +166,7 @@ def _state_at(
     with third:
         probabilities = found.probabilities[chosen]
         predicted = run.classes[int(probabilities.argmax())]
-        st.markdown(f"**Prediction: {predicted}**")
+        st.markdown(f"**Prediction: {plain(predicted)}**")
         chart(
             top_classes(probabilities, run.classes, picture.label).update_layout(height=HEIGHT),
             key="training-prediction",

@@ -16,6 +16,7 @@ from ...model import VisionTransformer
 from ...runs.run import Run
 from ..cached import HASHES, model_of
 from ..chart import chart
+from ..wording import plain
 from .example import SAMPLE, first_pictures, plain_vit
 from .lesson import Lesson
 from .model_walk import MODEL
@@ -47,7 +48,7 @@ def shapes(lesson: Lesson) -> ModelConfig | None:
     try:
         config = _chosen_sizes(lesson)
     except ConfigError as error:
-        st.error(str(error))
+        st.error(plain(str(error)))
         return None
     model = VisionTransformer(config, seed=0).eval()
     found = activations(model, normalize(first_pictures(BATCH).images))

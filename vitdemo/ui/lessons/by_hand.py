@@ -7,6 +7,7 @@ from ...config import ConfigError
 from ...figures.numbers import numbers, shades
 from ...lessons.attention_by_hand import Steps, attention_steps, read_matrix, softmax
 from ..chart import chart
+from ..wording import plain
 from .lesson import Lesson
 
 T, D_K = 4, 3  # of the small example
@@ -76,7 +77,7 @@ def _edit_matrices(lesson: Lesson) -> list[np.ndarray] | None:
     try:
         return [read_matrix(text, T, D_K) for text in texts]
     except ConfigError as error:
-        st.error(str(error))
+        st.error(plain(str(error)))
         return None
 
 

@@ -10,6 +10,7 @@ from ...data.cifar10 import normalize
 from ...lessons.measured_costs import counted_macs, saved_bytes
 from ...lessons.paper import IMAGE_SIZE, MINIMAL_CPU, VIT_BASE_WIDTH
 from ...model import VisionTransformer
+from ..wording import plain
 from .example import first_pictures
 from .lesson import Lesson
 
@@ -144,7 +145,7 @@ def as_printed(lesson: Lesson) -> None:
         "these values:"
     )
     for message, reason in problems():
-        st.markdown(f":red[:material/block:] {message}")
+        st.markdown(f":red[:material/block:] {plain(message)}")
         st.caption(reason)
     st.markdown(
         f"A valid configuration close to it has {_described(nearest())}{_as_close()}. The paper's "

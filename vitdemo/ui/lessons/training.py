@@ -13,6 +13,7 @@ from ...training.loop import EpochEnd
 from ...training.metrics import METRICS, compute_metrics
 from ..metrics import curves, show_metrics
 from ..task_panel import task_panel
+from ..wording import plain
 from .lesson import Lesson
 from .training_walk import LOOP
 from .two_runs import compare
@@ -80,7 +81,7 @@ def metrics(lesson: Lesson) -> None:
         with left:
             probabilities, labels = _predictions(lesson)
     except ConfigError as error:
-        st.error(str(error))
+        st.error(plain(str(error)))
         return
     values = metrics_of(torch.from_numpy(probabilities), torch.from_numpy(labels))
     rows = ["| Metric | Value | Meaning |", "|---|---:|---|"]

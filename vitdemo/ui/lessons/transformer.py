@@ -20,6 +20,7 @@ from ...lessons.encoder_decoder import (
 )
 from ...lessons.paper import FEED_FORWARD_RATIO
 from ..chart import chart
+from ..wording import plain
 from .example import FIRST_DIGITS, reverser
 from .lesson import Lesson
 
@@ -50,7 +51,7 @@ def digits(lesson: Lesson) -> tuple[SequenceAttention, int] | None:
     try:
         found = trace_attention(reverser(), _read_digits(text))
     except ConfigError as error:
-        st.error(str(error))
+        st.error(plain(str(error)))
         return None
     with right:
         st.markdown(f"Output: **{' '.join(map(str, found.written))}**")

@@ -8,6 +8,7 @@ import streamlit as st
 from ...config import ConfigError, ModelConfig, TrainConfig
 from ...costs import check_memory
 from ..download_button import offer
+from ..wording import plain
 from . import settings
 
 
@@ -21,7 +22,7 @@ def train_button(model: ModelConfig, training: TrainConfig) -> None:
     st.button("Train", type="primary", width="stretch", on_click=_train, disabled=bool(problem))
     problem = problem or st.session_state.pop("train_problem", "")
     if problem:
-        st.error(problem, icon=":material/error:")
+        st.error(plain(problem), icon=":material/error:")
 
 
 def _train() -> None:

@@ -1,6 +1,7 @@
 """Downloads of a run: metrics, weights and charts."""
 
 import csv
+import html
 import io
 from dataclasses import asdict
 
@@ -65,6 +66,6 @@ def metrics_json(run: Run) -> str:
 
 def charts_html(run: Run) -> str:
     """Return a page with every chart, which needs no network."""
-    title = f"Vision Transformer, {run_name(run)}"
+    title = html.escape(f"Vision Transformer, {run_name(run)}")
     page = all_curves(run.history, run.training.epochs, title).to_html(include_plotlyjs=True)
     return page.replace("<head>", f"<head><title>{title}</title>", 1)

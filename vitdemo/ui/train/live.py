@@ -11,6 +11,7 @@ from ...runs.run import DAMAGED, Run
 from ...training.metrics import METRICS
 from ..metrics import curves
 from ..progress import progress
+from ..wording import plain
 from .damaged import show_damaged
 
 POLL_SECONDS = 3.0  # a browser that draws takes processor time from a run on the same machine
@@ -88,7 +89,7 @@ def _show_status(status: Status) -> None:
     elif run.state == "running":
         progress(status.progress, _progress_text(status))
     elif run.state == "failed":
-        st.error(run.message, icon=":material/error:")
+        st.error(plain(run.message), icon=":material/error:")
     elif not run.history:
         st.info(
             "Stopped before the end of the first epoch. There are no metrics to show.",
@@ -145,7 +146,7 @@ def _notes(run: Run) -> None:
     """Show why the run cannot be resumed, where it comes from, and whether its loss diverges."""
     problem = st.session_state.pop("resume_problem", "")
     if problem:
-        st.error(problem, icon=":material/error:")
+        st.error(plain(problem), icon=":material/error:")
     if run.origin == "shipped":
         st.caption(
             "This example ships with the app. Click Train to start your own run; it will be shown "

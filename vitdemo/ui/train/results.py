@@ -13,6 +13,7 @@ from ...runs.run import Run
 from ..cached import probabilities_of, validation_split
 from ..chart import chart
 from ..metrics import show_metrics
+from ..wording import plain
 from .export import show_downloads
 
 SHOWN = 6  # most confident correct predictions, and as many errors
@@ -36,7 +37,7 @@ def show_results(run: Run) -> None:
     try:
         split, probabilities = validation_split(run), probabilities_of(run)
     except ConfigError as error:
-        right.warning(str(error))
+        right.warning(plain(str(error)))
         return
     labels = split.labels.numpy()
     with right:
@@ -94,13 +95,13 @@ def _images(split: Split, probabilities: np.ndarray, chosen: np.ndarray) -> None
     with st.container(horizontal=True):
         for index in chosen:
             predicted, true = probabilities[index].argmax(), int(split.labels[index])
-            text = f"{CLASSES[predicted]} {probabilities[index, predicted]:.0%}"
+            lines = [f"{CLASSES[predicted]} {probabilities[index, predicted]:.0%}"]
             if predicted != true:
-                text += f", true: {CLASSES[true]}"
+                lines.append(f"true: {CLASSES[true]}")
             pixels = pixels_of(split.images[index])
             st.image(
                 pixels.repeat(ENLARGED, axis=0).repeat(ENLARGED, axis=1),
-                caption=text.replace(", ", "  \n"),  # on two lines
-                alt=f"Validation image {index}: {text}",
+                caption="  \n".join(map(plain, lines)),
+                alt=f"Validation image {index}: {', '.join(lines)}",
                 width=IMAGE_WIDTH,
             )
