@@ -123,7 +123,7 @@ def test_public_names():
     names = """
         ModelConfig TrainConfig PRESETS VisionTransformer Trace ConfigError load_cifar10 train
         evaluate Run save_checkpoint load_checkpoint Data Split TrainingQueue list_runs load_run
-        load_weights
+        load_weights to_timm from_timm
     """
     assert set(names.split()) <= set(vitdemo.__all__)
     assert all(hasattr(vitdemo, name) for name in vitdemo.__all__)

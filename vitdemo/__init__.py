@@ -31,6 +31,8 @@ _HOMES = {
     "load_weights": "runs.run",
     "save_checkpoint": "runs.checkpoint",
     "load_checkpoint": "runs.checkpoint",
+    "to_timm": "runs.to_timm",
+    "from_timm": "runs.from_timm",
     "TrainingQueue": "background.training_queue",
 }
 __all__ = list(_HOMES)

@@ -5,10 +5,12 @@ import pickle
 from dataclasses import asdict
 
 import pytest
+import safetensors
 import safetensors.torch
 import torch
 
 from vitdemo.config import ConfigError, ModelConfig
+from vitdemo.data.cifar10 import normalize
 from vitdemo.files import write_atomically
 from vitdemo.model import VisionTransformer
 from vitdemo.runs.checkpoint import load_checkpoint, read_header, save_checkpoint
@@ -241,6 +243,29 @@ def test_missing_weight_is_refused(path, model):
     del tensors["head.bias"]
     path.write_bytes(safetensors.torch.save(tensors, header_of()))
     assert "head.bias" in message_of(path)
+
+
+def test_header_states_the_normalization(path, model):
+    save_checkpoint(path, model)
+    with safetensors.safe_open(path, framework="pt") as file:
+        stated = json.loads(file.metadata()["normalization"])
+    pixels = torch.tensor([[[[0]], [[51]], [[255]]]], dtype=torch.uint8)
+    mean, std = (torch.tensor(stated[key])[:, None, None] for key in ("mean", "std"))
+    torch.testing.assert_close((pixels / 255 - mean) / std, normalize(pixels))
+
+
+@pytest.mark.parametrize(
+    "stated", ['{"mean": [0.4, 0.4, 0.4], "std": [0.2, 0.2, 0.2]}', "7", "not JSON", "[" * 100_000]
+)
+def test_checkpoint_with_another_normalization_is_refused(path, model, stated):
+    header = header_of() | {"normalization": stated}
+    path.write_bytes(safetensors.torch.save(dict(model.state_dict()), header))
+    assert "model.safetensors" in message_of(path)
+
+
+def test_checkpoint_of_earlier_versions_states_none(path, model):
+    path.write_bytes(safetensors.torch.save(dict(model.state_dict()), header_of()))
+    assert load_checkpoint(path)[0].config == CONFIG
 
 
 # Writing

@@ -12,6 +12,7 @@ from torchvision.transforms import functional
 
 from vitdemo.config import ConfigError
 from vitdemo.data.cifar10 import normalize
+from vitdemo.runs.normalization import fold_normalization
 from vitdemo.runs.pretrained import (
     PRETRAINED,
     config_of,
@@ -19,7 +20,6 @@ from vitdemo.runs.pretrained import (
     download_file,
     download_weights,
     downloaded_bytes,
-    fold_normalization,
     from_torchvision,
     pretrained_runs,
     weights_file,

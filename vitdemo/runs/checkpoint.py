@@ -1,4 +1,4 @@
-"""Checkpoints: weights, configuration and model card in one safetensors file."""
+"""Checkpoints: weights, configuration, normalization and model card in one safetensors file."""
 
 import json
 from dataclasses import asdict
@@ -13,12 +13,13 @@ from ..config import ConfigError, ModelConfig, config_from_dict
 from ..costs import check_memory
 from ..files import json_text, reason, stamp, write_atomically
 from ..model import VisionTransformer
+from .normalization import our_normalization
 
 
 def save_checkpoint(
     path: str | Path, model: VisionTransformer, card: dict | None = None, half: bool = False
 ) -> None:
-    """Write weights, configuration and model card to `path`.
+    """Write weights, configuration, normalization and model card to `path`.
 
     A kill at any moment leaves either the old file or the new one.
 
@@ -28,7 +29,9 @@ def save_checkpoint(
         card: anything that JSON can hold.
         half: whether to round the weights to 16 bits, which halves the file.
     """
-    header = {"model": json_text(asdict(model.config)), "card": json_text(card or {})}
+    header = {"model": asdict(model.config), "card": card or {}}
+    header["normalization"] = our_normalization(model.config.in_channels)
+    header = {name: json_text(value) for name, value in header.items()}
     tensors = {name: tensor.detach().contiguous() for name, tensor in model.state_dict().items()}
     if half:
         for name, tensor in tensors.items():
@@ -94,13 +97,19 @@ def _read_header(path: Path, stamp: tuple) -> tuple[ModelConfig, dict]:
         card = json.loads(header.get("card", "{}"))
         if not isinstance(card, dict):
             raise KeyError("card")
+        normalization = json.loads(header.get("normalization", "null"))  # older files have none
     except (KeyError, json.JSONDecodeError, RecursionError) as error:
         raise ConfigError(
             f"{path.name} does not state a model's configuration. "
             "Use a file written by save_checkpoint."
         ) from error
+    if normalization not in (None, our_normalization(config.in_channels)):
+        raise ConfigError(
+            f"The model in {path.name} takes pixels that are normalized in another way than those "
+            "of this project. Use from_timm, which folds its normalization into its first layer."
+        )
     check_memory(config, batch_size=1)
-    if shapes != _shapes_of(config):
+    if shapes != shapes_of(config):
         raise ConfigError(
             f"The weights in {path.name} do not fit the configuration in it. "
             f"{_mismatch(config, shapes)} Save it again with save_checkpoint."
@@ -115,7 +124,7 @@ def _empty_model(config: ModelConfig) -> VisionTransformer:
 
 
 @lru_cache(maxsize=256)
-def _shapes_of(config: ModelConfig) -> dict[str, tuple[int, ...]]:
+def shapes_of(config: ModelConfig) -> dict[str, tuple[int, ...]]:
     """Return the shape of each tensor in a checkpoint of this configuration."""
     return {name: tuple(tensor.shape) for name, tensor in _empty_model(config).state_dict().items()}
 

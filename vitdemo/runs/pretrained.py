@@ -12,10 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from ..config import ConfigError, ModelConfig, TrainConfig
-from ..data.cifar10 import MEAN, SAMPLE, STD
+from ..data.cifar10 import SAMPLE
 from ..files import pretrained_folder
 from ..model import VisionTransformer
 from .checkpoint import read_header, save_checkpoint
+from .normalization import fold_normalization
 from .run import Run
 
 
@@ -156,21 +157,6 @@ def from_torchvision(theirs: nn.Module) -> VisionTransformer:
     model = VisionTransformer(config, seed=0)
     model.load_state_dict({name: weights[its_name] for name, its_name in tensors.items()})
     return model.eval()
-
-
-@torch.no_grad()
-def fold_normalization(model: VisionTransformer, mean: list[float], std: list[float]) -> None:
-    """Let a model trained on (x - mean) / std take (x - MEAN) / STD, by changing its first layer.
-
-    Args:
-        model: has a patch stem; changed in place.
-        mean: mean of each channel, from 0 to 1.
-        std: standard deviation of each channel.
-    """
-    proj = model.patch_embed.proj
-    mean, std = torch.tensor(mean)[:, None, None], torch.tensor(std)[:, None, None]  # (C, 1, 1)
-    proj.bias += (proj.weight * ((MEAN - mean) / std)).sum(dim=(1, 2, 3))
-    proj.weight *= STD / std
 
 
 def crop(name: str, picture: Tensor) -> Tensor:
