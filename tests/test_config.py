@@ -1,7 +1,7 @@
 import math
 import subprocess
 import sys
-from dataclasses import FrozenInstanceError, asdict
+from dataclasses import FrozenInstanceError, asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -143,10 +143,12 @@ def test_values_advised_by_error_messages_are_valid():
     assert ModelConfig(embed_dim=256, num_heads=16, **sizes).mlp_dim == 3072
 
 
-def test_warmup_longer_than_the_run_is_refused():
-    message = message_of(TrainConfig, epochs=6, warmup_epochs=6.5)
-    assert message == "warmup_epochs 6.5 is longer than the run of 6 epochs. Use at most 6."
-    assert TrainConfig(epochs=6, warmup_epochs=6).warmup_epochs == 6
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_can_be_shortened(name):
+    training = PRESETS[name][1]
+    short = replace(training, epochs=2)
+    assert short.warmup_epochs == training.warmup_epochs
+    assert replace(short, epochs=training.epochs) == training
 
 
 @pytest.mark.parametrize(

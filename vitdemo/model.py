@@ -149,6 +149,7 @@ class VisionTransformer(nn.Module):
         self.pool = nn.Linear(D, 1) if config.pooling == "attention" else None
         self.head = nn.Linear(D, config.num_classes)
         self.init_weights(None if seed is None else torch.Generator().manual_seed(seed))
+        self.is_new = True  # whether it has its initial weights; `train` and loading end that
 
     @torch.no_grad()
     def init_weights(self, generator: torch.Generator | None) -> None:
@@ -161,6 +162,11 @@ class VisionTransformer(nn.Module):
         for tokens in (self.cls_token, self.pos_embed):
             if tokens is not None:
                 tokens.normal_(std=self.config.token_init_std, generator=generator)
+
+    def load_state_dict(self, *args, **options):
+        """Load weights as torch does; the model is no longer new."""
+        self.is_new = False
+        return super().load_state_dict(*args, **options)
 
     def embed(self, images: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, T, D): CLS and the patch tokens, with their positions added."""

@@ -192,8 +192,7 @@ def compare_accuracy() -> None:
     model, training = PRESETS["recommended"]
     for images, epochs in ((600, 6), (many, 10)):
         data = load_cifar10(images, held_out, "train")
-        warmup = min(training.warmup_epochs, epochs / 4)
-        recipe = replace(training, epochs=epochs, warmup_epochs=warmup)
+        recipe = replace(training, epochs=epochs)
         for drop in reversed(DROPS):
             accuracies = []
             for seed in SEEDS:

@@ -34,7 +34,7 @@ def our_epochs(preset: str, seed: int, epochs: int | None, data: Data) -> Epochs
     """Train by a preset. All work up to the last step of each epoch is timed, preparation too."""
     model, recipe = PRESETS[preset]
     if epochs:
-        recipe = replace(recipe, epochs=epochs, warmup_epochs=min(recipe.warmup_epochs, epochs / 4))
+        recipe = replace(recipe, epochs=epochs)
     seconds, started = 0.0, time.perf_counter()
     for event in train(VisionTransformer(model, seed=seed), data, replace(recipe, seed=seed)):
         if isinstance(event, BatchEnd):

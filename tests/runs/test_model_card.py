@@ -35,6 +35,13 @@ def test_command_repeats_the_run(pair):
     assert configs(parser().parse_args(words[3:])) == pair
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_command_states_the_precision_that_was_decided(precision):
+    run = replace(new_run(*PRESETS["hybrid"]), precision=precision)
+    assert command(run) == f"python -m vitdemo train --preset hybrid --precision {precision}"
+    assert card_of(run)["precision"] == precision
+
+
 @pytest.mark.parametrize("name", PRESETS)
 def test_command_starts_from_the_nearest_preset(name):
     model, training = PRESETS[name]

@@ -1,5 +1,6 @@
 """`train_run`: what is on disk however a run ends, and that a resumed run is bit-identical."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -311,3 +312,37 @@ def test_load_data_returns_the_images_of_the_configuration(source):
     for split, other in ((data.train, expected.train), (data.validation, expected.validation)):
         assert torch.equal(split.images, other.images)
         assert torch.equal(split.labels, other.labels)
+
+
+def test_precision_is_decided_once_and_kept_with_the_run(run, data, monkeypatch):
+    automatic = replace(run, training=replace(RECIPE, precision="auto"))
+    decided = {"name": "bfloat16"}
+    monkeypatch.setattr("vitdemo.training.precision.fastest_precision", lambda: decided["name"])
+    events = train_run(automatic, data)
+    next(event for _, event in events if event.epoch == 2)
+    events.close()
+    stopped = load_run(run.id)
+    assert (stopped.precision, stopped.training.precision) == ("bfloat16", "auto")
+    decided["name"] = "float32"
+    list(train_run(stopped, data))
+    assert load_run(run.id).precision == "bfloat16"
+    definite = new_run(MODEL, replace(RECIPE, precision="bfloat16"))
+    list(train_run(definite, data))
+    for once, again in zip(load_run(definite.id).history, load_run(run.id).history, strict=True):
+        assert (once["train"], once["validation"]) == (again["train"], again["validation"])
+
+
+def test_run_of_an_earlier_version_without_a_precision_is_resumed(run, data):
+    events = train_run(replace(run, training=replace(RECIPE, precision="auto")), data)
+    next(event for _, event in events if event.epoch == 2)
+    events.close()
+    config = json.loads((run.folder / "config.json").read_text())
+    del config["precision"]
+    (run.folder / "config.json").write_text(json.dumps(config))
+    state = torch.load(run.state_file, weights_only=True)
+    state["of"][1]["precision"] = "auto"
+    torch.save(state, run.state_file)
+    assert load_run(run.id).precision == ""
+    list(train_run(load_run(run.id), data))
+    assert load_run(run.id).state == "finished"
+    assert load_run(run.id).precision in ("float32", "bfloat16")

@@ -212,7 +212,7 @@ def test_each_step_uses_its_learning_rate(tiny, monkeypatch):
 
     monkeypatch.setattr("vitdemo.training.state.make_optimizer", recorded)
     config = TrainConfig(
-        epochs=2, batch_size=8, learning_rate=0.01, schedule="cosine", warmup_epochs=1.0
+        epochs=2, batch_size=8, learning_rate=0.01, schedule="cosine", warmup_epochs=0.5
     )
     events_of(VisionTransformer(tiny, seed=0), load_cifar10(20, 5), config)
     assert used == [learning_rate(config, step, 3) for step in range(1, 7)]
@@ -302,10 +302,41 @@ def test_each_epoch_has_all_images_in_a_new_order(tiny, monkeypatch):
     assert order[:20] != list(range(20))
 
 
-def test_model_is_in_training_mode_only_during_steps(tiny):
+@pytest.mark.parametrize("ema_decay", [0.0, 0.9])
+def test_model_is_in_evaluation_mode_at_each_event(tiny, ema_decay):
+    model = VisionTransformer(replace(tiny, patch_drop=0.5), seed=0)
+    config = TrainConfig(epochs=2, batch_size=8, ema_decay=ema_decay)
+    events = 0
+    for _ in train(model, load_cifar10(20, 10), config):
+        assert not model.training
+        assert not any(module.training for module in model.modules())
+        events += 1
+    assert events
+
+
+@pytest.mark.parametrize("ema_decay", [0.0, 0.9])
+@pytest.mark.parametrize("steps", [1, 2, 4])
+def test_model_of_a_closed_loop_answers_with_all_patches(tiny, ema_decay, steps):
+    model = VisionTransformer(replace(tiny, patch_drop=0.5, dropout=0.5), seed=0)
+    data = load_cifar10(20, 10)
+    events = train(model, data, TrainConfig(epochs=2, batch_size=8, ema_decay=ema_decay))
+    for _ in range(steps):
+        next(events)
+    events.close()
+    first, trace = model.trace(normalize(data.validation.images))
+    assert trace.tokens[0].shape[1] == tiny.num_tokens
+    assert torch.equal(first, model(normalize(data.validation.images)))
+
+
+def test_interrupt_in_the_middle_of_a_step_leaves_the_model_in_evaluation_mode(tiny, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
     model = VisionTransformer(tiny, seed=0)
-    for event in train(model, load_cifar10(20, 10), TrainConfig(epochs=2, batch_size=8)):
-        assert model.training == isinstance(event, BatchEnd)
+    monkeypatch.setattr("vitdemo.training.replicas.F.cross_entropy", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        list(train(model, load_cifar10(20, 10), TrainConfig(epochs=1)))
+    assert not model.training
 
 
 def test_leaving_the_loop_keeps_the_weights_of_the_last_step(tiny):

@@ -252,3 +252,11 @@ def test_metrics_are_not_the_mean_over_batches():
 
 def test_values_are_python_floats():
     assert all(type(value) is float for value in metrics_of(PROBABILITIES, LABELS).values())
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_metric_of_a_perfect_model_exceeds_one(seed):
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.randint(7, (97,), generator=generator)
+    metrics = compute_metrics(5 * torch.nn.functional.one_hot(labels, 7).float(), labels)
+    assert {metrics[name] for name in METRICS if name != "loss"} == {1.0}

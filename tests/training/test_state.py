@@ -134,17 +134,17 @@ def saved(path, tiny, short):
 
 def message_of(path, state):
     with pytest.raises(ConfigError) as caught:
-        load_state(path, state)
+        load_state(path, state, state.config)
     return str(caught.value)
 
 
 def test_missing_state_file_leaves_a_new_state(path, state):
-    load_state(path, state)
+    load_state(path, state, state.config)
     assert (state.epoch, state.step) == (0, 0)
 
 
 def test_state_is_restored(path, saved, state):
-    load_state(path, state)
+    load_state(path, state, state.config)
     assert (state.epoch, state.step) == (2, 6)
     assert state.optimizer.state_dict()["state"][0]["step"] == 6
 
@@ -171,7 +171,7 @@ def test_damaged_state_raises_nothing_but_config_error(path, saved, state):
         damaged[start : start + 64] = rng.randbytes(64)
         path.write_bytes(damaged)
         try:
-            load_state(path, state)
+            load_state(path, state, state.config)
         except ConfigError as error:
             refused.append(str(error))
     assert len(refused) > 5
@@ -273,3 +273,64 @@ def test_failed_write_keeps_the_old_state(path, saved, state, monkeypatch):
         save_state(path, state)
     assert path.read_bytes() == saved
     assert [file.name for file in path.parent.iterdir()] == ["state.pt"]
+
+
+# What a recipe leaves open
+
+
+def decide(monkeypatch, precision):
+    """Let this machine find this precision the fastest."""
+    monkeypatch.setattr("vitdemo.training.precision.fastest_precision", lambda: precision)
+
+
+@pytest.mark.parametrize("first", ["float32", "bfloat16"])
+def test_precision_decided_at_the_start_is_used_after_resuming(
+    path, tiny, short, monkeypatch, first
+):
+    data, automatic = load_cifar10(20, 10), replace(short, precision="auto")
+    expected = epochs_of(VisionTransformer(tiny, seed=0), data, replace(short, precision=first))
+    decide(monkeypatch, first)
+    found = epochs_of(VisionTransformer(tiny, seed=0), data, automatic, path, 1)
+    decide(monkeypatch, {"float32": "bfloat16", "bfloat16": "float32"}[first])
+    found += epochs_of(VisionTransformer(tiny, seed=0), data, automatic, path)
+    assert found == expected
+
+
+def test_other_precision_than_the_saved_one_is_refused(path, tiny, short):
+    data = load_cifar10(20, 10)
+    epochs_of(VisionTransformer(tiny, seed=0), data, replace(short, precision="float32"), path, 1)
+    with pytest.raises(ConfigError, match="other settings"):
+        list(train(VisionTransformer(tiny), data, replace(short, precision="bfloat16"), path))
+
+
+def saved_by_an_earlier_version(path, changes):
+    """Rewrite a state file with the recipe as given, as versions did that decided nothing."""
+    content = torch.load(path, weights_only=True)
+    content["of"][1] |= changes
+    torch.save(content, path)
+
+
+@pytest.mark.parametrize("precision", ["auto", "float32"])
+def test_state_saved_with_automatic_precision_is_resumed(path, tiny, short, precision):
+    data, given = load_cifar10(20, 10), replace(short, precision=precision)
+    epochs_of(VisionTransformer(tiny, seed=0), data, given, path, 1)
+    saved_by_an_earlier_version(path, {"precision": "auto"})
+    assert [epoch for epoch, *_ in epochs_of(VisionTransformer(tiny), data, given, path)] == [2]
+
+
+def test_long_warm_up_of_an_earlier_version_is_resumed_unchanged(path, tiny, short, monkeypatch):
+    data, recipe = load_cifar10(20, 10), replace(short, warmup_epochs=2.0, precision="float32")
+    with monkeypatch.context() as patch:
+        patch.setattr("vitdemo.training.settled.LONGEST_WARMUP", 1.0)
+        expected = epochs_of(VisionTransformer(tiny, seed=0), data, recipe)
+        found = epochs_of(VisionTransformer(tiny, seed=0), data, recipe, path, 1)
+    found += epochs_of(VisionTransformer(tiny, seed=0), data, recipe, path)
+    assert found == expected
+    assert found != epochs_of(VisionTransformer(tiny, seed=0), data, recipe)
+
+
+def test_shortened_warm_up_is_resumed_bit_identically(path, tiny, short):
+    data, recipe = load_cifar10(20, 10), replace(short, warmup_epochs=5.0, precision="float32")
+    expected = epochs_of(VisionTransformer(tiny, seed=0), data, recipe)
+    found = epochs_of(VisionTransformer(tiny, seed=0), data, recipe, path, 1)
+    assert found + epochs_of(VisionTransformer(tiny, seed=0), data, recipe, path) == expected

@@ -5,10 +5,13 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from vitdemo.config import ModelConfig
-from vitdemo.data.cifar10 import load_cifar10, normalize
+from vitdemo.config import ModelConfig, TrainConfig
+from vitdemo.data.cifar10 import Data, load_cifar10, normalize
+from vitdemo.files import SHIPPED
 from vitdemo.model import VisionTransformer
+from vitdemo.runs.checkpoint import load_checkpoint, save_checkpoint
 from vitdemo.training import whitening
+from vitdemo.training.loop import evaluate, train
 from vitdemo.training.whitening import whiten
 
 PATCH = ModelConfig(patch_size=4, embed_dim=64, depth=1, num_heads=1)
@@ -135,3 +138,47 @@ def test_images_with_any_number_of_channels(channels):
     weight = first_layer(whitened(replace(CONV, in_channels=channels), images)).weight
     half = min(32, 9 * channels)
     assert torch.equal(weight[:half], -weight[half : 2 * half])
+
+
+RECIPE = TrainConfig(epochs=1, batch_size=10, learning_rate=1e-7, patch_embed_init="whitened")
+
+
+def filters_of(model):
+    return first_layer(model).weight.detach().clone()
+
+
+def test_new_model_is_whitened_by_its_first_training(tiny):
+    data = load_cifar10(20, 10)
+    expected, model = VisionTransformer(tiny, seed=0), VisionTransformer(tiny, seed=0)
+    whiten(expected, data.train.images)
+    assert model.is_new
+    list(train(model, data, RECIPE))
+    assert not model.is_new
+    torch.testing.assert_close(filters_of(model), filters_of(expected), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("recipe", [RECIPE, replace(RECIPE, patch_embed_init="random")])
+def test_trained_model_is_not_whitened_again(tiny, recipe):
+    model = VisionTransformer(tiny, seed=0)
+    list(train(model, load_cifar10(20, 10), recipe))
+    before = filters_of(model)
+    other = Data(load_cifar10(60, 10).train[40:], load_cifar10(1, 10).validation)
+    list(train(model, other, RECIPE))
+    torch.testing.assert_close(filters_of(model), before, atol=1e-5, rtol=0)
+
+
+def test_loaded_model_is_not_whitened(tiny, tmp_path):
+    path, trained = tmp_path / "model.safetensors", VisionTransformer(tiny, seed=0)
+    save_checkpoint(path, trained, {})
+    model, _ = load_checkpoint(path)
+    list(train(model, load_cifar10(20, 10), RECIPE))
+    torch.testing.assert_close(filters_of(model), filters_of(trained), atol=1e-5, rtol=0)
+
+
+@pytest.mark.slow
+def test_shipped_model_keeps_its_accuracy_at_a_tiny_learning_rate():
+    model, _ = load_checkpoint(SHIPPED / "vit.safetensors")
+    data = load_cifar10(64, 300)
+    before = evaluate(model, data.validation)["accuracy"]
+    *_, last = train(model, data, RECIPE)
+    assert last.validation["accuracy"] == pytest.approx(before, abs=0.01)

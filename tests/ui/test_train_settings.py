@@ -238,12 +238,13 @@ def test_mixup_and_cutmix_add_up_to_at_most_1():
     assert by_label(app.select_slider, "CutMix").options[-1] == "0.8"
 
 
-def test_warm_up_never_exceeds_the_epochs():
-    app = open_app(epochs=10, warmup_epochs=10)
-    assert app.session_state["warmup_epochs"] == 10
-    by_label(app.slider, "Epochs").set_value(3).run()
+def test_fewer_epochs_keep_the_warm_up_of_the_preset():
+    app = open_app()
+    by_label(app.slider, "Epochs").set_value(2).run()
     assert not app.exception
-    assert app.session_state["warmup_epochs"] == 2
+    by_label(app.slider, "Epochs").set_value(PRESETS["recommended"][1].epochs).run()
+    values = {field: app.session_state[field] for field in settings.CONTROLS}
+    assert values == settings.preset_values("recommended")
 
 
 def test_conv_stem_cannot_have_a_single_patch():

@@ -53,8 +53,8 @@ class TrainConfig:
     )
     warmup_epochs: float = setting(
         0.0,
-        "Number of epochs in which the learning rate rises linearly from 0 to its peak. Small "
-        "first steps keep early training stable.",
+        "Number of epochs in which the learning rate rises linearly from 0 to its peak, at most a "
+        "quarter of the run. Small first steps keep early training stable.",
         (0.0, 1000.0),
     )
     augmentation: str = setting(
@@ -156,9 +156,4 @@ class TrainConfig:
             raise ConfigError(
                 f"mixup {self.mixup:g} and cutmix {self.cutmix:g} are fractions of the steps and "
                 f"add up to more than 1. Use at most {1 - self.mixup:g} for cutmix."
-            )
-        if self.warmup_epochs > self.epochs:
-            raise ConfigError(
-                f"warmup_epochs {self.warmup_epochs:g} is longer than the run of {self.epochs} "
-                f"epochs. Use at most {self.epochs}."
             )

@@ -69,6 +69,13 @@ def count(value, name: str) -> int:
     return int(number(value, name))
 
 
+def precision(value) -> str:
+    """Return the precision of a run's training steps; empty if it was not decided yet."""
+    if value not in ("", "float32", "bfloat16"):
+        raise ValueError("precision is neither float32 nor bfloat16")
+    return value
+
+
 def text(value, name: str) -> str:
     """Return a text that can be shown."""
     if not isinstance(value, str) or len(value) > LONGEST:

@@ -35,6 +35,7 @@ def model_card(run: Run, model: VisionTransformer) -> dict:
 def command(run: Run) -> str:
     """Return the command that repeats the run: the nearest preset and the options that differ."""
     wanted = asdict(run.model) | asdict(run.training)
+    wanted["precision"] = run.precision or run.training.precision
     options = {}
     for name, configs in PRESETS.items():
         preset = asdict(configs[0]) | asdict(configs[1])

@@ -47,6 +47,7 @@ class Run:
     training: TrainConfig
     state: str = "waiting"  # one of STATES, or DAMAGED: then only the id and the message count
     threads: int = 0  # torch threads in the last epoch
+    precision: str = ""  # of its training steps, once decided: "float32" or "bfloat16"
     message: str = ""  # why it failed, or what is damaged
     history: tuple[dict, ...] = ()  # one `epoch_record` per epoch
     # "local": trained on this machine; "shipped": comes with the app; "imagenet": from torchvision
@@ -126,7 +127,8 @@ def save_run(run: Run, model: VisionTransformer | None = None) -> None:
         save_checkpoint(run.weights, model, card_of(run))
     lines = "".join(json_text(record) + "\n" for record in run.history)
     write_atomically(run.folder / "metrics.jsonl", lines.encode())
-    config = {"state": run.state, "threads": run.threads, "message": run.message}
+    config = {"state": run.state, "threads": run.threads, "precision": run.precision}
+    config |= {"message": run.message}
     config |= {"model": asdict(run.model), "training": asdict(run.training)}
     write_atomically(run.folder / "config.json", json_text(config, indent=2).encode())
 
@@ -137,6 +139,7 @@ def card_of(run: Run) -> dict:
         "run": run.id,
         "training": asdict(run.training),
         "threads": run.threads,
+        "precision": run.precision,
         "seconds": round(sum(record["seconds"] for record in run.history), 1),
         "history": run.history,
     }
@@ -232,6 +235,7 @@ def _checked(folder: Path) -> Run:
         config_from_dict(TrainConfig, checks.renamed(config["training"])),
         config["state"],
         checks.count(config["threads"], "threads"),
+        checks.precision(config.get("precision", "")),  # missing in runs of earlier versions
         checks.text(config["message"], "message"),
     )
     if run.has_weights:

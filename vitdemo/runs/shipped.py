@@ -24,6 +24,7 @@ def _shipped(name: str) -> Run:
         training = config_from_dict(TrainConfig, checks.renamed(card["training"]))
         history = checks.history(card["history"], training.epochs)
         threads = checks.count(card["threads"], "threads")
+        precision = checks.precision(card.get("precision", ""))
     except (ValueError, KeyError, TypeError) as error:
         problem = str(error) if isinstance(error, ConfigError) else "its card is not that of a run"
         message = (
@@ -31,4 +32,5 @@ def _shipped(name: str) -> Run:
             "Restore it from the project, for example with git checkout checkpoints."
         )
         return replace(run, state=DAMAGED, message=message)
-    return replace(run, model=model, training=training, threads=threads, history=history)
+    run = replace(run, model=model, training=training, threads=threads, precision=precision)
+    return replace(run, history=history)

@@ -10,6 +10,7 @@ from ..data.cifar10 import Data, load_cifar10
 from ..files import reason
 from ..model import VisionTransformer
 from ..training.loop import EpochEnd, Event, TrainingDiverged, check_trainable, train
+from ..training.precision import working_precision
 from . import lock
 from .run import Run, epoch_record, load_run, save_run
 from .snapshots import take_snapshot
@@ -42,10 +43,13 @@ def train_run(run: Run, data: Data) -> Iterator[tuple[Run, Event]]:
 def _train(run: Run, data: Data, alive: Callable[[], None]) -> Iterator[tuple[Run, Event]]:
     """Train as `train_run`, and call `alive` after each step."""
     model = VisionTransformer(run.model, seed=run.training.seed)
+    precision = run.precision or working_precision(run.training)
     now = replace(run, state="running", threads=torch.get_num_threads(), message="")
+    now = replace(now, precision=precision)
     save_run(now)
+    recipe = replace(run.training, precision=precision)
     try:
-        for event in train(model, data, run.training, run.state_file):
+        for event in train(model, data, recipe, run.state_file):
             alive()
             if isinstance(event, EpochEnd):
                 history = (*now.history[: event.epoch - 1], epoch_record(event))

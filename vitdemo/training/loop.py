@@ -68,13 +68,15 @@ def train(
     """Train `model` in place and yield an event after each step (the paper, section 1.5.2).
 
     The same seed, model, data, precision and number of torch threads give bit-identical results.
-    Leaving the loop stops the training. The model then has the weights of the last step, or their
-    moving average if `config.ema_decay` is set.
+    Leaving the loop stops the training. At each event and afterwards, the model is in evaluation
+    mode and has the weights of the last step, or their moving average if `config.ema_decay` is set.
 
     Args:
-        model: model on the CPU.
+        model: model on the CPU. A new one first gets the initialization of the recipe
+            (`config.patch_embed_init`); a trained one is trained further.
         data: training and validation images, as from `load_cifar10`.
-        config: the recipe; its fields about data are not used here.
+        config: the recipe; its fields about data are not used here. A precision of auto is decided
+            once and kept in the state file.
         state_file: written after each EpochEnd. If it exists, training resumes after that epoch,
             bit-identical to an uninterrupted run.
 
@@ -87,13 +89,22 @@ def train(
         TrainingDiverged: the loss is no longer finite.
     """
     check_trainable(model.config, data, config)
-    if config.patch_embed_init == "whitened":
+    if model.is_new and config.patch_embed_init == "whitened":
         whiten(model, data.train.images)
+    model.is_new = False
     state = new_state(model, config)
     if state_file:
-        load_state(state_file, state)
-    with Replicas(state.model, config) as replicas:
-        while state.epoch < config.epochs:
+        load_state(state_file, state, config)
+    try:
+        yield from _epochs(state, data, state_file)
+    finally:
+        model.eval()  # also after an interrupt in the middle of a step
+
+
+def _epochs(state: TrainState, data: Data, state_file: Path | None) -> Iterator[Event]:
+    """Train and validate epoch by epoch, to the end of the run."""
+    with Replicas(state.model, state.config) as replicas:
+        while state.epoch < state.config.epochs:
             state.epoch += 1
             started = time.perf_counter()
             train_metrics, speed = yield from train_epoch(state, data.train, replicas)
@@ -127,6 +138,7 @@ def train_epoch(
         logits.append(outputs)
         labels.append(images.labels[chosen])
         seen += len(chosen)
+        state.ema_model.eval()
         seconds += time.perf_counter() - started  # without what the caller does with the event
         yield BatchEnd(state.epoch, batch, len(batches), loss, seen / seconds)
     return compute_metrics(torch.cat(logits), torch.cat(labels)), seen / seconds

@@ -54,7 +54,7 @@ def compute_metrics(logits: Tensor, labels: Tensor) -> dict[str, float]:
     correct, of_class, predicted = counts.diag(), counts.sum(dim=1), counts.sum(dim=0)  # (K,) each
 
     def weighted(ratio: Tensor) -> float:
-        return (ratio.nan_to_num(0) * of_class / N).sum().item()  # 0 / 0 counts as 0
+        return (ratio.nan_to_num(0) * of_class).sum().item() / N  # 0 / 0 counts as 0
 
     above = _classes_above(logits, labels)  # (N,)
     return {
@@ -108,8 +108,8 @@ def auroc(scores: Tensor, labels: Tensor) -> float:
         outside = scores[labels != k, k].sort().values
         below = torch.searchsorted(outside, inside).sum().item()
         not_above = torch.searchsorted(outside, inside, right=True).sum().item()
-        area += (below + not_above) / (2 * len(outside)) / len(labels)  # weight: inside / N
-    return area
+        area += (below + not_above) / (2 * len(outside))  # weighted by the size of the class
+    return area / len(labels)
 
 
 def log_odds(logits: Tensor) -> Tensor:

@@ -34,7 +34,7 @@ class Replicas:
 
     def __init__(self, model: VisionTransformer, config: TrainConfig):
         self.config = config
-        self.dtype = working_precision(config)
+        self.precision = working_precision(config)
         copies = shards_of(config.batch_size) - 1
         self.models = [model, *(replica_of(model) for _ in range(copies))]
         self._start_threads()
@@ -106,7 +106,7 @@ class Replicas:
     def _autocast(self) -> torch.autocast:
         # autocast's cache of converted weights would be shared by all threads of the process.
         return torch.autocast(
-            "cpu", torch.bfloat16, enabled=self.dtype == torch.bfloat16, cache_enabled=False
+            "cpu", torch.bfloat16, enabled=self.precision == "bfloat16", cache_enabled=False
         )
 
 

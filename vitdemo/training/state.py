@@ -1,15 +1,16 @@
 """The state of a training run at the start of an epoch: in memory, and in a file to resume from."""
 
 import io
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
 
-from ..config import ConfigError, TrainConfig
+from ..config import ConfigError, TrainConfig, config_from_dict
 from ..files import write_atomically
 from ..model import VisionTransformer, copy_of
 from .optimizer import make_optimizer
+from .settled import is_same, settled
 
 
 @dataclass
@@ -19,7 +20,7 @@ class TrainState:
     model: VisionTransformer  # takes the optimizer's steps
     ema_model: VisionTransformer  # the moving average of its weights; without EMA, the same model
     optimizer: torch.optim.Optimizer
-    config: TrainConfig
+    config: TrainConfig  # settled
     epoch: int = 0  # current epoch, from 1
     step: int = 0  # optimizer steps taken
 
@@ -30,7 +31,7 @@ def new_state(model: VisionTransformer, config: TrainConfig) -> TrainState:
     `model` is the caller's, which holds the moving average if there is one. Then a copy is trained.
     """
     trained = copy_of(model) if config.ema_decay else model
-    return TrainState(trained, model, make_optimizer(trained, config), config)
+    return TrainState(trained, model, make_optimizer(trained, config), settled(config))
 
 
 def save_state(path: Path, state: TrainState) -> None:
@@ -38,7 +39,7 @@ def save_state(path: Path, state: TrainState) -> None:
     content = {
         "epoch": state.epoch,
         "step": state.step,
-        "of": _configs(state),
+        "of": [asdict(state.model.config), asdict(state.config)],
         "model": state.model.state_dict(),
         "ema_model": state.ema_model.state_dict(),
         "optimizer": state.optimizer.state_dict(),
@@ -48,8 +49,13 @@ def save_state(path: Path, state: TrainState) -> None:
     write_atomically(path, file.getvalue())
 
 
-def load_state(path: Path, state: TrainState) -> None:
+def load_state(path: Path, state: TrainState, config: TrainConfig) -> None:
     """Restore a saved state into `state`. Does nothing if there is no such file.
+
+    Args:
+        path: file from `save_state`.
+        state: new state of the same model.
+        config: the recipe as given. What it leaves open stays as it was decided for the saved run.
 
     Raises:
         ConfigError: the file is damaged, or belongs to a run with other settings.
@@ -59,8 +65,12 @@ def load_state(path: Path, state: TrainState) -> None:
     content = path.read_bytes()
     try:
         saved = torch.load(io.BytesIO(content), weights_only=True)
-        fits = saved["of"] == _configs(state)
+        recipe = config_from_dict(TrainConfig, saved["of"][1])
+        fits = saved["of"][0] == asdict(state.model.config) and is_same(recipe, config)
         if fits:
+            # As saved, not settled again: earlier versions did not shorten a warm-up.
+            precision = next(p for p in (recipe.precision, state.config.precision) if p != "auto")
+            state.config = replace(recipe, precision=precision)
             state.model.load_state_dict(saved["model"])
             state.ema_model.load_state_dict(saved["ema_model"])
             state.optimizer.load_state_dict(saved["optimizer"])
@@ -73,7 +83,3 @@ def load_state(path: Path, state: TrainState) -> None:
         raise ConfigError(
             f"{path.name} belongs to a run with other settings. Use those, or start a new run."
         )
-
-
-def _configs(state: TrainState) -> list[dict]:
-    return [asdict(state.model.config), asdict(state.config)]

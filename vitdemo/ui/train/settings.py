@@ -37,8 +37,6 @@ def options(field: str) -> range | tuple:
         return tuple(heads for heads in values if heads in fitting)
     if field == "patch_size" and st.session_state.get("stem") == "conv":
         return tuple(size for size in values if size in STEM_PATCH_SIZES)
-    if field == "warmup_epochs":
-        return tuple(warmup for warmup in values if warmup <= st.session_state.get("epochs", 200))
     if field == "cutmix":
         mixup = st.session_state.get("mixup", 0)
         return tuple(cutmix for cutmix in values if mixup + cutmix <= 1)
@@ -54,8 +52,8 @@ def start() -> None:
         return
     preset = url_state.read("preset", tuple(PRESETS), None)
     values = preset_values(preset or DEFAULT_PRESET)
-    # These four come first, as they limit the heads, the patch size, the warm-up and CutMix.
-    for field in dict.fromkeys(("embed_dim", "stem", "epochs", "mixup", *CONTROLS)):
+    # These three come first, as they limit the heads, the patch size and CutMix.
+    for field in dict.fromkeys(("embed_dim", "stem", "mixup", *CONTROLS)):
         st.session_state[field] = url_state.read(field, options(field), values[field])
     fit()
 
@@ -162,7 +160,6 @@ def fit() -> None:
     for field in (
         "num_heads",
         "patch_size",
-        "warmup_epochs",
         "cutmix",
         "train_images",
         "validation_images",
