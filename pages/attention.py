@@ -31,13 +31,13 @@ with left:
     state.start(run)
     picture = choose_picture(run)
     forget_drawn()
-    probabilities, attention = predict_picture(run, picture)
+    probabilities, _ = predict_picture(run, picture)
     show_prediction(probabilities, run.classes, picture)
 with right:
     problems = st.container()
-    shown = tabs.Shown(run, picture, probabilities, attention)
+    shown = tabs.Shown(run, picture, probabilities)
     tab, view = tabs.show(shown)
-    export.show(shown.prediction, attention, tab, view)
+    export.show(shown.prediction, tab, view)
     url_state.check_names(state.names(run))
     with problems:
         url_state.show_problems()

@@ -24,7 +24,7 @@ def panels_of(png):
 
 def test_view_png_shows_the_picture_the_map_and_all_heads():
     grid, grids = np.array([[0.0, 1.0], [0.5, 0.0]]), RNG.random((3, 2, 2, 2))
-    png = view_png(IMAGE, grid, grids, 1.0, "a title", "a note")
+    png = view_png(IMAGE, grid, grids, 1.0, "attention", "a title", "a note")
     pixels, (picture, heat, heads) = panels_of(png)
     np.testing.assert_array_equal(picture[6::12, 6::12], IMAGE)
     dark, bright = sequential_colors(np.array([0.0, 1.0])).round()
@@ -40,7 +40,7 @@ def test_view_png_shows_the_picture_the_map_and_all_heads():
 def test_view_png_blends_the_map_with_the_picture_in_gray():
     grid = np.array([[0.0, 1.0], [0.5, 0.0]])
     _, (_, blended, _) = panels_of(
-        view_png(IMAGE, grid, grid[None, None], 0.25, "a title", "a note")
+        view_png(IMAGE, grid, grid[None, None], 0.25, "attention", "a title", "a note")
     )
     gray = IMAGE.mean(axis=2)[0, 0]
     dark = sequential_colors(np.array(0.0))
@@ -53,10 +53,10 @@ def test_view_png_of_a_uniform_map_says_that_no_patch_stands_out(monkeypatch):
         ImageDraw.ImageDraw, "text", lambda self, place, text, *rest: texts.append(text)
     )
     flat = np.full((2, 2), 0.25)
-    view_png(IMAGE, flat, flat[None, None], 1.0, "a title", "a note")
+    view_png(IMAGE, flat, flat[None, None], 1.0, "attention", "a title", "a note")
     assert "No patch stands out: attention 0.25 for all" in texts
     close = np.array([[0.25, 0.25003], [0.25, 0.25]])
-    view_png(IMAGE, close, close[None, None], 1.0, "a title", "a note")
+    view_png(IMAGE, close, close[None, None], 1.0, "attention", "a title", "a note")
     assert "Attention from 0.25 (dark) to 0.25003 (bright)" in texts
 
 

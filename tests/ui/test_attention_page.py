@@ -3,11 +3,15 @@
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from open_app import by_label, captions_of, open_app, trained_run
 
 from vitdemo.config import ModelConfig
-from vitdemo.data.cifar10 import load_cifar10
+from vitdemo.data.cifar10 import load_cifar10, normalize
+from vitdemo.explain.value_norms import weighted_by_norm
+from vitdemo.files import SHIPPED
+from vitdemo.runs.checkpoint import load_checkpoint
 from vitdemo.runs.run import new_run, save_run
 from vitdemo.ui.attention.side_by_side import fit
 from vitdemo.ui.attention.view import View
@@ -79,6 +83,31 @@ def test_the_mean_of_all_patches_has_one_direction_only(run_without_cls):
     assert any(text.value == "**Attention of all patches**" for text in app.markdown)
 
 
+@pytest.mark.parametrize("run_id", ["vit", "hybrid"])
+def test_weights_times_norms_can_be_shown(run_id):
+    app = open_app(PAGE, run=run_id, quantity="norm", layer=2, head=3, token=5)
+    assert not app.warning
+    view = {"quantity": "norm", "layer": "2", "head": "3", "token": "5"}
+    assert dict(app.query_params) == {"run": run_id} | view
+    model, _ = load_checkpoint(SHIPPED / f"{run_id}.safetensors")
+    _, trace = model.trace(normalize(load_cifar10(1, 1).validation.images))
+    expected = weighted_by_norm(model, trace)[1][0, 2].detach().numpy()
+    drawn = app.session_state["drawn"]
+    np.testing.assert_allclose(np.array(drawn["matrix"][1].data[0].z), expected, rtol=1e-4)
+    row = expected[5][1:] if model.config.has_cls else expected[5]
+    shown = np.array(drawn["overlay"][1].data[-1].z)
+    np.testing.assert_allclose(shown, row.reshape(8, 8), rtol=1e-4)
+    assert "sum of weight × norm" in captions_of(app)
+    assert "weight times L2 norm" in captions_of(app)
+    assert "sums to 1" not in drawn["matrix"][0]
+    assert any("Kobayashi" in text.value for text in app.expander[0].markdown)
+    by_label(app.selectbox, "Show").set_value("weight").run()
+    assert "quantity" not in app.query_params
+    assert not any("Kobayashi" in text.value for text in app.expander[0].markdown)
+    app.button_group(key="view").set_value("training").run()
+    assert not app.exception
+
+
 # Side by side
 
 
@@ -140,7 +169,7 @@ def test_without_cls_the_mean_of_all_patches_comes_first(run_without_cls):
     assert picker.options == ["all patches", *patches]
     assert any(text.value == "**Attention of all patches**" for text in app.markdown)
     assert "Token: all patches (their mean)." in captions_of(app)
-    assert "Uniform attention would give each patch 0.25." in captions_of(app)
+    assert "Equal shares of the attention would give each patch 0.25." in captions_of(app)
     assert "CLS" not in captions_of(app) + picker.proto.help
     assert "the mean of all rows is the attention map" in app.expander[0].markdown[0].value
 
@@ -202,6 +231,7 @@ def test_a_bad_token_gets_one_sentence_without_cls(run_without_cls, token):
         ("opacity", "nan", "Use 0 to 100 in steps of 5"),
         ("direction", "up", "Use attends_to or attended_by"),
         ("scale", "2", "Use each or shared"),
+        ("quantity", "value", "Use weight or norm"),
         ("view", "judge", "Use attention, attribution, faithfulness, ablation, training or heads"),
         ("target", "unicorn", "Use predicted, airplane"),
         ("fusion", "median", "Use mean, max or min"),

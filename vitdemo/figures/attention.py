@@ -102,13 +102,20 @@ def overlay(
     return figure if frame is None else _frame(figure, image.shape[0], patch_size, frame)
 
 
-def matrix(attention: np.ndarray, token: int | None, has_cls: bool, height: int = 330) -> go.Figure:
+def matrix(
+    attention: np.ndarray,
+    token: int | None,
+    has_cls: bool,
+    unit: str = "attention",
+    height: int = 330,
+) -> go.Figure:
     """Draw the attention of every token to every token (T, T).
 
     Args:
         attention: attention matrix; row = query token, column = key token.
         token: query token whose row is marked at its right end; None for none.
         has_cls: whether token 0 is CLS.
+        unit: what the numbers are.
         height: height of the figure in pixels.
     """
     first = "CLS" if has_cls else "first patch"
@@ -122,8 +129,8 @@ def matrix(attention: np.ndarray, token: int | None, has_cls: bool, height: int 
         zmin=low,
         zmax=high if high > low else low + 1,
         colorscale=SEQUENTIAL,
-        hovertemplate="query %{y}, key %{x}: attention %{z:.4g}<extra></extra>",
-        colorbar=color_bar(low, high, "attention"),
+        hovertemplate=f"query %{{y}}, key %{{x}}: {unit} %{{z:.4g}}<extra></extra>",
+        colorbar=color_bar(low, high, unit),
     )
     if is_uniform(attention):
         say(figure, "No token stands out")

@@ -15,7 +15,13 @@ PANEL, MARGIN, LINE = 384, 24, 28  # pixels
 
 
 def view_png(
-    picture: np.ndarray, grid: np.ndarray, grids: np.ndarray, opacity: float, title: str, note: str
+    picture: np.ndarray,
+    grid: np.ndarray,
+    grids: np.ndarray,
+    opacity: float,
+    unit: str,
+    title: str,
+    note: str,
 ) -> bytes:
     """Draw three panels side by side: the picture, the map over it, the maps of all heads.
 
@@ -24,6 +30,7 @@ def view_png(
         grid: map (n, n).
         grids: maps (depth, num_heads, n, n) of every layer and head.
         opacity: opacity of the map over the picture, 0 to 1.
+        unit: what the numbers of the maps are.
         title: first line above the panels.
         note: second line above the panels.
     """
@@ -31,9 +38,9 @@ def view_png(
     gray = _enlarge(picture.mean(axis=2, keepdims=True).repeat(3, axis=2))
     blended = gray * (1 - opacity) + heat * opacity
     low, high = end_labels(float(grid.min()), float(grid.max()))
-    scale = f"{NO_PATCH}: attention {low} for all"
+    scale = f"{NO_PATCH}: {unit} {low} for all"
     if not is_uniform(grid):
-        scale = f"Attention from {low} (dark) to {high} (bright)"
+        scale = f"{unit.capitalize()} from {low} (dark) to {high} (bright)"
     panels = {  # by caption
         "Picture": _enlarge(picture),
         scale: blended,

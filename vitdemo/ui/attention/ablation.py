@@ -142,7 +142,7 @@ def _heads(run: Run, chosen: Interventions) -> None:
             "Sensitivity of the loss L to each head, whose output is multiplied by a gate of 1: "
             "mean of |dL/dgate| over the images (P. Michel, O. Levy and G. Neubig, *Are Sixteen "
             "Heads Really Better than One?*, 2019, equation 2). This is a first-order estimate: it "
-            "measures small changes of a head, not its loss, so the two maps can differ."
+            "measures small changes of a head, not its removal, so the two maps can differ."
         )
 
 

@@ -15,25 +15,34 @@ from ..chart import Tokens, chart
 from ..picture_picker import Picture
 from ..wording import plain, stem_note
 from .state import choice_name, token_choices
-from .view import View
+from .view import View, what_bright_means
 
 THUMBNAILS_HEIGHT = 330
+NORMS = (
+    "Shown here: each weight times the L2 norm of the vector that it multiplies. Head $h$ adds to "
+    "query token $i$ the sum over all key tokens $j$ of $\\alpha_{ij}\\, v_j W_O^h$: $v_j$ is the "
+    "value of token $j$, $W_O^h$ the head's part of the output projection. A token with a large "
+    "weight contributes little if its transformed value is short. Rows do not sum to 1; the mean "
+    "of heads is the mean of these products. G. Kobayashi, T. Kuribayashi, S. Yokoi and K. Inui, "
+    "*Attention is Not Only a Weight*, 2020."
+)
 
 
 def show(model: ModelConfig, picture: Picture, attention: list[Tensor], view: View) -> None:
     """Draw the maps of all heads, the chosen one over the picture, the picture, and the matrix."""
-    grids = view.grids(attention, model)
+    grids, weights = view.grids(attention, model), view.matrix(attention)
     limits = view.limits(grids)
     left, right = st.columns(2)
     with left:
         _every_head(grids, view, limits)
     with right:
         _map(model, picture, view.grid(attention, model), view, limits)
+        st.caption(_what_it_sums_to(model, weights, view))
     left, right = st.columns(2)
     with left:
         _picture(model, picture, view)
     with right:
-        _matrix(model, view.matrix(attention), view)
+        _matrix(model, weights, view)
     with st.expander("How to read the matrix", icon=":material/help:"):
         _how_to_read(model, view)
 
@@ -96,13 +105,12 @@ def _map(
         on_click=_patch_clicked(model, view),
         tokens=_tokens(model),
     )
-    st.caption(f"{_what_bright_means(grid, view)} {_what_it_sums_to(model, grid, view)}")
+    st.caption(_how_to_read_map(grid, view))
 
 
-def _what_bright_means(grid: np.ndarray, view: View) -> str:
+def _how_to_read_map(grid: np.ndarray, view: View) -> str:
     if is_uniform(grid):
-        return f"{NO_PATCH}: up to rounding errors, the weights of all patches are the same."
-    bright = "attend to it most" if view.attended_by else "receive the most attention"
+        return f"{NO_PATCH}: up to rounding errors, all patches are the same."
     if view.shared_scale:
         scale = "All layers and heads share one color scale, which starts at 0."
     else:
@@ -110,15 +118,19 @@ def _what_bright_means(grid: np.ndarray, view: View) -> str:
             "The color scale runs from this map's lowest to its highest value (min-max): compare "
             "patterns between maps, not brightness."
         )
-    return f"Bright patches {bright}. {scale}"
+    return f"{what_bright_means(view)} {scale}"
 
 
-def _what_it_sums_to(model: ModelConfig, grid: np.ndarray, view: View) -> str:
+def _what_it_sums_to(model: ModelConfig, weights: np.ndarray, view: View) -> str:
+    """Compare what comes from the patches with what comes from CLS, or with equal shares."""
     if view.attended_by:
         return ""
+    row = weights.mean(axis=0) if view.token is None else weights[view.token]
+    what = "the sum of weight × norm" if view.norms else "the attention"
     if model.has_cls:
-        return f"The patches receive {grid.sum():.0%} of the attention, CLS {1 - grid.sum():.0%}."
-    return f"Uniform attention would give each patch {1 / grid.size:.3g}."
+        cls = row[0] / row.sum() if row.any() else 0.0
+        return f"The patches receive {1 - cls:.0%} of {what}, CLS {cls:.0%}."
+    return f"Equal shares of {what} would give each patch {row.sum() / row.size:.3g}."
 
 
 def _picture(model: ModelConfig, picture: Picture, view: View) -> None:
@@ -148,12 +160,13 @@ def _matrix(model: ModelConfig, attention: np.ndarray, view: View) -> None:
     def row_clicked(point: dict) -> None:
         st.session_state["token"] = int(point["y"])
 
-    st.markdown("**Attention matrix**")
+    sums = "" if view.norms else "; each row sums to 1"
+    title = "Attention matrix × value norms" if view.norms else "Attention matrix"
+    st.markdown(f"**{title}**")
     chart(
-        matrix(attention, view.token, model.has_cls),
+        matrix(attention, view.token, model.has_cls, view.unit),
         key="matrix",
-        alt=f"Attention matrix of {len(attention)} by {len(attention)} tokens, {view.where}; each "
-        "row sums to 1.",
+        alt=f"{title} of {len(attention)} by {len(attention)} tokens, {view.where}{sums}.",
         on_click=row_clicked,
         tokens=Tokens(model.has_cls),
     )
@@ -171,15 +184,20 @@ def _how_to_read(model: ModelConfig, view: View) -> None:
     else:
         shown = "the row marked ◀"
     order = "Token 0 is CLS; the others" if model.has_cls else "The tokens"
-    st.markdown(
+    lines = [
         "Each row is one query token, each column one key token. A row holds the attention weights "
         f"of its query; {shown} is the attention map above, flattened. {order} are the patches, "
-        "row by row from the top left.\n\n"
-        "- Each row sums to 1: it is the result of a softmax.\n"
-        "- A bright diagonal: tokens attend to themselves.\n"
+        "row by row from the top left.\n",
+        "- Each row sums to 1: it is the result of a softmax.",
+        "- A bright diagonal: tokens attend to themselves.",
         f"- Stripes parallel to it, {model.grid_size} apart: tokens attend to the patches above "
-        "and below.\n"
-        "- Bright columns: all tokens attend to the same patch.\n\n"
+        "and below.",
+        "- Bright columns: all tokens attend to the same patch.\n",
         "In each head, the model multiplies this matrix by the values (V). It shows where "
-        "information came from in one layer, but not, by itself, why the model made its prediction."
-    )
+        "information came from in one layer, but not, by itself, why the model made its "
+        "prediction.",
+    ]
+    st.markdown("\n".join(lines))
+    if view.norms:
+        st.latex(r"\alpha_{ij}\, \lVert v_j W_O^h \rVert")
+        st.markdown(NORMS)

@@ -8,6 +8,7 @@ import torch
 
 from ...data.cifar10 import normalize
 from ...explain.methods import Method
+from ...explain.value_norms import weighted_by_norm
 from ...model import VisionTransformer
 from ...runs.run import Run
 from ...runs.snapshots import Snapshot
@@ -62,9 +63,24 @@ def predict_picture(
     source: Run | Snapshot, picture: Picture
 ) -> tuple[np.ndarray, list[torch.Tensor]]:
     """Return the class probabilities (K,), and the attention (1, H, T, T) of each layer."""
-    model = model_of(source) if isinstance(source, Run) else snapshot_model(source)
-    logits, trace = model.trace(normalize(picture.image[None]))
+    logits, trace = _model(source).trace(normalize(picture.image[None]))
     return logits.softmax(dim=1)[0].numpy(), trace.attention
+
+
+def seen(source: Run | Snapshot, picture: Picture, norms: bool) -> list[torch.Tensor]:
+    """Return the attention (1, H, T, T) of each layer, or its product with the value norms."""
+    return _weighted(source, picture) if norms else predict_picture(source, picture)[1]
+
+
+@st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=CASE_HASHES)
+@torch.inference_mode()
+def _weighted(source: Run | Snapshot, picture: Picture) -> list[torch.Tensor]:
+    model = _model(source)
+    return weighted_by_norm(model, model.trace(normalize(picture.image[None]))[1])
+
+
+def _model(source: Run | Snapshot) -> VisionTransformer:
+    return model_of(source) if isinstance(source, Run) else snapshot_model(source)
 
 
 @st.cache_data(max_entries=512, show_spinner=False, hash_funcs=CASE_HASHES)

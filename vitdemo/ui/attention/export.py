@@ -3,7 +3,6 @@
 from dataclasses import asdict
 
 import streamlit as st
-import torch
 
 from ...explain.export import maps_file
 from ...explain.methods import Method
@@ -11,23 +10,24 @@ from ...figures.export import view_page, view_png
 from ..chart import drawn
 from ..run_picker import run_name
 from .attribution import known_map
-from .case import Case
+from .case import Case, seen
 from .state import TABS
 from .view import View
 
 
-def show(case: Case, attention: list[torch.Tensor], tab: str, view: View) -> None:
+def show(case: Case, tab: str, view: View) -> None:
     """Draw a button for each file of the tab; a file is made when it is asked for."""
     run, picture = case.run, case.picture
     model, name = run.model, f"attention-{run.id}"
     what = f"{view.title(model)}, {view.where}" if tab == "attention" else TABS[tab]
     title = f"{picture.name}: {what}"
     note = f"{run_name(run)}. Prediction: {case.class_name}."
+    attention = seen(run, picture, view.norms)
     charts = drawn()  # now: when a file is made, the session is out of reach
 
     def png() -> bytes:
         grid, grids = view.grid(attention, model), view.grids(attention, model)
-        return view_png(picture.pixels, grid, grids, view.opacity, title, note)
+        return view_png(picture.pixels, grid, grids, view.opacity, view.unit, title, note)
 
     def maps() -> bytes:
         about = {"run": run.id, "model": asdict(model), "picture": picture.name}

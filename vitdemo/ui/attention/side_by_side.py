@@ -13,10 +13,10 @@ from ..chart import chart
 from ..picture_picker import Picture, fitted, validation_picture
 from ..run_picker import all_statuses, run_name
 from ..wording import plain
-from .case import predict_picture
+from .case import predict_picture, seen
 from .snapshots import epochs_of
 from .state import choice_name, settle, token_choices
-from .view import View
+from .view import View, what_bright_means
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,7 @@ def show(run: Run, picture: Picture, view: View) -> None:
         scale = "Each side has one color scale for all its layers and heads; it starts at 0."
     else:
         scale = "Each map has its own color scale: compare patterns, not brightness."
-    bright = "attend to the token most" if view.attended_by else "receive the most attention"
-    st.caption(f"Bright patches {bright}. {scale}")
+    st.caption(f"{what_bright_means(view)} {scale}")
 
 
 def _choose(run: Run, picture: Picture) -> Side:
@@ -150,7 +149,9 @@ def fit(view: View, own: ModelConfig, other: ModelConfig) -> tuple[View, list[st
 def _draw(key: str, side: Side, view: View) -> None:
     """Draw the map of one side, with its prediction."""
     shape, picture = side.run.model, side.picture
-    probabilities, attention = predict_picture(side.snapshot or side.run, picture)
+    source = side.snapshot or side.run
+    probabilities, _ = predict_picture(source, picture)
+    attention = seen(source, picture, view.norms)
     limits = view.limits(view.grids(attention, shape)) if view.shared_scale else None
     predicted, what = side.run.classes[int(probabilities.argmax())], view.title(shape)
     st.markdown(f"**{plain(predicted)}** {probabilities.max():.0%}: {plain(picture.name)}")

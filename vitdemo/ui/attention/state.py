@@ -23,7 +23,7 @@ TABS = {
     "heads": "Heads",
 }
 CONTROLS = {  # the controls of `view.choose_view` that each tab has
-    "attention": ("layer", "head", "token", "direction", "colors"),
+    "attention": ("layer", "head", "token", "direction", "quantity", "colors"),
     "attribution": ("layer", "head", "colors"),
     "faithfulness": ("layer", "head"),
     "ablation": ("layer", "token"),
@@ -40,6 +40,7 @@ STATISTICS = {
 CLICKS = {"occlude": "occlude a patch", "block": "block attention to a patch"}
 BLOCKED_IN = {"all": "all layers", "one": "the chosen layer"}
 DIRECTIONS = {"attends_to": "attends to", "attended_by": "attended by"}
+QUANTITIES = {"weight": "weight", "norm": "weight × norm"}
 SCALES = {"each": "per map", "shared": "shared"}
 INTERPOLATIONS = {"patches": "patches", "smooth": "smooth"}
 
@@ -57,6 +58,7 @@ def offered(run: Run) -> dict[str, tuple]:
         "token": (token_choices(model), token_choices(model)[0]),
         "view": (tuple(TABS), "attention"),
         "direction": (tuple(DIRECTIONS), "attends_to"),
+        "quantity": (tuple(QUANTITIES), "weight"),
         "opacity": (range(0, 101, 5), 60),
         "scale": (tuple(SCALES), "each"),
         "interpolation": (tuple(INTERPOLATIONS), "patches"),

@@ -3,24 +3,22 @@
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from ...runs.run import Run
 from ..picture_picker import Picture
 from . import ablation, attention_maps, attribution, faithfulness, heads, side_by_side, snapshots
-from .case import Case
+from .case import Case, seen
 from .state import CONTROLS, choose_tab
 from .view import View, choose_view
 
 
 @dataclass(frozen=True)
 class Shown:
-    """The model and the picture of the page, with the prediction and the attention."""
+    """The model and the picture of the page, with the prediction."""
 
     run: Run
     picture: Picture
     probabilities: np.ndarray  # (K,) of the picture
-    attention: list[torch.Tensor]  # depth of (1, H, T, T)
 
     @property
     def prediction(self) -> Case:
@@ -34,7 +32,7 @@ def show(shown: Shown) -> tuple[str, View]:
     view = choose_view(shown.run.model, CONTROLS[tab])
     run, picture = shown.run, shown.picture
     if tab == "attention":
-        attention_maps.show(run.model, picture, shown.attention, view)
+        attention_maps.show(run.model, picture, seen(run, picture, view.norms), view)
         side_by_side.show(run, picture, view)
     elif tab in ("attribution", "faithfulness"):
         class_, methods = attribution.choose(shown.probabilities, run.classes, view)

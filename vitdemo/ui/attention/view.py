@@ -1,6 +1,6 @@
 """Which attention is shown and how it is drawn, with the controls to choose it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import streamlit as st
@@ -9,9 +9,10 @@ from torch import Tensor
 from ...config import ModelConfig
 from ...explain.attention import attention_map, attention_maps, attention_matrix
 from ...figures.attention import MapStyle
-from .state import DIRECTIONS, INTERPOLATIONS, SCALES, choice_name, token_choices
+from .state import DIRECTIONS, INTERPOLATIONS, QUANTITIES, SCALES, choice_name, token_choices
 
-WIDTHS = {"layer": 6, "head": 6, "token": 8, "direction": 7, "colors": 7}  # of the controls
+# Widths of the controls.
+WIDTHS = {"layer": 5, "head": 5, "token": 8, "direction": 7, "quantity": 9, "colors": 7}
 
 
 @dataclass(frozen=True)
@@ -22,9 +23,15 @@ class View:
     head: int | None = None  # from 0; None is the mean of all heads
     token: int | None = None  # None is the mean of all patches
     attended_by: bool = False  # by which patches the token is attended, not what it attends to
+    norms: bool = False  # weights times the norms of the transformed values, not weights alone
     opacity: float = 1.0  # of the colors over the picture, 0 to 1
     shared_scale: bool = False  # one color scale for all layers and heads
     smooth: bool = False
+
+    @property
+    def unit(self) -> str:
+        """Return what the numbers of the maps are."""
+        return "weight × norm" if self.norms else "attention"
 
     @property
     def where(self) -> str:
@@ -51,10 +58,14 @@ class View:
 
     def title(self, model: ModelConfig) -> str:
         """Return `Attention of CLS`, or `Attention to the patch in row 1, column 2`."""
-        return f"Attention {'to' if self.attended_by else 'of'} {self.token_phrase(model)}"
+        what = "Attention × value norm" if self.norms else "Attention"
+        return f"{what} {'to' if self.attended_by else 'of'} {self.token_phrase(model)}"
 
     def matrix(self, attention: list[Tensor]) -> np.ndarray:
-        """Return the attention matrix (T, T) of the chosen layer and head."""
+        """Return the attention matrix (T, T) of the chosen layer and head.
+
+        Here and below, `attention` is what `case.seen` returns.
+        """
         return attention_matrix(attention, self.layer, self.head)
 
     def grid(self, attention: list[Tensor], model: ModelConfig) -> np.ndarray:
@@ -73,11 +84,20 @@ class View:
     def style(
         self,
         limits: tuple[float, float] | None = None,
-        unit: str = "attention",
+        unit: str | None = None,
         signed: bool = False,
     ) -> MapStyle:
-        """Return how a map is drawn."""
-        return MapStyle(self.opacity, limits, self.smooth, unit, signed)
+        """Return how a map is drawn; `unit` says what its numbers are, if not those of the view."""
+        return MapStyle(self.opacity, limits, self.smooth, unit or self.unit, signed)
+
+
+def what_bright_means(view: View) -> str:
+    """Return a sentence on the bright patches of a map."""
+    if view.norms:
+        direction = "receive the most from it" if view.attended_by else "pass the most on to it"
+        return f"Bright patches {direction}: weight times L2 norm of the transformed value."
+    bright = "attend to it most" if view.attended_by else "receive the most attention"
+    return f"Bright patches {bright}."
 
 
 def choose_view(model: ModelConfig, wanted: tuple[str, ...]) -> View:
@@ -98,11 +118,13 @@ def choose_view(model: ModelConfig, wanted: tuple[str, ...]) -> View:
     attended_by = False
     if "direction" in wanted:
         attended_by = _choose_direction(places["direction"], token)
+    norms = "quantity" in wanted and _choose_quantity(places["quantity"]) == "norm"
     view = View(
         layer - 1,
         None if head == "mean" else head - 1,
         None if token == "all" else token,
         attended_by,
+        norms,
     )
     return _choose_colors(view, places["colors"]) if "colors" in wanted else view
 
@@ -157,6 +179,19 @@ def _choose_direction(place, token: int | str) -> bool:
     return direction == "attended_by" and token != "all"
 
 
+def _choose_quantity(place) -> str:
+    return place.selectbox(
+        "Show",
+        tuple(QUANTITIES),
+        key="quantity",
+        persist_state="session",
+        format_func=QUANTITIES.get,
+        help="*Weight*: the attention weights alone. *Weight × norm*: each weight times the L2 "
+        "norm of the vector that it multiplies (the value after the head's part of the output "
+        "projection). A large weight on a short vector passes little on (Kobayashi et al. 2020).",
+    )
+
+
 def _choose_colors(view: View, place) -> View:
     with place.popover("Colors", icon=":material/palette:", width="stretch"):
         opacity = st.select_slider(
@@ -187,14 +222,11 @@ def _choose_colors(view: View, place) -> View:
             help="*Patches*: one value for each patch, as computed. *Smooth*: interpolated, which "
             "suggests more detail than there is.",
         )
-    return View(
-        view.layer,
-        view.head,
-        view.token,
-        view.attended_by,
-        opacity / 100,
-        scale == "shared",
-        interpolation == "smooth",
+    return replace(
+        view,
+        opacity=opacity / 100,
+        shared_scale=scale == "shared",
+        smooth=interpolation == "smooth",
     )
 
 
