@@ -1,6 +1,8 @@
 import io
 import random
 import struct
+import subprocess
+import sys
 import zlib
 
 import numpy as np
@@ -9,7 +11,7 @@ import torch
 from PIL import Image
 
 from vitdemo.config import ConfigError
-from vitdemo.data.uploads import MAX_BYTES, read_picture, to_model_input
+from vitdemo.data.uploads import KEPT_SIDE, MAX_BYTES, read_picture, to_model_input
 
 RNG = np.random.default_rng(0)
 PIXELS = RNG.integers(0, 256, (20, 30, 3), dtype=np.uint8)  # 30 wide, 20 high
@@ -150,6 +152,90 @@ def test_upright_picture_has_no_note():
     assert notes == []
 
 
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_opaque_alpha_channel_makes_no_note(mode):
+    source = Image.fromarray(PIXELS).convert("L" if mode == "LA" else "RGB")
+    opaque = source.copy()
+    opaque.putalpha(255)
+    assert opaque.mode == mode
+    picture, notes = read_picture(encoded(opaque, "PNG"))
+    assert np.array_equal(np.asarray(picture), np.asarray(source.convert("RGB")))
+    assert notes == []
+
+
+def test_unused_transparent_palette_color_makes_no_note():
+    source = Image.new("P", (10, 10), 1)
+    source.putpalette([0, 0, 0, 0, 0, 255])
+    _, notes = read_picture(encoded(source, "PNG", transparency=0))
+    assert notes == []
+
+
+# Large pictures
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "I;16", "RGBA", "P"])
+def test_large_picture_is_reduced_by_the_mean_of_blocks(mode):
+    wide, high, factor = 3 * KEPT_SIDE + 10, 2 * KEPT_SIDE + 5, 2
+    gray = np.linspace(0, 255, wide * high).reshape(high, wide).round()
+    if mode == "I;16":
+        source = Image.fromarray((gray * 257).astype(np.uint16))
+    else:
+        source = Image.fromarray(gray.astype(np.uint8)).convert(mode)
+    picture, _ = read_picture(encoded(source, "PNG", compress_level=1))
+    assert picture.size == (-(-wide // factor), -(-high // factor))
+    whole = gray[: high // factor * factor, : wide // factor * factor]
+    means = whole.reshape(high // factor, factor, wide // factor, factor).mean(axis=(1, 3))
+    shown = np.asarray(picture)[: high // factor, : wide // factor].astype(float)
+    assert np.abs(shown - means[..., None]).max() <= 1
+
+
+@pytest.mark.parametrize("mode", ["RGB", "CMYK", "L"])
+def test_large_jpeg_is_decoded_smaller_and_looks_the_same(mode):
+    ramp = np.linspace(0, 255, 4000).astype(np.uint8)
+    source = Image.fromarray(np.tile(ramp, (3200, 1))).convert("RGB").convert(mode)
+    picture, _ = read_picture(encoded(source, "JPEG", quality=95))
+    assert picture.size == (1000, 800)
+    expected = ramp.reshape(1000, 4).mean(axis=1)
+    assert np.abs(np.asarray(picture).astype(float) - expected[None, :, None]).max() <= 3
+
+
+def test_rotated_large_picture_is_reduced_and_turned():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    source = Image.new("RGB", (4 * KEPT_SIDE, 2 * KEPT_SIDE))
+    for kind in ("JPEG", "PNG"):
+        picture, notes = read_picture(encoded(source, kind, exif=exif))
+        assert picture.size == (KEPT_SIDE, 2 * KEPT_SIDE)
+        assert notes == ["Turned upright according to its EXIF data."]
+
+
+MEMORY = """
+import io, resource, sys
+from vitdemo.data.uploads import read_picture
+content = sys.stdin.buffer.read()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+read_picture(content)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+"""
+
+
+@pytest.mark.parametrize("mode", ["I;16", "LA", "P", "WebP", "progressive JPEG"])
+def test_largest_pictures_take_less_than_300_megabytes(mode):
+    side, options = (4_000, 4_000) if mode == "WebP" else (8_000, 5_000), {}
+    if mode == "I;16":
+        kind, source = "PNG", Image.fromarray(np.zeros(side[::-1], np.uint16))
+    elif mode in ("LA", "P"):
+        kind, source = "PNG", Image.new(mode, side)
+    elif mode == "WebP":
+        kind, source, options = "WEBP", Image.new("RGBA", side), {"method": 0}
+    else:
+        kind, source, options = "JPEG", Image.new("RGB", side), {"progressive": True}
+    content = encoded(source, kind, **options)
+    assert len(content) < 5e6
+    shown = subprocess.run([sys.executable, "-c", MEMORY], input=content, capture_output=True)
+    assert float(shown.stdout) < 300, shown.stderr
+
+
 # Refused pictures
 
 
@@ -213,6 +299,12 @@ def test_too_large_picture_is_refused_by_its_header(width, height):
     content = png_header(width, height)
     assert len(content) < 100
     assert "too large. Scale it to at most 40 million pixels" in message_of(content)
+
+
+def test_webp_is_refused_above_a_smaller_limit():
+    """Its decoder holds the whole picture several times."""
+    message = message_of(encoded(Image.new("RGB", (4_001, 4_000)), "WEBP", method=0))
+    assert message.endswith("Scale it to at most 16 million pixels, such as 4,000 × 4,000.")
 
 
 def test_too_large_file_is_refused():
