@@ -13,8 +13,7 @@ frame()
 title("Train a Vision Transformer")
 st.write(
     "Choose the settings of a small Vision Transformer (ViT), click Train, and watch it learn to "
-    "classify photos (CIFAR-10: 32 × 32 pixels, ten classes). The app follows the paper "
-    "*Annotation of Vision Transformer*."
+    "classify photos (CIFAR-10: 32 × 32 pixels, ten classes)."
 )
 url_state.check_names({"run", "preset", *settings.CONTROLS})
 settings.start()

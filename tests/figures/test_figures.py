@@ -35,12 +35,11 @@ def history(epochs):
 @pytest.mark.parametrize("key", METRICS)
 def test_metric_curve_has_one_point_per_epoch_for_each_part(key):
     records = history(3)
-    figure = metric_curve(records, key, epochs=6)
+    figure = metric_curve(records, key, epochs=6, num_classes=10)
     assert [trace.name for trace in figure.data] == ["Training", "Validation"]
     for trace, part in zip(figure.data, ("train", "validation"), strict=True):
         assert list(trace.x) == [1, 2, 3]
         assert list(trace.y) == [record[part][key] for record in records]
-    assert figure.layout.title.text == METRICS[key][0]
     assert figure.layout.xaxis.title.text == "Epoch"
     units = {"loss": "nats", "accuracy": "accuracy", "top1": "accuracy", "top5": "accuracy"}
     assert figure.layout.yaxis.title.text == units.get(key, "score")
@@ -48,37 +47,78 @@ def test_metric_curve_has_one_point_per_epoch_for_each_part(key):
 
 
 def test_training_and_validation_differ_without_color():
-    training, validation = metric_curve(history(2), "loss", 2).data
+    training, validation = metric_curve(history(2), "loss", 2, 10).data
     assert training.line.color != validation.line.color
     assert training.line.dash != validation.line.dash
     assert training.marker.symbol != validation.marker.symbol
 
 
 def test_metric_curve_keeps_zoom_and_axis_while_it_grows():
-    before, after = metric_curve((), "accuracy", 6), metric_curve(history(4), "accuracy", 6)
+    before = metric_curve((), "accuracy", 6, 10)
+    after = metric_curve(history(4), "accuracy", 6, 10)
     assert before.layout.uirevision == after.layout.uirevision is not None
     assert before.layout.xaxis.range == after.layout.xaxis.range == (0.5, 6.5)
+    assert before.layout.yaxis == after.layout.yaxis
+    assert before.layout.yaxis.range is None  # Plotly fits it to the values
+
+
+@pytest.mark.parametrize(
+    ("key", "num_classes", "levels"),
+    [
+        ("loss", 10, [2.302585]),
+        ("accuracy", 10, [0.1]),
+        ("accuracy", 1000, [0.001]),
+        ("recall", 4, [0.25]),
+        ("top1", 2, [0.5]),
+        ("top5", 20, [0.25]),
+        ("top5", 3, [1.0]),
+        ("auroc", 20, [0.5]),
+        ("f1", 10, []),
+        ("precision", 10, []),
+    ],
+)
+def test_chance_level_is_a_line_where_there_is_one(key, num_classes, levels):
+    figure = metric_curve(history(2), key, 2, num_classes)
+    lines = [shape for shape in figure.layout.shapes if shape.line.width]
+    assert [line.y0 for line in lines] == [line.y1 for line in lines] == pytest.approx(levels)
+    assert [(line.xref, line.x0, line.x1) for line in lines] == [("x domain", 0, 1)] * len(lines)
+    for level in levels:  # seen before there is any value
+        room = next(shape for shape in figure.layout.shapes if not shape.line.width)
+        assert room.y0 <= level <= room.y1
+
+
+def test_title_states_what_equals_accuracy_by_definition():
+    titles = {key: metric_curve((), key, 2, 10).layout.title.text for key in METRICS}
+    assert titles.pop("recall") == "Recall (= accuracy)"
+    assert titles.pop("top1") == "Top-1 (= accuracy)"
+    assert titles == {key: METRICS[key][0] for key in titles}
+    assert metric_curve((), "top5", 2, 5).layout.title.text == "Top-5 (always 100%)"
+    assert metric_curve((), "top5", 2, 6).layout.title.text == "Top-5 accuracy"
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 12, 13, 80])
 @pytest.mark.parametrize("key", METRICS)
 def test_empty_metric_curve_with_curve_values_equals_the_full_chart(key, epochs):
     for done in {1, min(epochs, 5), epochs}:
-        filled = metric_curve((), key, epochs).to_plotly_json()
+        filled = metric_curve((), key, epochs, 10).to_plotly_json()
         for trace, values in zip(
             filled["data"], curve_values(history(done), key, epochs), strict=True
         ):
             trace.update(values)
-        assert go.Figure(filled) == metric_curve(history(done), key, epochs)
+        assert go.Figure(filled) == metric_curve(history(done), key, epochs, 10)
 
 
 def test_all_curves_shows_every_metric_for_both_parts():
-    figure = all_curves(history(2), 2, "a run")
+    figure = all_curves(history(2), 2, 10, "a run")
     assert figure.layout.title.text == "a run"
     assert len(figure.data) == 2 * len(METRICS)
-    assert [note.text for note in figure.layout.annotations] == [
-        name for name, _ in METRICS.values()
-    ]
+    titles = [metric_curve((), key, 2, 10).layout.title.text for key in METRICS]
+    assert [note.text for note in figure.layout.annotations] == titles
+    for number, key in enumerate(METRICS, 1):
+        alone = metric_curve((), key, 2, 10).layout.shapes
+        axis = "y" if number == 1 else f"y{number}"
+        here = [shape for shape in figure.layout.shapes if shape.yref == axis]
+        assert [(s.y0, s.line.width) for s in here] == [(s.y0, s.line.width) for s in alone]
 
 
 def test_to_source_keeps_every_pixel():

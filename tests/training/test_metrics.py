@@ -7,6 +7,7 @@ import torch
 from vitdemo.training.metrics import (
     METRICS,
     auroc,
+    chance_level,
     class_accuracies,
     compute_metrics,
     log_odds,
@@ -55,6 +56,20 @@ def test_keys_are_the_papers_metrics():
 )
 def test_values_computed_by_hand(name, expected):
     assert metrics_of(PROBABILITIES, LABELS)[name] == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("num_classes", [2, 3, 10, 20])
+def test_chance_level_is_what_random_scores_reach(num_classes):
+    random = torch.Generator().manual_seed(num_classes)
+    logits = torch.randn((20_000, num_classes), generator=random)
+    # Classes of unequal size, as chance does not depend on that.
+    labels = torch.randint(num_classes**2, (20_000,), generator=random).sqrt().long()
+    found = compute_metrics(logits, labels)
+    for key in ("accuracy", "recall", "top1", "top5", "auroc"):
+        assert chance_level(key, num_classes) == pytest.approx(found[key], abs=0.015)
+    uniform = compute_metrics(torch.zeros_like(logits), labels)
+    assert chance_level("loss", num_classes) == pytest.approx(uniform["loss"], abs=1e-5)
+    assert chance_level("f1", num_classes) is chance_level("precision", num_classes) is None
 
 
 def test_class_accuracies():

@@ -114,10 +114,10 @@ def test_preset_button_sets_every_control(name):
 
 def test_papers_code_explains_chance_level_and_offers_adamw():
     app = open_app(preset="annotation")
-    assert any("stays near chance" in info.value for info in app.info)
+    assert any("stays near chance" in text.value for text in app.markdown)
     by_label(app.button, "Use AdamW instead").click().run()
     assert app.session_state["optimizer"] == "adamw"
-    assert not any("stays near chance" in info.value for info in app.info)
+    assert not any("stays near chance" in text.value for text in app.markdown)
 
 
 @pytest.mark.parametrize(

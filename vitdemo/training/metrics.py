@@ -35,6 +35,27 @@ METRICS = {  # key: (name, definition), as the pages show them
 }
 
 
+def chance_level(key: str, num_classes: int) -> float | None:
+    """Return a metric of a model that knows nothing, or None where it depends on the data.
+
+    Loss: of the uniform prediction, ln K. Accuracy, which recall and top-1 equal: 1/K. Top-5: 5/K.
+    AUROC: 0.5. F1 and precision depend on the classes that are guessed.
+
+    Args:
+        key: key of METRICS.
+        num_classes: K.
+    """
+    levels = {
+        "loss": math.log(num_classes),
+        "accuracy": 1 / num_classes,
+        "recall": 1 / num_classes,
+        "top1": 1 / num_classes,
+        "top5": min(5, num_classes) / num_classes,
+        "auroc": 0.5,
+    }
+    return levels.get(key)
+
+
 def compute_metrics(logits: Tensor, labels: Tensor) -> dict[str, float]:
     """Return every metric of METRICS over all images.
 

@@ -6,6 +6,7 @@
 const REST = 6000;
 let rested = 0; // performance.now() after which they may be drawn again
 let loading = null;
+const revealed = new Set(); // what the page has scrolled to
 
 function loadPlotly(script) {
   if (window.Plotly) return Promise.resolve(window.Plotly);
@@ -45,10 +46,9 @@ function enlarge(layout, traces, scale) {
 // Whether the curves only got longer, and still fit the axes as drawn.
 function onlyLonger(element, figure, look, traces) {
   if (element.figure !== figure || element.look !== look) return false;
-  const top = element._fullLayout.yaxis.range[1];
-  return traces.every(
-    ({ y, mode }, i) => mode === element.data[i].mode && y.every((value) => value <= top),
-  );
+  const [bottom, top] = element._fullLayout.yaxis.range;
+  const fits = (value) => value === null || (bottom <= value && value <= top);
+  return traces.every(({ y, mode }, i) => mode === element.data[i].mode && y.every(fits));
 }
 
 // Draw only the curves. Plotly.react also draws axes and titles and takes four times as long.
@@ -75,6 +75,26 @@ function nearView(element) {
     const watch = new IntersectionObserver(look, { root, rootMargin: "50% 0px" });
     watch.observe(element);
   });
+}
+
+// Scroll to a grid of charts that is out of sight, as on a phone, where the settings are above it.
+// Its scroll margin leaves room for the status of the run.
+function reveal(root, id) {
+  if (!id || revealed.has(id)) return;
+  revealed.add(id);
+  const { top, bottom } = root.getBoundingClientRect();
+  if (top < 0.8 * innerHeight && bottom > 0.2 * innerHeight) return;
+  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  root.scrollIntoView({ block: "start", behavior: calm ? "instant" : "smooth" });
+}
+
+// Show the values at one x in the charts of a grid; null hides them.
+function hoverTogether(Plotly, nodes, x) {
+  for (const { element } of nodes) {
+    if (!element.own) continue; // not drawn yet
+    if (x === null) Plotly.Fx.unhover(element, {});
+    else Plotly.Fx.hover(element, { xval: x }, "xy", true);
+  }
 }
 
 // Charts highlight tokens together. Hovering over a patch highlights it on the pictures, and its
@@ -115,15 +135,16 @@ function tokensAt({ cls, side, patch_size }, { x, y }) {
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".charts");
   root.leave?.(); // for new data, Streamlit does not call the function that is returned below
-  root.classList.toggle("small", data.charts.length > 1);
+  root.classList.toggle("many", data.charts.length > 1);
   root.classList.toggle("clickable", Boolean(data.clickable));
   while (root.children.length < data.charts.length) root.append(document.createElement("div"));
   const [positions] = data.tokens ?? []; // how positions map to tokens
   const config = { responsive: true, displayModeBar: false };
-  const nodes = data.charts.map(({ figure, traces, alt }, index) => {
+  const nodes = data.charts.map(({ figure, traces, alt, large }, index) => {
     const element = root.children[index];
     const { data: drawn, layout } = JSON.parse(figure);
     enlarge(layout, drawn, data.scale);
+    element.classList.toggle("large", Boolean(large));
     element.setAttribute("role", "img");
     element.setAttribute("aria-label", alt);
     element.style.height = `${layout.height}px`;
@@ -157,6 +178,14 @@ export default function ({ data, parentElement, setTriggerValue }) {
         const click = ({ points: [{ x, y }] }) => setTriggerValue("clicked", { x, y });
         element.on("plotly_click", click);
       }
+      if (nodes.length > 1) {
+        element.removeAllListeners("plotly_hover");
+        element.removeAllListeners("plotly_unhover");
+        const others = nodes.filter((node) => node.element !== element);
+        const show = (x) => hoverTogether(Plotly, others, x);
+        element.on("plotly_hover", ({ points: [{ x }] }) => show(x));
+        element.on("plotly_unhover", () => show(null));
+      }
       if (positions) {
         const send = (tokens) =>
           window.dispatchEvent(new CustomEvent("vit-tokens", { detail: tokens }));
@@ -172,6 +201,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     for (const { element } of nodes) highlight(window.Plotly, element, positions, detail);
   };
   if (positions) window.addEventListener("vit-tokens", receive);
+  reveal(root, data.reveal);
   const timer = setTimeout(draw, data.live ? rested - performance.now() : 0);
 
   // A change of the theme changes no data, so Streamlit does not call this function again.

@@ -26,7 +26,9 @@ _charts = st.components.v2.component(
     html='<div class="charts"></div>',
     css="""
         .charts { display: grid; grid-template-columns: 100%; gap: 1rem; }
-        .charts.small { grid-template-columns: repeat(auto-fit, minmax(10rem, 1fr)); }
+        .charts.many { display: flex; flex-wrap: wrap; gap: 0.5rem; scroll-margin-top: 13rem; }
+        .charts.many > * { flex: 1 1 30%; min-width: 9.5rem; }
+        .charts.many > .large { flex-basis: 45%; min-width: 15rem; }
         .charts > * { min-width: 0; }
         .charts.clickable .nsewdrag { cursor: pointer; }
         @media (pointer: coarse) { .charts .nsewdrag { touch-action: pan-y !important; } }
@@ -98,13 +100,16 @@ def drawn() -> dict[str, tuple[str, go.Figure]]:
     return st.session_state[DRAWN]
 
 
-def small_charts(charts: list[dict], key: str, live: bool) -> None:
-    """Show charts in a grid, as many per row as fit.
+def chart_grid(charts: list[dict], key: str, live: bool, reveal: str) -> None:
+    """Show charts in a grid; to hover over one shows the values at the same x in all of them.
 
     Args:
-        charts: mappings with the `figure` as JSON, the `traces` with its values, and `alt`.
+        charts: mappings with the `figure` as JSON, the `traces` with its values, `alt`, and whether
+            it is `large`: two large ones fill a row, or three others, on a phone one or two.
         key: unique key of the grid on the page.
         live: whether they keep changing, so that the browser draws them every few seconds only.
+        reveal: if not empty and new, the browser scrolls to the grid where it is out of sight.
     """
-    data = {"charts": tuple(charts), "script": _SCRIPT, "live": live, "scale": scale()}
+    data = {"charts": tuple(charts), "script": _SCRIPT, "live": live, "reveal": reveal}
+    data["scale"] = scale()
     _charts(key=key, data=data, on_clicked_change=lambda: None)

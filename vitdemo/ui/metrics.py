@@ -4,36 +4,48 @@ from functools import lru_cache
 
 import streamlit as st
 
-from ..figures.curves import PERCENT, curve_values, metric_curve
+from ..figures.curves import LARGE, PERCENT, curve_values, metric_curve
 from ..lessons.paper import TABLE_2
 from ..training.metrics import METRICS
-from .chart import small_charts
+from .chart import chart_grid
 
 
-def curves(history: tuple[dict, ...], epochs: int, live: bool, printed: bool = False) -> None:
+def curves(
+    history: tuple[dict, ...],
+    epochs: int,
+    num_classes: int,
+    live: bool,
+    printed: bool = False,
+    reveal: str = "",
+) -> None:
     """Show every metric by epoch.
 
     Args:
         history: a record for each epoch so far.
         epochs: number of epochs of the whole run.
+        num_classes: number of classes of the model.
         live: whether more epochs are to come.
         printed: whether to mark the values that the paper prints in Table 2.
+        reveal: id of a run that has just started, to scroll to its charts once.
     """
     charts = [
         {
-            "figure": _chart_without_values(key, epochs, TABLE_2[key] if printed else None),
+            "figure": _without_values(key, epochs, num_classes, TABLE_2[key] if printed else None),
             "traces": curve_values(history, key, epochs),
             "alt": _alt(history, key),
+            "large": key in LARGE,
         }
         for key in METRICS
     ]
-    small_charts(charts, key="curves", live=live)
+    chart_grid(charts, key="curves", live=live, reveal=reveal)
 
 
 @lru_cache(maxsize=1024)
-def _chart_without_values(key: str, epochs: int, printed: tuple[float, float] | None) -> str:
+def _without_values(
+    key: str, epochs: int, num_classes: int, printed: tuple[float, float] | None
+) -> str:
     """Return a chart as JSON, cached: building it takes 8 ms of the processor that a run needs."""
-    return metric_curve((), key, epochs, printed=printed).to_json()
+    return metric_curve((), key, epochs, num_classes, printed=printed).to_json()
 
 
 def _alt(history: tuple[dict, ...], key: str) -> str:

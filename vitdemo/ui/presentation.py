@@ -24,16 +24,20 @@ def title(text: str) -> None:
     if url_state.PRESENTATION not in st.session_state:
         wanted = url_state.read(url_state.PRESENTATION, ("yes",), "no")
         st.session_state[url_state.PRESENTATION] = wanted == "yes"
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.title(text)
-        _root_font(key="root_font", data={"scale": scale()}, width="content")
-        st.toggle(
-            "Presentation mode",
-            st.session_state[url_state.PRESENTATION],
-            key="presentation-switch",
-            help=f"Enlarges the page {SCALE:g} times, for a projector. The URL keeps this setting.",
-            on_change=_switch,
-        )
+    with st.container(gap=None):
+        _root_font(
+            key="root_font", data={"scale": scale()}
+        )  # takes no room here, in a row it would
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.title(text)
+            st.toggle(
+                "Presentation mode",
+                st.session_state[url_state.PRESENTATION],
+                key="presentation-switch",
+                help=f"Enlarges the page {SCALE:g} times, for a projector. The URL keeps this "
+                "setting.",
+                on_change=_switch,
+            )
 
 
 def _switch() -> None:

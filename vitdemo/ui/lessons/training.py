@@ -21,7 +21,7 @@ from .two_runs import compare
 CLASSES, IMAGES = 3, 6  # of the table of predictions
 PROBABILITIES = "0.7 0.2 0.1\n0.4 0.5 0.1\n0.1 0.8 0.1\n0.2 0.5 0.3\n0.1 0.1 0.8\n0.5 0.2 0.3"
 LABELS = "0 0 1 1 2 2"
-RECIPE = PRESETS["annotation"][1]  # the paper's
+MODEL, RECIPE = PRESETS["annotation"]  # the paper's
 _MODEL, _TRAINING = PAIRS["dropout"]["No dropout"]
 _SETUP = (
     f"A ViT with {_MODEL.depth} blocks is trained twice, on {_TRAINING.train_images} images for "
@@ -189,7 +189,7 @@ def papers_results(lesson: Lesson) -> None:
 
 def _beside_table_2(results: tuple[EpochEnd, ...]) -> None:
     history = tuple(epoch_record(event) for event in results)
-    curves(history, RECIPE.epochs, live=False, printed=True)
+    curves(history, RECIPE.epochs, MODEL.num_classes, live=False, printed=True)
     st.caption(
         ":blue[●] Solid: training. :orange[◆] Dashed: validation. Open markers: the paper's final "
         "values, from Table 2. Its Figure 4 gives no other exact values."

@@ -35,13 +35,13 @@ def compare(recipes: dict[str, Recipe], key: str, help: str) -> None:
 
 
 def _show(recipes: dict[str, Recipe], key: str, results: tuple[tuple[str, EpochEnd], ...]) -> None:
-    largest_loss = max(max(e.train["loss"], e.validation["loss"]) for _, e in results)
-    for (name, (_, training)), column in zip(recipes.items(), st.columns(2), strict=True):
+    ends = {key: _end_of_axis(results, key) for key in KEYS}
+    for (name, (model, training)), column in zip(recipes.items(), st.columns(2), strict=True):
         events = [event for trained, event in results if trained == name]
         if events:
             with column:
                 st.markdown(f"**{name}**")
-                _curves(events, f"{key}-{name}", training.epochs, largest_loss)
+                _curves(events, f"{key}-{name}", training.epochs, model.num_classes, ends)
     images = next(iter(recipes.values()))[1].validation_images
     st.caption(
         f":blue[●] Solid: training images. :orange[◆] Dashed: {images:,} test images, which the "
@@ -51,13 +51,20 @@ def _show(recipes: dict[str, Recipe], key: str, results: tuple[tuple[str, EpochE
     )
 
 
-def _curves(events: list[EpochEnd], key: str, epochs: int, largest_loss: float) -> None:
+def _end_of_axis(results: tuple[tuple[str, EpochEnd], ...], key: str) -> float:
+    """Return where the axis of a metric ends, so that the values of both runs fit."""
+    values = [part[key] for _, event in results for part in (event.train, event.validation)]
+    return 1.05 * max(values)
+
+
+def _curves(
+    events: list[EpochEnd], key: str, epochs: int, num_classes: int, ends: dict[str, float]
+) -> None:
     history = tuple(epoch_record(event) for event in events)
     train, test = events[-1].train, events[-1].validation
     for metric in KEYS:
-        figure = metric_curve(history, metric, epochs, 220)
-        if metric == "loss":
-            figure.update_yaxes(range=[0, 1.05 * largest_loss])
+        figure = metric_curve(history, metric, epochs, num_classes, 220)
+        figure.update_yaxes(range=[0, ends[metric]])
         alt = (
             f"{METRICS[metric][0]} by epoch; after the last, {train[metric]:.2f} on training "
             f"images and {test[metric]:.2f} on test images."

@@ -30,10 +30,8 @@ def _train() -> None:
 
     settings.fit()  # a slider that was moved just before the click arrives together with it
     try:
-        st.session_state["run"] = QUEUE.submit(*settings.chosen())
-        st.toast(
-            "Run submitted. Its progress is shown under Run.", icon=":material/model_training:"
-        )
+        run_id = QUEUE.submit(*settings.chosen())
+        st.session_state.update(run=run_id, started=run_id)
     except ConfigError as error:
         st.session_state["train_problem"] = str(error)
 

@@ -67,5 +67,6 @@ def metrics_json(run: Run) -> str:
 def charts_html(run: Run) -> str:
     """Return a page with every chart, which needs no network."""
     title = html.escape(f"Vision Transformer, {run_name(run)}")
-    page = all_curves(run.history, run.training.epochs, title).to_html(include_plotlyjs=True)
+    figure = all_curves(run.history, run.training.epochs, run.model.num_classes, title)
+    page = figure.to_html(include_plotlyjs=True)
     return page.replace("<head>", f"<head><title>{title}</title>", 1)

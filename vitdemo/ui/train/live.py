@@ -27,10 +27,12 @@ def show_run(status: Status) -> None:
     training = status.run.training
     mixes_images = training.mixup > 0 or training.cutmix > 0
     caption = (
-        ":blue[●] Solid: training. :orange[◆] Dashed: validation. Horizontal axis: epochs. Where "
-        "the validation loss rises while the training loss still falls, the model overfits: it "
-        "memorizes its training images."
+        ":blue[●] Solid: training. :orange[◆] Dashed: validation. Thin dotted line: chance level. "
+        "Where the validation loss rises while the training loss still falls, the model overfits: "
+        "it memorizes its training images."
     )
+    if status.run.origin == "shipped":
+        caption += " This run ships with the app. Click Train to start your own."
     if mixes_images:
         caption += (
             " This run mixes its training images (mixup or CutMix), which makes its training "
@@ -71,7 +73,14 @@ def _watch(at_start: Status) -> None:
             _show_status(status)
             _buttons(run)
         _notes(run)
-    curves(run.history, run.training.epochs, live=run.active)
+    started = st.session_state.get("started")  # in the browser it scrolls into sight, once
+    curves(
+        run.history,
+        run.training.epochs,
+        run.model.num_classes,
+        live=run.active,
+        reveal=run.id if run.id == started else "",
+    )
     if run.active != at_start.run.active:
         st.rerun()  # the whole page: polling starts or ends, and results appear or go
 
@@ -117,8 +126,8 @@ def _progress_text(status: Status) -> str:
 
 
 def _buttons(run: Run) -> None:
-    """Draw Stop, and Resume for a stopped run that can be resumed."""
-    with st.container(horizontal=True, width="content"):  # both below the status on a phone
+    """Draw Stop, Resume where it is possible, and a link to the attention of this model."""
+    with st.container(horizontal=True, vertical_alignment="center", width="content"):
         st.button("Stop", on_click=_stop, args=(run.id,), disabled=not run.active)
         if run.state == "stopped" and run.state_file.exists():
             st.button(
@@ -126,6 +135,13 @@ def _buttons(run: Run) -> None:
                 on_click=_resume,
                 args=(run.id,),
                 help="Continue this run after its last complete epoch, with its original settings.",
+            )
+        if run.has_weights:  # after the first epoch, while the run goes on
+            st.page_link(
+                "pages/attention.py",
+                label="View attention",
+                icon=":material/center_focus_strong:",
+                help="What this model attends to, after its last complete epoch.",
             )
 
 
@@ -143,15 +159,10 @@ def _resume(run_id: str) -> None:
 
 
 def _notes(run: Run) -> None:
-    """Show why the run cannot be resumed, where it comes from, and whether its loss diverges."""
+    """Show why the run cannot be resumed, and whether its loss diverges."""
     problem = st.session_state.pop("resume_problem", "")
     if problem:
         st.error(plain(problem), icon=":material/error:")
-    if run.origin == "shipped":
-        st.caption(
-            "This example ships with the app. Click Train to start your own run; it will be shown "
-            "here."
-        )
     guessing = math.log(run.model.num_classes)
     if run.history and run.history[-1]["train"]["loss"] > 2 * guessing:
         st.warning(

@@ -28,11 +28,6 @@ def show_results(run: Run) -> None:
     left, right = st.columns([2, 3])
     with left:
         _last_epoch(run)
-        st.page_link(
-            "pages/attention.py",
-            label="View this model's attention",
-            icon=":material/center_focus_strong:",
-        )
         show_downloads(run)
     try:
         split, probabilities = validation_split(run), probabilities_of(run)
