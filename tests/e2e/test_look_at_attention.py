@@ -187,6 +187,27 @@ def test_an_uploaded_picture_keeps_the_view(server, page, chart, tmp_path):
     assert "layer=2" in page.url
 
 
+def test_an_upload_outlives_a_page_change_and_clears_earlier_errors(server, page, chart, tmp_path):
+    (tmp_path / "notes.gif").write_text("only text")
+    Image.new("RGB", (120, 90), "teal").save(tmp_path / "teal.png")
+    page.goto(f"{server.url}/attention?run=vit")
+    page.get_by_text("Upload", exact=True).click()
+    uploader = page.get_by_test_id("stFileUploader")
+    uploader.locator("input[type=file]").set_input_files(tmp_path / "notes.gif")
+    error = page.get_by_text(re.compile("not allowed"))
+    error.wait_for()
+    uploader.locator("input[type=file]").set_input_files(tmp_path / "teal.png")
+    chart(page, "your picture. Token: CLS").wait_for()
+    expect(error).to_have_count(0)
+    page.get_by_text("The model sees the central square: 75% of the width.").wait_for()
+    page.get_by_role("link", name="Train", exact=True).click()
+    page.get_by_role("heading", name="Train a Vision Transformer").wait_for()
+    page.get_by_role("link", name="Attention", exact=True).click()
+    chart(page, "your picture. Token: CLS").wait_for()
+    page.get_by_role("button", name="Remove this picture").click()
+    chart(page, "validation image 0: cat. Token").wait_for()
+
+
 def test_a_downloaded_page_has_the_charts_of_its_tab(server, page, tmp_path):
     page.goto(f"{server.url}/attention?run=vit&view=training&snapshot=2")
     page.get_by_role("button", name="View (HTML)").wait_for()

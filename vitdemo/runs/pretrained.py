@@ -176,3 +176,9 @@ def crop(name: str, picture: Tensor) -> Tensor:
         picture, own.resize_size, interpolation=own.interpolation, antialias=own.antialias
     )
     return functional.center_crop(resized, own.crop_size)
+
+
+def crop_fraction(name: str) -> float:
+    """Return the fraction of a picture's shorter side that `crop` keeps."""
+    own = _weights(name).transforms()
+    return own.crop_size[0] / own.resize_size[0]

@@ -9,15 +9,14 @@ import streamlit as st
 import torch
 from PIL import Image
 
-from ..config import ConfigError
 from ..data.cifar10 import CLASSES, Split, pixels_of
-from ..data.uploads import FORMATS, read_picture, to_model_input
+from ..data.uploads import to_model_input
 from ..figures.pictures import CELL, sheet
-from ..runs.pretrained import crop
+from ..runs.pretrained import crop, crop_fraction
 from ..runs.run import Run
 from .cached import probabilities_of, validation_split
 from .chart import chart
-from .wording import plain
+from .own_picture import own_picture
 
 SHEET_COLUMNS, SHEET_ROWS = 6, 5
 PER_PAGE = SHEET_COLUMNS * SHEET_ROWS
@@ -82,31 +81,27 @@ def choose_picture(run: Run) -> Picture:
 
 
 def _own_picture(source: str, run: Run) -> Picture | None:
-    """Return the uploaded or taken picture, or None with a note that the validation image stays."""
-    help = (
-        "The central square is scaled to the input size of the model. The picture is kept in "
+    """Return the visitor's picture, with a note on what of it the model does not see."""
+    image = own_picture(
+        source,
+        "Its central square is scaled to the input size of the model. The picture is kept in "
         f"memory only and is deleted when you leave. The model knows only its {len(run.classes):,} "
-        "classes and predicts one of them for any picture."
+        "classes and predicts one of them for any picture.",
     )
-    if source == "Camera":
-        file = st.camera_input("Take a picture", help=help)
-    else:
-        types = [name.lower() for name in (*FORMATS, "JPG")]
-        file = st.file_uploader("Your picture", type=types, help=f"PNG, JPEG or WebP. {help}")
-    if file is None:
-        st.caption("Until you choose a picture, the validation image is shown.")
+    if image is None:
         return None
-    try:
-        picture, notes = read_picture(file.getvalue())
-    except ConfigError as error:
-        st.error(
-            plain(f"{error} Until then, the validation image is shown."),
-            icon=":material/broken_image:",
-        )
-        return None
-    for note in notes:
-        st.caption(note)
-    return fitted(run, picture, "your picture")
+    st.caption(cropped_note(run, *image.size))
+    return fitted(run, image, "your picture")
+
+
+def cropped_note(run: Run, width: int, height: int) -> str:
+    """Say how much of a picture the model sees."""
+    side = min(width, height) * (crop_fraction(run.id) if run.origin == "imagenet" else 1.0)
+    sides = {"width": side / width, "height": side / height}
+    parts = [f"{seen:.0%} of the {name}" for name, seen in sides.items() if seen < 0.995]
+    if not parts:
+        return "The model sees the whole picture."
+    return f"The model sees the central square: {' and '.join(parts)}. The rest is cropped."
 
 
 def _choose_validation_image(run: Run) -> None:
