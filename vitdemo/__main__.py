@@ -10,6 +10,7 @@ from pathlib import Path
 from .config import ConfigError, ModelConfig, TrainConfig
 from .files import check_output, json_text
 from .options import check_resumed, configs, parser
+from .training.diagnosis import diagnose
 
 INTERRUPTED = 130  # exit status after Ctrl-C, as in other programs: 128 + SIGINT
 MOST_THREADS = 256
@@ -48,6 +49,9 @@ def run_train(options: argparse.Namespace) -> None:
     if options.snapshots and run.snapshots_folder.exists():
         shutil.copytree(run.snapshots_folder, options.snapshots, dirs_exist_ok=True)
     print(f"run {run.id}: {run.folder}")
+    seen = diagnose(run.history, run.model, run.training)
+    if seen:
+        print(seen)
     if interrupted:
         sys.exit(INTERRUPTED)
 

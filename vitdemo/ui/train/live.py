@@ -1,13 +1,12 @@
 """A training run in progress: status, speed, time left, and every metric by epoch."""
 
-import math
-
 import streamlit as st
 
 from ...background.status import Status
 from ...background.training_queue import QUEUE
 from ...config import ConfigError
 from ...runs.run import DAMAGED, Run
+from ...training.diagnosis import diagnose
 from ...training.metrics import METRICS
 from ..metrics import curves
 from ..progress import progress
@@ -159,18 +158,13 @@ def _resume(run_id: str) -> None:
 
 
 def _notes(run: Run) -> None:
-    """Show why the run cannot be resumed, and whether its loss diverges."""
+    """Show why the run cannot be resumed, and what its curves show."""
     problem = st.session_state.pop("resume_problem", "")
     if problem:
         st.error(plain(problem), icon=":material/error:")
-    guessing = math.log(run.model.num_classes)
-    if run.history and run.history[-1]["train"]["loss"] > 2 * guessing:
-        st.warning(
-            f"The training loss is far above that of random guessing ({guessing:.2f}): the "
-            f"learning rate of {run.training.learning_rate:g} is too high. Lower it under More "
-            "settings, Training.",
-            icon=":material/trending_up:",
-        )
+    seen = diagnose(run.history, run.model, run.training)
+    if seen:
+        st.warning(seen, icon=":material/troubleshoot:")
 
 
 def duration(seconds: float) -> str:
