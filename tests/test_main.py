@@ -704,3 +704,20 @@ def test_evaluate_creates_the_folder_of_its_result(checkpoint, tmp_path):
     result = tmp_path / "new" / "folder" / "x.json"
     main(["evaluate", str(checkpoint), "--validation-images=10", "--json", str(result)])
     assert len(lines_of(result)) == 1
+
+
+# What the curves show
+
+
+def test_dead_run_ends_with_what_to_change(capsys):
+    main([*TINY, "--learning-rate=1e-7", "--epochs=3", "--train-images=300"])
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.endswith("the learning rate of 1e-07 is too low. Raise it to 0.001.")
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_preset_can_be_shortened(preset):
+    options = parser().parse_args(["train", "--preset", preset, "--epochs", "2"])
+    model, training = configs(options)
+    assert (model, training.epochs) == (PRESETS[preset][0], 2)
+    assert training.warmup_epochs == PRESETS[preset][1].warmup_epochs

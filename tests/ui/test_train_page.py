@@ -202,3 +202,28 @@ def test_downloaded_charts_name_their_run_and_need_no_network(saved_run):
     page = export.charts_html(saved_run)
     assert "depth 1 · 2 heads · patch 16 · 20 images" in page
     assert "<script src=" not in page
+
+
+@pytest.mark.parametrize(
+    ("loss", "accuracy", "seen"),
+    [
+        ([80.0, 1634.0, 9.0, 2.4], [0.1, 0.1, 0.1, 0.09], "The training loss rose to 1,634"),
+        ([2.4, 2.1, 1.9, 1.8], [0.1, 0.2, 0.25, 0.26], ""),
+    ],
+)
+def test_page_says_what_the_curves_of_a_run_show(loss, accuracy, seen, saved_run):
+    history = tuple(
+        record | {"epoch": epoch, "train": values, "validation": values}
+        for epoch, (record, values) in enumerate(
+            (
+                (saved_run.history[0], saved_run.history[0]["train"] | {"loss": a, "accuracy": b})
+                for a, b in zip(loss, accuracy, strict=True)
+            ),
+            start=1,
+        )
+    )
+    training = replace(saved_run.training, epochs=50, learning_rate=1.0, validation_images=200)
+    run = replace(saved_run, history=history, training=training, state="stopped")
+    save_run(run, load_weights(run))
+    warnings = [warning.value for warning in open_app(run=run.id).warning]
+    assert [warning.startswith(seen) for warning in warnings] == ([True] if seen else [])
