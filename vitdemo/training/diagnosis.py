@@ -42,7 +42,7 @@ def _diverged(history: Sequence[dict], model: ModelConfig, training: TrainConfig
     if losses[-1] <= 2 * guessing and not (max(losses) > 3 * guessing and dead):
         return ""
     return (
-        f"The training loss rose to {max(losses):,.3g}, far above the {guessing:.2f} of random "
+        f"The training loss rose to {max(losses):,.0f}, far above the {guessing:.2f} of random "
         f"guessing: the steps are too large. {_lower(training)}"
     )
 

@@ -47,9 +47,10 @@ class Replicas:
 
     def _start_threads(self) -> None:
         self.threads = torch.get_num_threads()
-        workers = min(self.threads, len(self.models))
+        self.workers = min(self.threads, len(self.models))
+        threads_each = self.threads // self.workers
         self.pool = ThreadPoolExecutor(
-            workers, "replica", torch.set_num_threads, (self.threads // workers,)
+            self.workers, "replica", torch.set_num_threads, (threads_each,)
         )
 
     def begin_epoch(self, epoch: int) -> torch.Generator:
