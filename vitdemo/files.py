@@ -1,5 +1,6 @@
 """Paths on disk, and writing files atomically. No torch here."""
 
+import errno
 import json
 import math
 import os
@@ -17,6 +18,12 @@ PROJECT = Path(__file__).parents[1]
 SHIPPED = PROJECT / "checkpoints"  # trained models that ship with the app
 CIFAR10_FILES = (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch", "batches.meta")
 CIFAR10_ARRAYS = ("train.npz", "test.npz")  # the same as arrays: see data.cifar10
+# A disk that is full or cannot be written.
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+OTHER_DISK = (
+    "Free space on the disk of the runs, or set the variable VITDEMO_HOME to a folder on a disk "
+    "that can be written, and start again."
+)
 
 
 def home() -> Path:

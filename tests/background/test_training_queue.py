@@ -643,3 +643,75 @@ def test_wait_returns_when_a_waiting_run_is_stopped(queue, hold, tiny, short):
 def test_model_that_does_not_fit_the_images_is_refused_on_submission(queue, tiny, short, change):
     with pytest.raises(ConfigError):
         queue.submit(replace(tiny, **change), short)
+
+
+# Stop is seen at once, old runs are forgotten, and the disk may fail
+
+
+def test_stop_is_seen_before_the_batch_ends(queue, tiny, short, watched):
+    in_batch, released = threading.Event(), threading.Event()
+
+    def hold_the_first_batch(event):
+        in_batch.set()
+        released.wait(TIMEOUT)
+
+    watched.append(hold_the_first_batch)
+    run_id = queue.submit(tiny, short)
+    assert in_batch.wait(TIMEOUT)
+    assert not queue.snapshot(run_id).stopping
+    queue.stop(run_id)
+    assert (queue.snapshot(run_id).stopping, queue.snapshot(run_id).run.state) == (True, "running")
+    released.set()
+    status = ended(queue, run_id)
+    assert (status.stopping, status.run.state) == (False, "stopped")
+
+
+def test_only_the_last_ended_runs_are_kept_in_memory(queue, tiny, short, monkeypatch):
+    monkeypatch.setattr(training_queue, "KEPT", 3)
+    ids = [ended(queue, queue.submit(tiny, replace(short, epochs=1))).run.id for _ in range(5)]
+    assert [status.run.id for status in queue.list()] == ids[:1:-1]
+    assert queue.snapshot(ids[0]) is None
+    assert queue.wait(ids[0], TIMEOUT).run == load_run(ids[0])
+    assert {run.id for run in list_runs()} == set(ids)
+
+
+def test_active_runs_are_all_kept(queue, hold, tiny, short, monkeypatch):
+    monkeypatch.setattr(training_queue, "KEPT", 1)
+    ids = [queue.submit(tiny, short) for _ in range(4)]
+    hold.set()
+    for run_id in ids:
+        assert ended(queue, run_id).run.state == "finished"
+    assert [status.run.id for status in queue.list()] == ids[-1:] or len(queue.list()) == 1
+
+
+def test_run_that_another_process_trains_by_now_stays_as_it_is(queue, hold, tiny, short):
+    """Resumed here while it waits, and in the shell meanwhile."""
+    run = new_run(tiny, replace(short, epochs=4))
+    data = load_data(run)
+    with closing(train_run(run, data)) as events:
+        next(event for _, event in events if event.epoch == 2)
+    queue.resume(run.id)
+    with closing(train_run(load_run(run.id), data)) as events:
+        next(events)
+        hold.set()
+        assert "trained by another process" in ended(queue, run.id).run.message
+        assert load_run(run.id).state == "running"
+        status = queue.status_of(load_run(run.id))
+        assert (status.run.state, status.elsewhere) == ("running", True)
+    status = queue.status_of(load_run(run.id))
+    assert (status.run.state, status.elsewhere) == ("stopped", False)
+
+
+@pytest.mark.parametrize("call", ["save_run", "take_snapshot"])
+def test_full_disk_fails_the_run_and_says_what_to_do(queue, tiny, short, monkeypatch, home, call):
+    def full(*_):
+        raise OSError(28, "No space left on device", str(home / "runs" / "x"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"vitdemo.runs.train_run.{call}", full)
+        run = ended(queue, queue.submit(tiny, short)).run
+    assert run.state == "failed"
+    assert run.message.startswith("The run failed: No space left on device. Free space")
+    assert "VITDEMO_HOME" in run.message
+    assert str(home) not in run.message
+    assert ended(queue, queue.submit(tiny, short)).run.state == "finished"

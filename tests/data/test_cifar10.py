@@ -2,6 +2,7 @@ import hashlib
 import http.server
 import io
 import pickle
+import shutil
 import socket
 import tarfile
 import threading
@@ -489,3 +490,20 @@ def test_invalid_http_response_is_reported(fixed_server, answer):
     fixed_server(answer)
     with pytest.raises(ConfigError, match="The download of CIFAR-10 failed"):
         download_full_set()
+
+
+@pytest.mark.parametrize("name", ["train.png", "train.txt"])
+@pytest.mark.parametrize("content", [None, b"", b"cut off"], ids=["missing", "empty", "damaged"])
+def test_sheet_that_is_missing_or_damaged_is_named(tmp_path, monkeypatch, name, content):
+    sheets = shutil.copytree(cifar10.SHEETS, tmp_path / "sheets")
+    if content is None:
+        (sheets / name).unlink()
+    else:
+        (sheets / name).write_bytes(content)
+    monkeypatch.setattr(cifar10, "SHEETS", sheets)
+    cifar10._sample.cache_clear()
+    with pytest.raises(ConfigError) as caught:
+        load_cifar10(10, 10)
+    assert "vitdemo/data/sheets/train.png" in str(caught.value)
+    assert str(tmp_path) not in str(caught.value)
+    cifar10._sample.cache_clear()

@@ -398,7 +398,7 @@ def test_shipped_checkpoint_with_another_card_is_damaged(shipped, tiny, card):
     (shipped / "cut.safetensors").write_bytes(b"")
     cut, mine = shipped_runs()
     assert (cut.id, mine.id, cut.state, mine.state) == ("cut", "mine", "damaged", "damaged")
-    assert "The file cut.safetensors in the folder checkpoints cannot be used" in cut.message
+    assert "The file checkpoints/cut.safetensors cannot be used" in cut.message
     assert not mine.has_weights
 
 
@@ -406,7 +406,7 @@ def test_missing_shipped_checkpoint_is_named(shipped, monkeypatch):
     monkeypatch.setattr("vitdemo.runs.shipped.NAMES", ("vit",))
     (vit,) = shipped_runs()
     assert (vit.id, vit.state) == ("vit", "damaged")
-    assert "There is no checkpoint vit.safetensors" in vit.message
+    assert "The file checkpoints/vit.safetensors is missing" in vit.message
     assert str(shipped) not in vit.message
 
 

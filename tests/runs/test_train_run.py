@@ -8,8 +8,11 @@ import torch
 
 from vitdemo.config import ConfigError, ModelConfig, TrainConfig
 from vitdemo.data.cifar10 import Data, load_cifar10
+from vitdemo.files import write_atomically
 from vitdemo.model import VisionTransformer
+from vitdemo.runs.checkpoint import load_checkpoint
 from vitdemo.runs.run import epoch_record, list_runs, load_run, load_weights, new_run
+from vitdemo.runs.snapshots import list_snapshots
 from vitdemo.runs.train_run import load_data, resumable_run, train_run
 from vitdemo.training.loop import (
     BatchEnd,
@@ -155,6 +158,40 @@ def test_run_stopped_after_its_last_epoch_is_finished(run, data):
     stopped = stop_at(run, data, 3, EpochEnd)
     assert (stopped.state, len(stopped.history)) == ("finished", 3)
     assert not stopped.state_file.exists()
+
+
+@pytest.mark.parametrize("writes", range(2, 14))  # the first two make a new run
+def test_run_broken_off_between_two_writes_shows_what_its_weights_have(
+    run, data, monkeypatch, writes
+):
+    """As by a kill: after some writes, nothing is written any more."""
+    left = [writes]
+
+    def write_until(path, content):
+        if not left[0]:
+            raise KeyboardInterrupt
+        left[0] -= 1
+        write_atomically(path, content)
+
+    with monkeypatch.context() as patch:
+        for module in ("runs.run", "runs.checkpoint", "training.state"):
+            patch.setattr(f"vitdemo.{module}.write_atomically", write_until)
+        with pytest.raises(KeyboardInterrupt):
+            list(train_run(run, data))
+    broken = load_run(run.id)
+    assert broken.state == "stopped"
+    assert list_runs() == [broken]
+    if not broken.has_weights:
+        assert broken.history == ()
+        return
+    assert_weights_and_metrics_belong_together(broken, data)
+    assert load_checkpoint(broken.weights)[1]["history"] == list(broken.history)
+    last = list_snapshots(broken)[-1]
+    assert (last.weights, last.epochs) == (broken.weights, len(broken.history))
+    assert last.accuracy == broken.history[-1]["validation"]["accuracy"]
+    if broken.state_file.exists():
+        list(train_run(broken, data))
+        assert len(load_run(run.id).history) == RECIPE.epochs
 
 
 # Failed runs

@@ -4,7 +4,9 @@ import copy
 import csv
 import io
 import json
+import threading
 import time
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -12,11 +14,14 @@ from open_app import by_label, captions_of, open_app, table, trained_run
 
 from vitdemo.background.training_queue import QUEUE
 from vitdemo.config import PRESETS, ModelConfig, TrainConfig
+from vitdemo.data.cifar10 import load_cifar10
 from vitdemo.model import VisionTransformer
-from vitdemo.runs.run import load_run, load_weights, new_run, save_run
+from vitdemo.runs.run import list_runs, load_run, load_weights, new_run, save_run
+from vitdemo.runs.train_run import train_run
+from vitdemo.training.loop import train
 from vitdemo.training.metrics import METRICS
 from vitdemo.ui.run_picker import run_name
-from vitdemo.ui.train import export
+from vitdemo.ui.train import export, live
 
 TINY = {"depth": 1, "num_heads": 1, "patch_size": 16, "embed_dim": 16, "warmup_epochs": 0}
 PERCENT = ("accuracy", "top1", "top5")
@@ -227,3 +232,45 @@ def test_page_says_what_the_curves_of_a_run_show(loss, accuracy, seen, saved_run
     save_run(run, load_weights(run))
     warnings = [warning.value for warning in open_app(run=run.id).warning]
     assert [warning.startswith(seen) for warning in warnings] == ([True] if seen else [])
+
+
+def test_stop_is_shown_at_once_while_a_batch_is_long(monkeypatch):
+    """A batch that lasts until the page has been looked at."""
+    in_batch, released = threading.Event(), threading.Event()
+
+    def train_slowly(*arguments):
+        for event in train(*arguments):
+            in_batch.set()
+            released.wait(60)
+            yield event
+
+    monkeypatch.setattr("vitdemo.runs.train_run.train", train_slowly)
+    shown = []
+    monkeypatch.setattr(live, "progress", lambda fraction, text: shown.append(text))
+    app = open_app(**TINY)
+    by_label(app.button, "Train").click().run()
+    run_id = app.session_state["run"]
+    assert in_batch.wait(60)
+    by_label(app.button, "Stop").click().run()
+    released.set()
+    assert shown[-1].startswith("Stopping")
+    assert by_label(app.button, "Stop").disabled
+    assert QUEUE.wait(run_id, 60).run.state == "stopped"
+    app.run()
+    assert "Stopped before the end of the first epoch" in app.info[0].value
+
+
+def test_run_of_another_process_is_shown_as_in_training(tiny, short, monkeypatch):
+    shown = []
+    monkeypatch.setattr(live, "progress", lambda fraction, text: shown.append(text))
+    run = new_run(tiny, replace(short, epochs=3))
+    with closing(train_run(run, load_cifar10(20, 10))) as events:
+        next(event for _, event in events if event.epoch == 2)
+        app = open_app(run=run.id)
+        assert " · in progress · " in run_name(list_runs()[0])
+        assert "Resume" not in labels_of(app)
+        assert by_label(app.button, "Stop").disabled
+        assert shown[-1].startswith("In training by another process")
+        assert shown[-1].endswith("1 of 3 epochs")
+    app = open_app(run=run.id)
+    assert "Resume" in labels_of(app)

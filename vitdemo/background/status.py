@@ -23,6 +23,8 @@ class Status:
     images_per_second: float = 0.0  # of the training pass
     progress: float = 0.0  # 0 to 1
     seconds_left: float | None = None
+    stopping: bool = False  # Stop was pressed; it ends after the batch under way
+    elsewhere: bool = False  # trained by another process, which alone can stop it
 
 
 class Clock:

@@ -10,19 +10,20 @@ import threading
 import traceback
 from collections import OrderedDict
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 
 import torch
 
 from ..config import ConfigError, ModelConfig, TrainConfig
 from ..machine import available_cores, release_memory
-from ..runs.run import Run, load_run, new_run, save_run
-from ..runs.train_run import load_data, resumable_run, train_run
+from ..runs.run import Run, load_run, new_run
+from ..runs.train_run import failure_message, load_data, resumable_run, save_failed, train_run
 from ..training.loop import EpochEnd, TrainingDiverged, check_trainable
 from .status import Clock, Status
 
 MAX_WAITING = 100
+KEPT = 100  # ended runs whose status is kept in memory; all are on disk
 # Seconds after which the interpreter lets a waiting thread run; the default is 5 ms. A training run
 # gives the interpreter lock away at each of its many small operations, so beside a busy page it
 # would almost stop. Measured in tests/benchmarks/beside_a_busy_page.py.
@@ -85,13 +86,28 @@ class TrainingQueue:
             status = self._statuses.get(run_id)
             if status and run_id in self._waiting:
                 return replace(status, place=self._waiting.index(run_id) + 1)
+            if status and run_id in self._stopping:
+                return replace(status, stopping=True)
             return status
 
+    def status_of(self, saved: Run) -> Status:
+        """Return the status of a run that was just read from disk.
+
+        It is that of this queue while the run waits or trains here. Otherwise the disk knows more:
+        another process may train the run by now, or have trained it since.
+        """
+        status = self.snapshot(saved.id)
+        if status and status.run.active:
+            return status
+        return Status(saved, progress=1.0, elsewhere=saved.active)
+
     def list(self) -> list[Status]:
-        """Return the status of every run of this process, newest first."""
+        """Return the status of the runs of this process, newest first: all that are active, and the
+        last KEPT that have ended."""
         with self._lock:
             newest_first = [*reversed(self._statuses)]
-        return [self.snapshot(run_id) for run_id in newest_first]
+        statuses = (self.snapshot(run_id) for run_id in newest_first)
+        return [status for status in statuses if status]
 
     def stop(self, run_id: str) -> None:
         """Stop a run within one batch, or take it off the queue if it is waiting.
@@ -113,7 +129,8 @@ class TrainingQueue:
             self._ended.wait_for(
                 lambda: run_id not in self._threads and run_id not in self._waiting, timeout
             )
-            return self._statuses[run_id]
+            status = self._statuses.get(run_id)
+        return status or Status(load_run(run_id), progress=1.0)  # if KEPT others have ended since
 
     def threads_in_use(self) -> int:
         """Return the torch threads of all runs and tasks; never more than `cores`."""
@@ -157,6 +174,9 @@ class TrainingQueue:
         with self._ended:
             del self._threads[name]
             self._stopping.discard(name)
+            ended = [run_id for run_id, status in self._statuses.items() if not status.run.active]
+            for run_id in ended[:-KEPT]:
+                del self._statuses[run_id]
             self._start_waiting()
             self._ended.notify_all()
 
@@ -195,9 +215,11 @@ class TrainingQueue:
             run = load_run(run_id)
         except Exception as error:
             traceback.print_exc()
-            message = f"The run failed: {str(error) or type(error).__name__}"
-            run = replace(self._statuses[run_id].run, state="failed", message=message)
-            save_run(run)
+            run = replace(
+                self._statuses[run_id].run, state="failed", message=failure_message(error)
+            )
+            with suppress(OSError):  # a disk that is full or read-only may be why it failed
+                save_failed(run)
         finally:
             self._publish(replace(self._statuses[run_id], run=run, seconds_left=None))
             self._release(run_id)

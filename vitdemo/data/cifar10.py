@@ -80,12 +80,19 @@ def _first(part: str, count: int) -> Split:
 @lru_cache
 def _sample(part: str) -> Split:
     """Return the images of a PNG sheet, which has 100 of them in each row."""
-    with Image.open(SHEETS / f"{part}.png") as sheet:
-        pixels = np.asarray(sheet)  # (rows * 32, columns * 32, 3)
-    rows, columns = pixels.shape[0] // 32, pixels.shape[1] // 32
-    tiles = pixels.reshape(rows, 32, columns, 32, 3).transpose(0, 2, 4, 1, 3)
-    labels = [int(digit) for digit in (SHEETS / f"{part}.txt").read_text().strip()]
-    return Split(tiles.reshape(-1, 3, 32, 32), labels)
+    try:
+        with Image.open(SHEETS / f"{part}.png") as sheet:
+            pixels = np.asarray(sheet)  # (rows * 32, columns * 32, 3)
+        rows, columns = pixels.shape[0] // 32, pixels.shape[1] // 32
+        tiles = pixels.reshape(rows, 32, columns, 32, 3).transpose(0, 2, 4, 1, 3)
+        labels = [int(digit) for digit in (SHEETS / f"{part}.txt").read_text().strip()]
+        return Split(tiles.reshape(-1, 3, 32, 32), labels)
+    except (OSError, ValueError, IndexError) as error:
+        raise ConfigError(
+            f"The images in vitdemo/data/sheets/{part}.png, or their labels in {part}.txt, are "
+            "missing or damaged: this copy of the project is incomplete. Restore them, for example "
+            "with git checkout vitdemo/data/sheets."
+        ) from error
 
 
 def download_full_set() -> None:

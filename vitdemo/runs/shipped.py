@@ -26,11 +26,18 @@ def _shipped(name: str) -> Run:
         threads = checks.count(card["threads"], "threads")
         precision = checks.precision(card.get("precision", ""))
     except (ValueError, KeyError, TypeError) as error:
-        problem = str(error) if isinstance(error, ConfigError) else "its card is not that of a run"
-        message = (
-            f"The file {name}.safetensors in the folder checkpoints cannot be used: {problem} "
-            "Restore it from the project, for example with git checkout checkpoints."
-        )
-        return replace(run, state=DAMAGED, message=message)
+        return replace(run, state=DAMAGED, message=_problem(run, error))
     run = replace(run, model=model, training=training, threads=threads, precision=precision)
     return replace(run, history=history)
+
+
+def _problem(run: Run, error: Exception) -> str:
+    """Return what is wrong with the file of a model that ships, and what to do."""
+    if not run.weights.exists():
+        problem = "is missing: this copy of the project is incomplete."
+    elif isinstance(error, ConfigError):
+        problem = f"cannot be used. {error}"
+    else:
+        problem = f"cannot be used: its card is not that of a run ({error})."
+    restore = "Restore it, for example with git checkout checkpoints."
+    return f"The file checkpoints/{run.weights.name} {problem} {restore}"

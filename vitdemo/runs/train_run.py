@@ -7,7 +7,7 @@ import torch
 
 from ..config import ConfigError
 from ..data.cifar10 import Data, load_cifar10
-from ..files import reason
+from ..files import DISK_ERRORS, OTHER_DISK, reason
 from ..model import VisionTransformer
 from ..training.loop import EpochEnd, Event, TrainingDiverged, check_trainable, train
 from ..training.precision import working_precision
@@ -64,7 +64,7 @@ def _train(run: Run, data: Data, alive: Callable[[], None]) -> Iterator[tuple[Ru
         _save_end(now, str(error))
         raise
     except Exception as error:
-        _save_end(now, f"The run failed: {reason(error)}")
+        _save_end(now, failure_message(error))
         raise
     except BaseException:  # the generator was closed, or the process interrupted
         _save_end(now)
@@ -84,6 +84,21 @@ def _save_end(run: Run, message: str = "") -> None:
     save_run(replace(run, state=state, message=message))
     if finished:
         run.state_file.unlink(missing_ok=True)
+
+
+def failure_message(error: Exception) -> str:
+    """Return why a run failed, in words that a page can show."""
+    if isinstance(error, ConfigError):
+        return str(error)
+    if isinstance(error, OSError) and error.errno in DISK_ERRORS:
+        return f"The run failed: {reason(error)}. {OTHER_DISK}"
+    return f"The run failed: {reason(error)}"
+
+
+def save_failed(run: Run) -> None:
+    """Save a failed run, unless another process trains it by now."""
+    if not lock.is_held(run.folder):
+        save_run(run)
 
 
 def load_data(run: Run) -> Data:

@@ -141,7 +141,7 @@ def train_epoch(
         state.ema_model.eval()
         seconds += time.perf_counter() - started  # without what the caller does with the event
         yield BatchEnd(state.epoch, batch, len(batches), loss, seen / seconds)
-    return compute_metrics(torch.cat(logits), torch.cat(labels)), seen / seconds
+    return _finite_metrics(state, logits, torch.cat(labels)), seen / seconds
 
 
 def validate(
@@ -152,7 +152,12 @@ def validate(
     for batch, outputs in enumerate(predict(state.ema_model, images, replicas.pool.map), start=1):
         logits.append(outputs)
         yield ValidationBatchEnd(state.epoch, batch, batches)
-    metrics = compute_metrics(torch.cat(logits), images.labels)
+    return _finite_metrics(state, logits, images.labels)
+
+
+def _finite_metrics(state: TrainState, logits: list[Tensor], labels: Tensor) -> dict[str, float]:
+    """Return the metrics of all batches. Their mean loss may overflow where no batch's does."""
+    metrics = compute_metrics(torch.cat(logits), labels)
     if not math.isfinite(metrics["loss"]):
         raise TrainingDiverged(_advice(state))
     return metrics
@@ -244,8 +249,9 @@ def update_ema(
 
 def _advice(state: TrainState) -> str:
     rate = state.config.learning_rate
+    kept = " Earlier epochs are kept." if state.epoch > 1 else ""
     return (
         f"The loss is no longer finite at step {state.step} (epoch {state.epoch}): the steps are "
         f"too large. Lower the learning rate, now {rate:g}, for example to {rate / 10:g}, or add a "
-        "warm-up. Earlier epochs are kept."
+        f"warm-up.{kept}"
     )

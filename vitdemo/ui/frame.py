@@ -11,15 +11,23 @@ from pathlib import Path
 
 import streamlit as st
 
+from ..config import ConfigError
+from .wording import plain
+
 APP = Path(__file__).parents[2] / "app.py"
 _thread = threading.local()  # .framed: whether app.py runs on this thread
 
 
 def run_page(page) -> None:
-    """Run a page, as returned by `st.navigation`, within app.py."""
+    """Run a page, as returned by `st.navigation`, within app.py.
+
+    If a file of the project is missing, such as a checkpoint, the page ends with its name.
+    """
     _thread.framed = True
     try:
         page.run()
+    except ConfigError as error:
+        st.error(plain(str(error)), icon=":material/error:")
     finally:
         _thread.framed = False
 

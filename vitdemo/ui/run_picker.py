@@ -20,7 +20,8 @@ def all_statuses() -> dict[str, Status]:
     pretrained models. Damaged runs are among them.
     """
     statuses = {status.run.id: status for status in QUEUE.list()}
-    for run in (*list_runs(), *shipped_runs(), *pretrained_runs()):
+    statuses |= {run.id: QUEUE.status_of(run) for run in list_runs()}
+    for run in (*shipped_runs(), *pretrained_runs()):
         statuses.setdefault(run.id, Status(run, progress=1.0))
     return statuses
 

@@ -3,11 +3,12 @@
 import streamlit as st
 import torch
 
+from ...config import ConfigError
 from ...data.cifar10 import Split, load_cifar10
 from ...lessons.encoder_decoder import Reverser, train_reverser
 from ...lessons.tokens import shuffle_patches
 from ...model import VisionTransformer
-from ...runs.run import Run
+from ...runs.run import DAMAGED, Run
 from ...runs.shipped import shipped_runs
 from ..cached import model_of
 
@@ -17,8 +18,14 @@ FIRST_DIGITS = "3 1 4 1 5 9"  # the sequence that the pages begin with
 
 
 def plain_vit() -> tuple[Run, VisionTransformer]:
-    """Return the shipped ViT with the architecture of the paper: linear patch embedding and CLS."""
-    run = next(run for run in shipped_runs() if run.model.has_cls and run.model.stem == "patch")
+    """Return the shipped ViT with the architecture of the paper: linear patch embedding and CLS.
+
+    Raises:
+        ConfigError: its file is missing or damaged.
+    """
+    run = next(run for run in shipped_runs() if run.id == "vit")
+    if run.state == DAMAGED:
+        raise ConfigError(run.message)
     return run, model_of(run)
 
 

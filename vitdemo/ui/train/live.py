@@ -5,7 +5,7 @@ import streamlit as st
 from ...background.status import Status
 from ...background.training_queue import QUEUE
 from ...config import ConfigError
-from ...runs.run import DAMAGED, Run
+from ...runs.run import DAMAGED, Run, load_run
 from ...training.diagnosis import diagnose
 from ...training.metrics import METRICS
 from ..metrics import curves
@@ -14,6 +14,7 @@ from ..wording import plain
 from .damaged import show_damaged
 
 POLL_SECONDS = 3.0  # a browser that draws takes processor time from a run on the same machine
+STOPPING_SECONDS = 0.5  # the same while a run stops; Stop waits as long for its end
 
 
 def show_run(status: Status) -> None:
@@ -21,7 +22,8 @@ def show_run(status: Status) -> None:
     if status.run.state == DAMAGED:
         show_damaged(status.run)
         return
-    run_every = POLL_SECONDS if status.run.active else None
+    poll = STOPPING_SECONDS if status.stopping else POLL_SECONDS
+    run_every = poll if status.run.active else None
     st.fragment(_watch, run_every=run_every)(status)
     training = status.run.training
     mixes_images = training.mixup > 0 or training.cutmix > 0
@@ -65,12 +67,12 @@ def _reading(mixes_images: bool) -> str:
 
 
 def _watch(at_start: Status) -> None:
-    status = QUEUE.snapshot(at_start.run.id) or at_start
+    status = _now(at_start)
     run = status.run
     with st.container():  # of its own: if the charts changed their place, they would be drawn anew
         with st.container(horizontal=True, vertical_alignment="center"):
             _show_status(status)
-            _buttons(run)
+            _buttons(status)
         _notes(run)
     started = st.session_state.get("started")  # in the browser it scrolls into sight, once
     curves(
@@ -80,8 +82,19 @@ def _watch(at_start: Status) -> None:
         live=run.active,
         reveal=run.id if run.id == started else "",
     )
-    if run.active != at_start.run.active:
-        st.rerun()  # the whole page: polling starts or ends, and results appear or go
+    if (run.active, status.stopping) != (at_start.run.active, at_start.stopping):
+        st.rerun()  # the whole page: it polls at another rate, and results appear or go
+
+
+def _now(at_start: Status) -> Status:
+    """Return the present status of the run."""
+    run = at_start.run
+    if run.origin != "local":
+        return at_start
+    try:
+        return QUEUE.status_of(load_run(run.id))
+    except ConfigError:  # not on disk before it starts
+        return QUEUE.snapshot(run.id) or at_start
 
 
 def _show_status(status: Status) -> None:
@@ -92,8 +105,15 @@ def _show_status(status: Status) -> None:
             f"Position {status.place} in the queue. The run starts when a CPU core is free.",
             icon=":material/hourglass_top:",
         )
+    elif status.elsewhere:
+        done, epochs = len(run.history), run.training.epochs
+        text = (
+            f"In training by another process, for example in the shell · {done} of {epochs} epochs"
+        )
+        progress(done / epochs, text)
     elif run.state == "running" and not status.epoch:
-        progress(0.0, "Preparing data and model …")
+        word = "Stopping" if status.stopping else "Preparing data and model"
+        progress(0.0, f"{word} …")
     elif run.state == "running":
         progress(status.progress, _progress_text(status))
     elif run.state == "failed":
@@ -114,7 +134,7 @@ def _show_status(status: Status) -> None:
 
 def _progress_text(status: Status) -> str:
     parts = [f"Epoch {status.epoch} of {status.run.training.epochs}"]
-    if st.session_state.get("stopping") == status.run.id:
+    if status.stopping:
         parts.insert(0, "Stopping after this batch")
     if status.batches:
         parts.append(f"{status.phase} batch {status.batch} of {status.batches}")
@@ -124,10 +144,12 @@ def _progress_text(status: Status) -> str:
     return " · ".join(parts)
 
 
-def _buttons(run: Run) -> None:
+def _buttons(status: Status) -> None:
     """Draw Stop, Resume where it is possible, and a link to the attention of this model."""
+    run = status.run
+    can_stop = run.active and not status.stopping and not status.elsewhere
     with st.container(horizontal=True, vertical_alignment="center", width="content"):
-        st.button("Stop", on_click=_stop, args=(run.id,), disabled=not run.active)
+        st.button("Stop", on_click=_stop, args=(run.id,), disabled=not can_stop)
         if run.state == "stopped" and run.state_file.exists():
             st.button(
                 "Resume",
@@ -146,11 +168,10 @@ def _buttons(run: Run) -> None:
 
 def _stop(run_id: str) -> None:
     QUEUE.stop(run_id)
-    st.session_state["stopping"] = run_id
+    QUEUE.wait(run_id, STOPPING_SECONDS)
 
 
 def _resume(run_id: str) -> None:
-    st.session_state.pop("stopping", None)
     try:
         QUEUE.resume(run_id)
     except ConfigError as error:
