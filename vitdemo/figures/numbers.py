@@ -37,7 +37,9 @@ def numbers(
     down = axis(
         tickvals=np.arange(1, rows + 1), showgrid=False, fixedrange=True, autorange="reversed"
     )
-    figure = blank(CELL * (rows + 1), top=24, x=across, y=down)
+    box = {"x0": 0.5, "x1": columns + 0.5, "line": {"color": MARK, "width": 3}}
+    frame = [] if row is None else [box | {"type": "rect", "y0": row + 0.5, "y1": row + 1.5}]
+    figure = blank(CELL * (rows + 1), top=24, x=across, y=down, shapes=frame)
     figure.add_heatmap(
         z=matrix,
         x0=1,
@@ -53,9 +55,6 @@ def numbers(
         textfont={"size": 14},
         hovertemplate="row %{y}, column %{x}: %{z:.4f}<extra></extra>",
     )
-    if row is not None:
-        box = {"x0": 0.5, "x1": columns + 0.5, "y0": row + 0.5, "y1": row + 1.5}
-        figure.add_shape(type="rect", **box, line={"color": MARK, "width": 3})
     return figure
 
 
@@ -80,7 +79,11 @@ def shades(matrix: np.ndarray, height: int, cuts: int = 1) -> go.Figure:
     plain = {"showgrid": False, "fixedrange": True}
     down = axis(autorange="reversed", tickvals=[0, rows - 1], ticktext=[1, rows], **plain)
     across = axis(tickvals=[0, columns - 1], ticktext=[1, columns], **plain)
-    figure = blank(height, top=8, x=across, y=down)
+    line = {"type": "line", "yref": "y domain", "y0": 0, "y1": 1}
+    line |= {"line": {"color": NEUTRAL, "width": 4}}
+    places = [part * columns / cuts - 0.5 for part in range(1, cuts)]
+    lines = [line | {"x0": place, "x1": place} for place in places]
+    figure = blank(height, top=8, x=across, y=down, shapes=lines)
     figure.add_heatmap(
         z=matrix,
         zmin=-most,
@@ -89,8 +92,6 @@ def shades(matrix: np.ndarray, height: int, cuts: int = 1) -> go.Figure:
         showscale=False,
         hovertemplate="row %{y}, column %{x}: %{z:.3f}<extra></extra>",
     )
-    for part in range(1, cuts):
-        figure.add_vline(part * columns / cuts - 0.5, line={"color": NEUTRAL, "width": 4})
     return figure
 
 

@@ -4,11 +4,10 @@ import numpy as np
 import streamlit as st
 
 from ...config import ConfigError
-from ...figures.numbers import numbers, shades
 from ...lessons.attention_by_hand import Steps, attention_steps, read_matrix, softmax
-from ..chart import chart
 from ..wording import plain
 from .lesson import Lesson
+from .matrices import draw_matrix, listed, matrix_chart
 
 T, D_K = 4, 3  # of the small example
 START = {  # its matrices at first
@@ -118,21 +117,10 @@ def _draw_step(
     title: str, matrix: np.ndarray, row: int, caption: str, weights: bool = False
 ) -> None:
     st.markdown(f"**{title}**")
-    figure = numbers(matrix, row, most=1.0) if weights else numbers(matrix, row, signed=True)
-    chart(figure, key=f"hand-{title}", alt=f"{title}: row {row + 1} is {listed(matrix[row])}.")
+    style = {"most": 1.0} if weights else {"signed": True}
+    alt = f"{title}: row {row + 1} is {listed(matrix[row])}."
+    matrix_chart("numbers", matrix, f"hand-{title}", alt, row=row, **style)
     st.caption(caption)
-
-
-def listed(values: np.ndarray) -> str:
-    """Write numbers as a list: `0.50, -1.00`."""
-    return ", ".join(f"{value:.2f}" for value in values)
-
-
-def draw_matrix(title: str, matrix: np.ndarray, cuts: int = 1) -> None:
-    """Draw a matrix too large to read as colors, its columns cut into equal parts."""
-    st.markdown(f"**{title}**")
-    alt = f"{title}: numbers from {matrix.min():.1f} to {matrix.max():.1f}."
-    chart(shades(matrix, 110, cuts), key=f"matrix-{title}", alt=alt)
 
 
 def papers_shapes(lesson: Lesson) -> None:
@@ -177,4 +165,4 @@ def _draw_paper_steps(steps: Steps, unscaled: np.ndarray, d_k: int) -> None:
         with column:
             st.markdown(f"**{title}**")
             alt = f"{title}: row 1 is {listed(matrix[0])}."
-            chart(numbers(matrix, **style), key=f"paper-{title}", alt=alt)
+            matrix_chart("numbers", matrix, f"paper-{title}", alt, **style)

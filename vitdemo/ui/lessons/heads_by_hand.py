@@ -9,15 +9,13 @@ import torch
 from ...config import ModelConfig
 from ...data.cifar10 import normalize
 from ...explain.importance import accuracy_and_loss
-from ...figures.numbers import numbers
 from ...lessons.attention_by_hand import divided_by, entropy, heads_by_hand
 from ...model import Attention
 from ...runs.run import Run
 from ..cached import HASHES, model_of
-from ..chart import chart
-from .by_hand import draw_matrix, listed
 from .example import SAMPLE, first_pictures, plain_vit
 from .lesson import Lesson
+from .matrices import draw_matrix, listed, matrix_chart
 
 TOKENS, WIDTH, HEADS = 4, 12, (1, 2, 3, 4, 6)  # of the example
 
@@ -47,7 +45,7 @@ def heads(lesson: Lesson) -> None:
         with column:
             st.markdown(f"**Attend: head {head + 1}**")
             alt = f"Attention weights of head {head + 1}: row 1 is {listed(weights[head][0])}."
-            chart(numbers(weights[head], most=1.0), key=f"head-{head}", alt=alt)
+            matrix_chart("numbers", weights[head], f"head-{head}", alt, most=1.0)
     draw_matrix(f"Concatenate and project: {TOKENS} × {WIDTH}", output)
     st.caption(
         "Each head has its own queries and keys, so its attention matrix can differ from that of "
