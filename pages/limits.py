@@ -5,8 +5,8 @@ from vitdemo.ui.loading import heavy_imports
 
 with lesson(
     "pages/limits.py",
-    "What a Vision Transformer (ViT) costs, how much data it needs and how it overfits, measured "
-    "on this machine.",
+    "What a Vision Transformer (ViT) costs, how much data it needs and how it overfits: each "
+    "measured, and each to be measured again on this machine.",
 ) as page:
     with heavy_imports():
         from vitdemo.ui.lessons import limits

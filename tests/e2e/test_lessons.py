@@ -10,6 +10,20 @@ from vitdemo.ui.lessons.order import ORDER
 NOT_WIDER = (
     "(main => main.scrollWidth <= main.clientWidth)(document.querySelector('[data-testid=stMain]'))"
 )
+# Words in cells of tables, and shapes such as 4 × 65 × 64, that span more than one line.
+BROKEN_WORDS = r"""[...document.querySelectorAll("td, th")].flatMap(cell => {
+    const texts = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT), broken = [];
+    while (texts.nextNode()) {
+        for (const word of texts.currentNode.data.matchAll(/\d+(?:\s×\s\d+)+|\S+/g)) {
+            const range = document.createRange();
+            range.setStart(texts.currentNode, word.index);
+            range.setEnd(texts.currentNode, word.index + word[0].length);
+            const lines = new Set([...range.getClientRects()].map(box => Math.round(box.top)));
+            if (lines.size > 1) broken.push(word[0]);
+        }
+    }
+    return broken;
+})"""
 FONT_SIZE = "getComputedStyle(document.documentElement).fontSize"
 
 
@@ -82,6 +96,15 @@ def test_the_papers_code_runs_beside_its_results(server, page, chart):
     chart(page, "Loss by epoch, after epoch 6").wait_for()
     page.get_by_role("columnheader", name="Paper").last.wait_for()
     page.get_by_text("After epoch 6.").wait_for()
+
+
+def test_tables_keep_words_and_shapes_whole_on_a_phone(server, page):
+    page.set_viewport_size({"width": 390, "height": 844})
+    for address in ("block?patch=2&width=192", "parameters", "training", "by_hand?reveal=yes"):
+        page.goto(f"{server.url}/{address}")
+        page.get_by_test_id("stMain").get_by_test_id("stPageLink").last.wait_for()
+        assert page.locator("td").count() > 3
+        assert page.evaluate(BROKEN_WORDS) == []
 
 
 def test_pages_fit_a_phone(server, page):

@@ -14,10 +14,10 @@ from vitdemo.config import PRESETS
 from vitdemo.data.cifar10 import load_cifar10
 from vitdemo.lessons.comparisons import (
     PAIRS,
+    PAPERS_CODE,
     least_loss,
     metrics_of,
     nearest_count,
-    papers_code,
     train_each,
 )
 from vitdemo.lessons.paper import TABLE_2
@@ -46,24 +46,24 @@ def test_train_each_trains_recipes_in_order():
         )
         for name, (model, training) in PAIRS["dropout"].items()
     }
-    found = [(name, event.epoch, event.train["loss"]) for name, event in train_each(pair)]
+    found = [(name, epoch["epoch"], epoch["train"]["loss"]) for name, epoch in train_each(pair)]
     assert [step[:2] for step in found] == [(name, epoch) for name in pair for epoch in (1, 2)]
     assert found[0][2] != found[2][2]
-    ((name, event),) = islice(train_each(pair), 1)
-    assert (name, event.epoch, event.train["loss"]) == found[0]
+    ((name, first),) = islice(train_each(pair), 1)
+    assert (name, first["epoch"], first["train"]["loss"]) == found[0]
 
 
 @pytest.mark.slow
 def test_papers_code_equals_its_preset():
-    events = list(papers_code())
-    assert [event.epoch for event in events] == list(range(1, 7))
+    found = [epoch for _, epoch in train_each(PAPERS_CODE)]
+    assert [epoch["epoch"] for epoch in found] == list(range(1, 7))
     model, recipe = PRESETS["annotation"]
     (first, *_) = (
         event
         for event in train(VisionTransformer(model, seed=0), load_cifar10(600, 200), recipe)
         if isinstance(event, EpochEnd)
     )
-    assert first.validation == events[0].validation
+    assert first.validation == found[0]["validation"]
 
 
 def test_torchmetrics_averages_accuracy_over_classes_by_default():

@@ -3,8 +3,18 @@
 import pytest
 
 from vitdemo.config import ModelConfig
+from vitdemo.costs import macs
 from vitdemo.lessons import scaling
-from vitdemo.lessons.scaling import BATCH, MODELS, attention_costs, data_efficiency, exponent
+from vitdemo.lessons.paper import VIT_BASE
+from vitdemo.lessons.scaling import (
+    BATCH,
+    MODELS,
+    attention_costs,
+    break_even,
+    data_efficiency,
+    exponent,
+    quadratic_share,
+)
 
 
 def test_exponent_of_known_power_laws():
@@ -20,6 +30,25 @@ def test_attention_costs_for_each_patch_size():
     )
     assert all(cost.seconds > 0 for cost in found)
     assert found[2].seconds > found[0].seconds
+
+
+def test_quadratic_share_of_vit_base_by_hand():
+    T, D = 197, 768
+    linear = 12 * 12 * T * D**2 + 196 * 768 * D + D * 1000
+    assert quadratic_share(ModelConfig(**VIT_BASE)) == pytest.approx(
+        12 * 2 * T**2 * D / (12 * 2 * T**2 * D + linear)
+    )
+    assert quadratic_share(ModelConfig(**VIT_BASE)) == pytest.approx(0.041, abs=5e-4)
+
+
+@pytest.mark.parametrize(("embed_dim", "mlp_ratio"), [(24, 4.0), (36, 2.0)])
+def test_attention_breaks_even_with_the_linear_layers(embed_dim, mlp_ratio):
+    config = ModelConfig(
+        image_size=48, embed_dim=embed_dim, mlp_ratio=mlp_ratio, num_heads=1, pooling="mean"
+    )
+    parts = macs(config)
+    assert break_even(config) == config.num_tokens == 144
+    assert parts["attention"] == parts["projections"] + parts["MLPs"]
 
 
 @pytest.mark.slow

@@ -13,6 +13,8 @@ from vitdemo.config import ModelConfig
 from vitdemo.data.cifar10 import normalize
 from vitdemo.lessons import scaling
 from vitdemo.lessons.comparisons import PAIRS
+from vitdemo.lessons.experiments import experiments
+from vitdemo.lessons.measured import read_measurement
 from vitdemo.model import VisionTransformer
 from vitdemo.ui.lessons.example import first_pictures, plain_vit
 from vitdemo.ui.lessons.model_walk import MODEL
@@ -22,6 +24,7 @@ from vitdemo.ui.lessons.source import pieces
 from vitdemo.ui.lessons.start import STEPS
 from vitdemo.ui.lessons.table_1 import ROWS
 from vitdemo.ui.lessons.training_walk import LOOP
+from vitdemo.ui.wording import plain
 
 each_page = pytest.mark.parametrize("place", ORDER, ids=lambda place: place.name)
 
@@ -57,6 +60,47 @@ def test_answers_are_hidden_until_somebody_predicts(place):
         app.radio[number].set_value(app.radio[number].options[0]).run()
         assert not app.exception
     assert len(re.findall(r"\*\*(Correct\.|Not quite\.)\*\*", words_of(app))) == len(app.radio)
+
+
+@each_page
+def test_all_answers_are_revealed_at_once(place):
+    app = open_app(place.script, reveal="yes")
+    assert not app.warning
+    assert words_of(app).count("**Answer: ") == len(app.radio)
+    assert "Choose an answer" not in words_of(app)
+    assert dict(app.query_params) == {"reveal": "yes"}
+    app.radio[0].set_value(app.radio[0].options[0]).run()
+    assert words_of(app).count("**Answer: ") == len(app.radio) - 1
+    by_label(app.toggle, "Reveal answers").set_value(False).run()
+    assert "**Answer: " not in words_of(app)
+    assert dict(app.query_params) == {}
+
+
+def test_the_answers_are_revealed_by_the_switch_unless_a_teacher_hides_it():
+    app = open_app("pages/start.py")
+    by_label(app.toggle, "Reveal answers").set_value(True).run()
+    assert words_of(app).count("**Answer: ") == len(app.radio)
+    assert dict(app.query_params) == {"reveal": "yes"}
+    app = open_app("pages/start.py", hide="reveal")
+    assert "Reveal answers" not in [switch.label for switch in app.toggle]
+    assert not app.warning
+    app = open_app("pages/start.py", reveal="all")
+    assert "reveal=all, which is not available. Use yes." in app.warning[0].value
+
+
+def test_experiments_show_their_last_results_at_once_with_date_and_machine():
+    for script, count in (("pages/limits.py", 3), ("pages/training.py", 2)):
+        assert captions_of(open_app(script)).count("Measured on ") == count
+    app = open_app("pages/limits.py")
+    for name in ("attention-costs", "data-efficiency", "overfitting"):
+        last = read_measurement(name, experiments()[name])
+        assert f"Measured on {last.date} with {plain(last.machine)}." in captions_of(app)
+    _, record = last.results[-1]
+    accuracies = [f"{record[part]['accuracy']:.0%}" for part in ("train", "validation")]
+    assert (
+        f"After 36 epochs: accuracy {accuracies[0]} on training images, {accuracies[1]} on test "
+        "images" in captions_of(app)
+    )
 
 
 @each_page
@@ -197,6 +241,8 @@ def test_two_runs_are_compared_by_a_button(script, name, monkeypatch):
     monkeypatch.setitem(PAIRS, name, short)
     app = press_and_wait(script, "Train both")
     assert captions_of(app).count("After 2 epochs: ") == 2
+    assert "After 36 epochs" not in captions_of(app)  # what was measured with other settings
+    assert "Measured on this machine since the app was started." in captions_of(app)
 
 
 def press_and_wait(script: str, label: str):

@@ -9,11 +9,13 @@ import torch
 from ..config import PRESETS, ModelConfig, TrainConfig
 from ..data.cifar10 import load_cifar10
 from ..model import VisionTransformer
+from ..runs.run import epoch_record
 from ..training.loop import EpochEnd, train
 from ..training.metrics import auroc, compute_metrics
 
 Recipe = tuple[ModelConfig, TrainConfig]
 
+PAPERS_CODE: dict[str, Recipe] = {"Paper's code": PRESETS["annotation"]}
 _PAPER_MODEL, _PAPER_TRAINING = PRESETS["annotation"]
 _PAPER_TRAINING = replace(_PAPER_TRAINING, validation_images=500)
 _MODEL = ModelConfig(depth=4)
@@ -51,11 +53,11 @@ PAIRS: dict[str, dict[str, Recipe]] = {  # subject -> two recipes by name
 }
 
 
-def train_each(recipes: dict[str, Recipe]) -> Iterator[tuple[str, EpochEnd]]:
+def train_each(recipes: dict[str, Recipe]) -> Iterator[tuple[str, dict]]:
     """Train a new model with each recipe, one after the other.
 
     Yields:
-        After each epoch, the name of the recipe and the metrics of the epoch.
+        After each epoch, the name of the recipe and the `epoch_record`.
     """
     for name, (model_config, training) in recipes.items():
         data = load_cifar10(
@@ -64,13 +66,7 @@ def train_each(recipes: dict[str, Recipe]) -> Iterator[tuple[str, EpochEnd]]:
         model = VisionTransformer(model_config, seed=training.seed)
         for event in train(model, data, training):
             if isinstance(event, EpochEnd):
-                yield name, event
-
-
-def papers_code() -> Iterator[EpochEnd]:
-    """Train the paper's model with its recipe: 600 training images and 200 for validation."""
-    for _, event in train_each({"paper's code": PRESETS["annotation"]}):
-        yield event
+                yield name, epoch_record(event)
 
 
 def metrics_of(probabilities: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:

@@ -26,5 +26,13 @@ MINIMAL_CPU = {
 }
 
 FEED_FORWARD_RATIO = 4  # 2,048 hidden units for a width of 512; Vaswani et al. 2017, section 3.3
-VIT_BASE_WIDTH = 768  # Dosovitskiy et al. 2021, Table 1
+# ViT-B/16: Dosovitskiy et al. 2021, Table 1, for ImageNet images of 224 × 224 pixels.
+VIT_BASE = {
+    "image_size": 224,
+    "patch_size": 16,
+    "embed_dim": 768,
+    "depth": 12,
+    "num_heads": 12,
+    "num_classes": 1000,
+}
 JFT_IMAGES = 300  # million; Dosovitskiy et al. 2021, section 4.1

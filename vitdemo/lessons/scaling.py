@@ -2,16 +2,19 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from ..config import PRESETS, ModelConfig
+from ..costs import macs
 from ..data.cifar10 import load_cifar10
 from ..model import Attention, VisionTransformer
 from ..training.loop import evaluate, train
 
+PATCH_SIZES = (8, 4, 2, 1)  # in pixels: more and more tokens
 BATCH = 8  # images in one timed pass
 MODELS = {"plain ViT": "recommended", "hybrid": "hybrid"}  # model -> its preset
 TRAIN_IMAGES = (50, 200, 800, 3200)  # sizes of the training set
@@ -19,8 +22,7 @@ IMAGES_SEEN = 9600  # in each run, whatever the size of its training set
 TEST_IMAGES = 1000
 
 
-@dataclass(frozen=True)
-class AttentionCost:
+class AttentionCost(NamedTuple):
     """Cost of one attention module for BATCH images."""
 
     tokens: int
@@ -55,6 +57,20 @@ def attention_costs(
             del maps  # outside the timed part of the next pass
     fastest = [min(times[1:]) for times in seconds]  # the first pass warms up
     return [AttentionCost(*cost) for cost in zip(tokens, fastest, megabytes, strict=True)]
+
+
+def quadratic_share(config: ModelConfig) -> float:
+    """Return the fraction of a model's MACs that grows with T²: QK^T and the weighted sum of V."""
+    parts = macs(config)
+    return parts["attention"] / sum(parts.values())
+
+
+def break_even(config: ModelConfig) -> int:
+    """Return the T at which that part of a block costs as much as its linear layers.
+
+    2T²D equals 4TD² (projections) + 2 TD² mlp_ratio (MLP) at T = (2 + mlp_ratio) D.
+    """
+    return round((2 + config.mlp_ratio) * config.embed_dim)
 
 
 def exponent(x: list[float], y: list[float]) -> float:

@@ -57,7 +57,7 @@ def shapes(lesson: Lesson) -> ModelConfig | None:
     for step in found:
         name = step.name.replace("blocks[0].", "")
         explanation = OUTPUTS.get(step.name, f"tokens after block {config.depth}")
-        shape = " × ".join(map(str, step.shape))
+        shape = "\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}".join(map(str, step.shape))
         rows.append(f"| `{name}`: {explanation} | {shape} | {step.std:.3f} |")
     st.markdown("\n".join(rows))
     st.caption(

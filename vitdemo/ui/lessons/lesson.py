@@ -13,6 +13,7 @@ from .order import ORDER
 from .source import pieces
 
 HIDE = "hide"  # URL parameter: names of controls that a teacher hides
+REVEAL = "reveal"  # URL parameter, and control: show all answers
 
 
 @contextmanager
@@ -26,7 +27,10 @@ def lesson(script: str, lead: str) -> Iterator["Lesson"]:
     frame()
     page = Lesson(script)
     title(page.info.title)
-    st.caption(f"Section {page.info.section} of the paper · page {page.number + 1} of {len(ORDER)}")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        place = f"page {page.number + 1} of {len(ORDER)}"
+        st.caption(f"Section {page.info.section} of the paper · {place}", width="content")
+        page.offer_answers()
     st.write(lead)
     problems = st.container()
     yield page
@@ -46,6 +50,7 @@ class Lesson:
     def __init__(self, script: str):
         self.number = [page.script for page in ORDER].index(script)
         self.info = ORDER[self.number]
+        self.revealed = False  # whether the answers to all questions are shown
         self.values = {}  # name of a control -> its value and default
         names = st.query_params.get(HIDE, "")
         self.hidden = tuple(name for name in names.split(",") if name)
@@ -74,6 +79,21 @@ class Lesson:
                 label, options, key=key, help=help, required=True, persist_state="session", **more
             )
         return self._value(name, default)
+
+    def offer_answers(self) -> None:
+        """Draw the switch that reveals the answers to all questions, unless the URL hides it."""
+        key = self.key(REVEAL)
+        if key not in st.session_state:
+            st.session_state[key] = url_state.read(REVEAL, ("yes",), "no") == "yes"
+        if REVEAL not in self.hidden:
+            st.toggle(
+                "Reveal answers",
+                key=key,
+                help="Shows the answers to all questions on this page. The URL keeps this setting.",
+                persist_state="session",
+            )
+        self.revealed = st.session_state[key]
+        self.values[REVEAL] = ("yes" if self.revealed else "no", "no")
 
     def slide(self, name: str, label: str, options, default, help: str):
         """Draw a slider over the options; otherwise the same as `choose`."""
@@ -114,7 +134,7 @@ class Lesson:
         truth: Callable[[], float],
         why: str,
     ) -> bool:
-        """Ask a question whose answer is a number, and compute it after a visitor has answered.
+        """Ask a question whose answer is a number, computed when a visitor answers or reveals it.
 
         Args:
             name: a name for the question, unique on the page.
@@ -124,7 +144,7 @@ class Lesson:
             why: the explanation; `{:.3g}`, or another format, stands for the computed number.
 
         Returns:
-            Whether a visitor has answered.
+            Whether the answer is shown.
         """
         with st.container(border=True):
             st.markdown(f"**Predict first.** {question}")
@@ -136,7 +156,7 @@ class Lesson:
                 horizontal=True,
                 label_visibility="collapsed",
             )
-            if chosen is None:
+            if chosen is None and not self.revealed:
                 st.caption("Choose an answer to see the result.")
                 return False
             _show_result(chosen, answers, truth(), why)
@@ -188,9 +208,11 @@ class Lesson:
             right.page_link(after.script, label=after.title, icon=":material/arrow_forward:")
 
 
-def _show_result(chosen: str, answers: dict[str, float], number: float, why: str) -> None:
+def _show_result(chosen: str | None, answers: dict[str, float], number: float, why: str) -> None:
     correct = min(answers, key=lambda answer: abs(answers[answer] - number))
-    if chosen == correct:
+    if chosen is None:
+        st.markdown(f":material/visibility: **Answer: {correct}.** {why.format(number)}")
+    elif chosen == correct:
         st.markdown(f":material/check_circle: **Correct.** {why.format(number)}")
     else:
         st.markdown(f":material/cancel: **Not quite.** {why.format(number)}")

@@ -1,5 +1,7 @@
 """Limitations of the ViT: quadratic cost, data efficiency and overfitting, each measured."""
 
+from dataclasses import replace
+
 import numpy as np
 import streamlit as st
 
@@ -8,44 +10,52 @@ from ...costs import parameters
 from ...figures.numbers import two_lines
 from ...lessons import scaling
 from ...lessons.comparisons import AUGMENTED, PAIRS, train_each
+from ...lessons.paper import VIT_BASE
 from ..chart import chart
-from ..task_panel import task_panel
+from .experiment_panel import experiment_panel
 from .lesson import Lesson
 from .two_runs import compare
 
-PATCHES = (8, 4, 2, 1)  # patch sizes in pixels
-
-
-@st.cache_data(show_spinner="Measuring attention for more and more tokens …")
-def costs() -> list[scaling.AttentionCost]:
-    """Return the costs for PATCHES, measured once for all visitors."""
-    return scaling.attention_costs(ModelConfig(), PATCHES)
-
 
 def quadratic_cost(lesson: Lesson) -> None:
-    """Ask about, then show, time and memory of attention over the number of tokens."""
+    """Ask how much of a ViT's compute is quadratic; show what attention costs over the tokens."""
     st.header("Quadratic cost")
-    if lesson.predict(
-        "pairs",
-        f"Patches of {PATCHES[-1]} px instead of {PATCHES[-2]} px give four times as many tokens. "
-        "By what factor does the memory of the **attention maps** (the attention weights of all "
-        "heads) grow?",
-        {"4 times": 4, "16 times": 16, "64 times": 64},
-        lambda: costs()[-1].megabytes / costs()[-2].megabytes,
-        "{:.3g} times. Every token attends to every token, so each head has T² attention weights "
-        "(T: number of tokens).",
-    ):
-        _show_costs(costs())
-        lesson.code(
-            scaling.attention_costs,
-            "The sizes are timed in turn, and the fastest of several passes counts (`min`).",
-        )
+    st.markdown(
+        "Every token attends to every token, so each head has T² attention weights for T tokens. "
+        "Their computation, and the weighted sums of the values, cost T² times as much as for one "
+        "token. All linear layers (the projections and the MLPs) cost only T times as much."
+    )
+    vit = ModelConfig(**VIT_BASE)
+    finer = replace(vit, patch_size=vit.patch_size // 2)
+    lesson.predict(
+        "share",
+        f"ViT-Base splits images of {vit.image_size} × {vit.image_size} pixels into patches of "
+        f"{vit.patch_size} px, which makes T = {vit.num_tokens}. What fraction of all its MACs "
+        "(multiply-accumulates) is the quadratic part?",
+        {"4%": 0.04, "40%": 0.4, "90%": 0.9},
+        lambda: scaling.quadratic_share(vit),
+        f"{{:.1%}}. With patches of {finer.patch_size} px (T = {finer.num_tokens}) it is "
+        f"{scaling.quadratic_share(finer):.0%}. It overtakes the linear layers only above "
+        f"T = {scaling.break_even(vit):,}, six times the embedding dimension. Memory is another "
+        "matter: the attention weights grow with T² from the start.",
+    )
+    experiment_panel(
+        "attention-costs",
+        "Measure attention",
+        "sizes",
+        _show_costs,
+        "Times one attention layer for more and more tokens.",
+    )
+    lesson.code(
+        scaling.attention_costs,
+        "The sizes are timed in turn, and the fastest of several passes counts (`min`).",
+    )
 
 
-def _show_costs(found: list[scaling.AttentionCost]) -> None:
-    tokens = [cost.tokens for cost in found]
-    seconds = [cost.seconds for cost in found]
-    megabytes = [cost.megabytes for cost in found]
+def _show_costs(results: tuple[tuple[int, float, float], ...]) -> None:
+    tokens, seconds, megabytes = map(list, zip(*results, strict=True))
+    if len(tokens) < len(scaling.PATCH_SIZES):
+        return  # they arrive one by one, but all within a moment
     left, right = st.columns(2)
     with left:
         _over_tokens("Time of one attention layer", tokens, np.array(seconds) * 1000, "ms")
@@ -57,7 +67,7 @@ def _show_costs(found: list[scaling.AttentionCost]) -> None:
     time_of_largest = scaling.exponent(tokens[-2:], seconds[-2:])
     st.caption(
         f"{scaling.BATCH} images, embedding dimension {config.embed_dim}, {config.num_heads} "
-        "heads; measured once since the app was started. Both axes are logarithmic, so a power law "
+        "heads. Both axes are logarithmic, so a power law "
         "is a straight line; the dashed line is T². The fitted exponent is "
         f"{memory:.2f} for memory. For time it is {time:.2f} over all sizes and "
         f"{time_of_largest:.2f} between the two largest. An exponent of 2 means: twice the tokens, "
@@ -91,14 +101,12 @@ def data_efficiency(lesson: Lesson) -> None:
         f"{scaling.TEST_IMAGES:,} test images. The two models also differ in size and recipe, so "
         "the convolutions do not explain the whole gap."
     )
-    task_panel(
-        ("data-efficiency",),
-        len(scaling.TRAIN_IMAGES) * len(scaling.MODELS),
-        scaling.data_efficiency,
+    experiment_panel(
+        "data-efficiency",
         "Train both models",
         "runs",
         _accuracy_over_images,
-        "Trains both models on each number of images. A minute or two on two cores.",
+        "Trains both models on each number of images.",
     )
     lesson.code(
         scaling.data_efficiency,
@@ -159,7 +167,7 @@ def overfitting(lesson: Lesson) -> None:
         "the steps, CutMix (a part of another image is pasted in, and the labels are mixed in "
         "proportion). Nothing else differs."
     )
-    compare(PAIRS["overfitting"], "overfitting", "Two runs, less than a minute on two cores.")
+    compare("overfitting", "Two runs, one after the other.")
     st.caption(
         "Look at the test loss: without augmentation it falls and then **rises**, while the "
         "training loss approaches 0. The model memorizes its training images and becomes more and "

@@ -8,7 +8,7 @@ from ...config import ConfigError, ModelConfig, divisors
 from ...costs import activation_bytes, macs, parameters
 from ...data.cifar10 import normalize
 from ...lessons.measured_costs import counted_macs, saved_bytes
-from ...lessons.paper import IMAGE_SIZE, MINIMAL_CPU, VIT_BASE_WIDTH
+from ...lessons.paper import IMAGE_SIZE, MINIMAL_CPU, VIT_BASE
 from ...model import VisionTransformer
 from ..wording import plain
 from .example import first_pictures
@@ -149,11 +149,10 @@ def as_printed(lesson: Lesson) -> None:
         st.caption(reason)
     st.markdown(
         f"A valid configuration close to it has {_described(nearest())}{_as_close()}. The paper's "
-        f"code has {_described(ModelConfig())}. "
-        f"The printed depth ({MINIMAL_CPU['depth']}), number of heads "
-        f"({MINIMAL_CPU['num_heads']}) and MLP dimension ({MINIMAL_CPU['mlp_dim']:,}) are those of "
-        f"ViT-Base, whose embedding dimension is {VIT_BASE_WIDTH} (Dosovitskiy et al. 2021, Table "
-        "1)."
+        f"code has {_described(ModelConfig())}. The printed depth ({MINIMAL_CPU['depth']}), number "
+        f"of heads ({MINIMAL_CPU['num_heads']}) and MLP dimension ({MINIMAL_CPU['mlp_dim']:,}) are "
+        f"those of ViT-Base, whose embedding dimension is {VIT_BASE['embed_dim']} (Dosovitskiy et "
+        "al. 2021, Table 1)."
     )
     lesson.code(
         nearest,

@@ -108,14 +108,15 @@ def _shuffled_sample(lesson: Lesson) -> None:
         lambda: shuffled_patches,
         "{:.1%}. Each patch still has its colors and textures, but stands in a wrong position.",
     )
+    gain = found["kept", False] - shuffled_patches
     if not lesson.predict(
         "removed",
         "Instead, the position embeddings are removed: the model gets no positions at all. How "
         f"does its accuracy compare with the {shuffled_patches:.1%} for shuffled patches?",
         {"lower": -0.1, "the same": 0.0, "higher": 0.1},
-        lambda: found["kept", False] - shuffled_patches,
-        f"{found['kept', False]:.1%}, a difference of {{:+.1%}}. Wrong positions are worse than "
-        "none.",
+        lambda: gain,
+        f"{found['kept', False]:.1%}, {100 * gain:+.1f} percentage points. Wrong positions are "
+        "worse than none.",
     ):
         return
     rows = ["| Position embeddings | Original order | Shuffled patches |", "|---|---:|---:|"]

@@ -6,14 +6,12 @@ import torch
 
 from ...config import PRESETS, ConfigError
 from ...lessons.attention_by_hand import read_matrix
-from ...lessons.comparisons import PAIRS, least_loss, metrics_of, nearest_count, papers_code
+from ...lessons.comparisons import PAIRS, least_loss, metrics_of, nearest_count
 from ...lessons.paper import TABLE_2
-from ...runs.run import epoch_record
-from ...training.loop import EpochEnd
 from ...training.metrics import METRICS, compute_metrics
 from ..metrics import curves, show_metrics
-from ..task_panel import task_panel
 from ..wording import plain
+from .experiment_panel import experiment_panel
 from .lesson import Lesson
 from .training_walk import LOOP
 from .two_runs import compare
@@ -147,11 +145,7 @@ def comparisons(lesson: Lesson) -> None:
         format_func=lambda key: COMPARED[key][0],
     )
     st.markdown(COMPARED[subject][1])
-    compare(
-        PAIRS[subject],
-        subject,
-        "Two short runs, one after the other: half a minute or less on two cores.",
-    )
+    compare(subject, "Two short runs, one after the other.")
 
 
 def papers_results(lesson: Lesson) -> None:
@@ -165,14 +159,8 @@ def papers_results(lesson: Lesson) -> None:
         f"{RECIPE.learning_rate:g}, and the random seed, {RECIPE.seed}, are ours, because the "
         "paper gives none."
     )
-    task_panel(
-        ("papers-code",),
-        RECIPE.epochs,
-        papers_code,
-        "Run the paper's code",
-        "epochs",
-        _beside_table_2,
-        "A few seconds on two cores.",
+    experiment_panel(
+        "papers-code", "Run the paper's code", "epochs", _beside_table_2, "One short run."
     )
     printed, images = TABLE_2["accuracy"][1], RECIPE.validation_images
     if lesson.predict(
@@ -187,8 +175,8 @@ def papers_results(lesson: Lesson) -> None:
         _impossible_values()
 
 
-def _beside_table_2(results: tuple[EpochEnd, ...]) -> None:
-    history = tuple(epoch_record(event) for event in results)
+def _beside_table_2(results: tuple[tuple[str, dict], ...]) -> None:
+    history = tuple(record for _, record in results)
     curves(history, RECIPE.epochs, MODEL.num_classes, live=False, printed=True)
     st.caption(
         ":blue[●] Solid: training. :orange[◆] Dashed: validation. Open markers: the paper's final "
