@@ -89,8 +89,11 @@ def _prepare(options: argparse.Namespace, settings: tuple[ModelConfig, TrainConf
         ConfigError: it cannot be trained or resumed.
     """
     from .data.cifar10 import download_full_set
+    from .disk import remove_leftovers
     from .runs.run import new_run
     from .runs.train_run import load_data, resumable_run
+
+    remove_leftovers()
 
     if settings is None:
         run = resumable_run(options.resume)

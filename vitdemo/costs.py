@@ -75,6 +75,16 @@ def activation_bytes(config: ModelConfig, batch_size: int) -> int:
     return 4 * batch_size * numbers
 
 
+def run_bytes(config: ModelConfig) -> int:
+    """Return the bytes on disk that a run needs at most.
+
+    In 32 bits: the weights; of the state to resume from, the weights, their moving average and two
+    means that AdamW keeps; each is there twice while it is replaced. In 16 bits: eight snapshots.
+    """
+    weights = 4 * sum(parameters(config).values())
+    return 2 * (weights + 4 * weights) + 8 * weights // 2 + 2**20  # and the metrics
+
+
 def check_memory(config: ModelConfig, batch_size: int) -> None:
     """Refuse a training step that would use up the machine's memory.
 

@@ -1,6 +1,5 @@
 """Paths on disk, and writing files atomically. No torch here."""
 
-import errno
 import json
 import math
 import os
@@ -18,12 +17,6 @@ PROJECT = Path(__file__).parents[1]
 SHIPPED = PROJECT / "checkpoints"  # trained models that ship with the app
 CIFAR10_FILES = (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch", "batches.meta")
 CIFAR10_ARRAYS = ("train.npz", "test.npz")  # the same as arrays: see data.cifar10
-# A disk that is full or cannot be written.
-DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
-OTHER_DISK = (
-    "Free space on the disk of the runs, or set the variable VITDEMO_HOME to a folder on a disk "
-    "that can be written, and start again."
-)
 
 
 def home() -> Path:
@@ -100,7 +93,10 @@ def stamp(path: Path) -> tuple | None:
 
 def reason(error: Exception) -> str:
     """Return what went wrong, without the path that an error of the system names."""
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+    found = getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error)
+    if isinstance(found, Exception):  # why a URL could not be opened
+        return reason(found)
+    return found or type(error).__name__
 
 
 def lock(descriptor: int, shared: bool = False) -> bool | None:
@@ -132,6 +128,7 @@ def write_atomically(path: str | Path, content: bytes) -> None:
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
     try:
         with os.fdopen(descriptor, "wb") as file:
+            lock(descriptor)  # nobody takes it for the leftover of a kill
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ..config import ConfigError
 from ..data import cifar10
-from ..files import full_set_on_disk
+from ..files import full_set_on_disk, reason
 from ..runs import pretrained
 
 FULL_SET = "cifar10"
@@ -71,4 +71,4 @@ def _work(name: str) -> None:
         _errors[name] = str(error)
     except Exception as error:
         traceback.print_exc()
-        _errors[name] = f"The download failed ({str(error) or type(error).__name__}). Try again."
+        _errors[name] = f"The download failed ({reason(error)}). Try again."

@@ -16,6 +16,9 @@ from dataclasses import replace
 import torch
 
 from ..config import ConfigError, ModelConfig, TrainConfig
+from ..costs import run_bytes
+from ..disk import check_disk
+from ..files import runs_folder
 from ..machine import available_cores, release_memory
 from ..runs.run import Run, load_run, new_run
 from ..runs.train_run import failure_message, load_data, resumable_run, save_failed, train_run
@@ -46,8 +49,8 @@ class TrainingQueue:
         """Queue a new run and return its id. It starts as soon as a core is free.
 
         Raises:
-            ConfigError: it cannot be trained (too many images, too little memory), or the queue is
-                full.
+            ConfigError: it cannot be trained (too many images, too little memory, a full disk), or
+                the queue is full.
         """
         return self._enqueue(new_run(model, training))
 
@@ -63,6 +66,7 @@ class TrainingQueue:
 
     def _enqueue(self, run: Run) -> str:
         check_trainable(run.model, load_data(run), run.training)
+        check_disk(runs_folder(), run_bytes(run.model))
         with self._lock:
             self._check_absent(run.id)  # again, as two visitors may resume a run at the same time
             if len(self._waiting) >= MAX_WAITING:

@@ -10,7 +10,8 @@ from PIL import Image
 from torch import Tensor
 
 from ..config import SETTINGS, ConfigError
-from ..files import data_folder, full_set_on_disk
+from ..disk import check_disk
+from ..files import data_folder, full_set_on_disk, reason
 from .split import Split
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -107,13 +108,14 @@ def download_full_set() -> None:
     """
     if full_set_on_disk():
         return
+    check_disk(data_folder(), 2 * ARCHIVE_BYTES)  # it is unpacked beside itself
     from torchvision.datasets import CIFAR10
 
     try:
         CIFAR10(data_folder(), download=True)
     except (OSError, RuntimeError, EOFError, HTTPException) as error:
         raise ConfigError(
-            f"The download of CIFAR-10 failed ({getattr(error, 'reason', error)}). Check the "
+            f"The download of CIFAR-10 failed ({reason(error)}). Check the "
             f"network connection and try again. The {SAMPLE['train']:,} training images that ship "
             "with the project work without it."
         ) from error

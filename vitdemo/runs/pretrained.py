@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from ..config import ConfigError, ModelConfig, TrainConfig
 from ..data.cifar10 import SAMPLE
-from ..files import pretrained_folder
+from ..disk import check_disk
+from ..files import pretrained_folder, reason
 from ..model import VisionTransformer
 from .checkpoint import read_header, save_checkpoint
 from .normalization import fold_normalization
@@ -107,7 +108,7 @@ def download_weights(name: str) -> None:
     if weights_file(name).is_file():
         return
     path, weights = download_file(name), _weights(name)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    check_disk(path.parent, int(2 * 2**20 * megabytes_of(name)))  # the download and the checkpoint
     digest = path.stem.rsplit("-", 1)[1]
     try:
         torch.hub.download_url_to_file(weights.url, str(path), digest, progress=False)
@@ -116,7 +117,7 @@ def download_weights(name: str) -> None:
     except (OSError, RuntimeError, EOFError, ValueError, UnpicklingError) as error:
         raise ConfigError(
             f"The download of {name} ({megabytes_of(name):.0f} MB) failed "
-            f"({getattr(error, 'reason', error)}). Check the network connection and try again. "
+            f"({reason(error)}). Check the network connection and try again. "
             "The models that ship work without it."
         ) from error
     finally:

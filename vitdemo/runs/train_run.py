@@ -6,8 +6,10 @@ from dataclasses import replace
 import torch
 
 from ..config import ConfigError
+from ..costs import run_bytes
 from ..data.cifar10 import Data, load_cifar10
-from ..files import DISK_ERRORS, OTHER_DISK, reason
+from ..disk import ADVICE, ERRORS, check_disk
+from ..files import reason, runs_folder
 from ..model import VisionTransformer
 from ..training.loop import EpochEnd, Event, TrainingDiverged, check_trainable, train
 from ..training.precision import working_precision
@@ -31,11 +33,12 @@ def train_run(run: Run, data: Data) -> Iterator[tuple[Run, Event]]:
         The run so far, and the event of its training.
 
     Raises:
-        ConfigError: the run cannot be trained, or not be resumed, or another process trains it; its
-            files stay as they were.
+        ConfigError: the run cannot be trained, or not be resumed, or another process trains it, or
+            the disk is full; its files stay as they were.
         TrainingDiverged: the loss is no longer finite; the run is saved as failed.
     """
     check_trainable(run.model, data, run.training)
+    check_disk(runs_folder(), run_bytes(run.model))
     with lock.hold(run.folder) as alive:
         yield from _train(run, data, alive)
 
@@ -90,8 +93,8 @@ def failure_message(error: Exception) -> str:
     """Return why a run failed, in words that a page can show."""
     if isinstance(error, ConfigError):
         return str(error)
-    if isinstance(error, OSError) and error.errno in DISK_ERRORS:
-        return f"The run failed: {reason(error)}. {OTHER_DISK}"
+    if isinstance(error, OSError) and error.errno in ERRORS:
+        return f"The run failed: {reason(error)}. {ADVICE}"
     return f"The run failed: {reason(error)}"
 
 

@@ -7,11 +7,14 @@ app.py instead.
 
 import runpy
 import threading
+from functools import lru_cache
 from pathlib import Path
 
 import streamlit as st
 
 from ..config import ConfigError
+from ..disk import remove_leftovers
+from ..files import home
 from .wording import plain
 
 APP = Path(__file__).parents[2] / "app.py"
@@ -23,6 +26,7 @@ def run_page(page) -> None:
 
     If a file of the project is missing, such as a checkpoint, the page ends with its name.
     """
+    _tidy_up(home())
     _thread.framed = True
     try:
         page.run()
@@ -30,6 +34,11 @@ def run_page(page) -> None:
         st.error(plain(str(error)), icon=":material/error:")
     finally:
         _thread.framed = False
+
+
+@lru_cache  # once after each start of the server
+def _tidy_up(home: Path) -> None:
+    threading.Thread(target=remove_leftovers, name="leftovers", daemon=True).start()
 
 
 def frame() -> None:

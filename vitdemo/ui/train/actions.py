@@ -6,7 +6,9 @@ Train is drawn before torch is loaded, so what needs torch is imported where it 
 import streamlit as st
 
 from ...config import ConfigError, ModelConfig, TrainConfig
-from ...costs import check_memory
+from ...costs import check_memory, run_bytes
+from ...disk import check_disk
+from ...files import runs_folder
 from ..download_button import offer
 from ..wording import plain
 from . import settings
@@ -16,6 +18,7 @@ def train_button(model: ModelConfig, training: TrainConfig) -> None:
     """Draw the button that starts a run with the settings on the page."""
     try:
         check_memory(model, training.batch_size)
+        check_disk(runs_folder(), run_bytes(model))
         problem = ""
     except ConfigError as error:
         problem = str(error)
