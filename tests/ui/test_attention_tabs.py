@@ -2,6 +2,7 @@
 
 import io
 import re
+import threading
 import time
 from dataclasses import replace
 
@@ -12,13 +13,14 @@ from open_app import by_label, captions_of, open_app, trained_run
 from PIL import Image
 from torchvision.models import get_model_weights
 
-from vitdemo.config import SETTINGS, ModelConfig
+from vitdemo.background import tasks
+from vitdemo.config import SETTINGS, ConfigError, ModelConfig
 from vitdemo.data.cifar10 import load_cifar10, normalize
 from vitdemo.explain.heads import head_statistics
 from vitdemo.model import VisionTransformer
 from vitdemo.runs.checkpoint import save_checkpoint
 from vitdemo.runs.pretrained import PRETRAINED, weights_file
-from vitdemo.ui.attention import sample
+from vitdemo.ui.attention import faithfulness, sample
 from vitdemo.ui.attention.heads import near_and_far, of_uniform_attention
 from vitdemo.ui.attention.state import TABS
 
@@ -104,6 +106,49 @@ def test_faithfulness_checks_a_picture_and_a_sample(pooling, tiny, short):
     assert names == ["attention", "rollout", "relevance", "occlusion"]
     assert len(re.findall(r"(faithful than|be told from) chance\*\* with 10 pictures", found)) == 4
     assert "Over 10 pictures" in captions_of(app)
+
+
+def test_faithfulness_is_drawn_before_it_is_computed(saved_run):
+    app = open_app(PAGE, run=saved_run.id, view="faithfulness")
+    for name in ("deletion", "insertion", "similarity"):
+        assert app.session_state["drawn"][name][1].data == ()
+    keys = [app.session_state[f"started-{name}"] for name in ("curves", "randomization")]
+    assert [tasks.status(key) for key in keys] == [None, None]
+    app.run()
+    assert None not in [tasks.status(key) for key in keys]
+    wait_for(app, lambda: len(app.session_state["drawn"]["deletion"][1].data) == 3 + 4)
+    wait_for(app, lambda: all(tasks.status(key).state == "done" for key in keys))
+
+
+def test_another_picture_stops_the_check_of_the_last_one(saved_run):
+    go_on = threading.Event()
+
+    def steps():
+        while not go_on.wait(0.01):
+            yield 0
+
+    tasks.start("endless", 10, steps)
+    app = open_app(PAGE, run=saved_run.id, view="faithfulness")
+    app.session_state["started-curves"] = "endless"
+    app.session_state["picture"] = 1
+    app.run()
+    assert not app.exception
+    assert tasks.status("endless").state == "stopped"
+    go_on.set()
+
+
+def test_a_check_that_fails_says_so_and_can_be_tried_again(saved_run, monkeypatch):
+    def fail(*_):
+        raise ConfigError("There is not enough memory.")
+
+    succeed = faithfulness._curves
+    monkeypatch.setattr(faithfulness, "_curves", fail)
+    app = open_app(PAGE, run=saved_run.id, view="faithfulness")
+    wait_for(app, lambda: any(button.label == "Check this picture" for button in app.button))
+    assert app.error[0].value == "It failed (There is not enough memory.). Try again."
+    monkeypatch.setattr(faithfulness, "_curves", succeed)
+    by_label(app.button, "Check this picture").click().run()
+    wait_for(app, lambda: len(app.session_state["drawn"]["deletion"][1].data) == 3 + 4)
 
 
 # Ablation

@@ -10,7 +10,6 @@ from .wording import plain
 
 POLL_SECONDS = 1.0
 POLL_STARTED_SECONDS = 0.25  # the same for a task that the page starts itself
-PATIENCE = 0.03  # seconds that a page waits for such a task, whose results may be cached
 
 
 def task_panel(
@@ -36,24 +35,42 @@ def task_panel(
         auto_start: whether to start at once, without buttons, for a short task; results are drawn
             as they come.
     """
-    if auto_start:
-        before = st.session_state.get(f"started-{key[0]}")
-        if before != key:
-            tasks.stop(before)  # nobody waits for it any more, or another visitor starts it again
-        st.session_state[f"started-{key[0]}"] = key
-        tasks.start(key, total, steps)
-        tasks.wait(key, PATIENCE)
     task = tasks.status(key)
-    if task is not None and task.state == "done":
+    state = task.state if task else "new"
+    if state == "done":
         st.container()  # in place of the progress bar, so that the charts keep their nodes
         show(task.results)  # not within the fragment, where a click would run the fragment alone
         return
-    running = task is not None and task.state == "running"
-    every = POLL_STARTED_SECONDS if auto_start else POLL_SECONDS
-    if not (auto_start and running):
-        _buttons(key, total, steps, start, help, running)
-    watch = st.fragment(_watch, run_every=every if running else None)
-    watch(key, unit, show, running, auto_start)
+    if auto_start and state != "failed":
+        st.fragment(_start_and_watch, run_every=POLL_STARTED_SECONDS)(key, total, steps, unit, show)
+        return
+    _buttons(key, total, steps, start, help, state == "running")
+    every = POLL_SECONDS if state == "running" else None
+    st.fragment(_watch, run_every=every)(key, unit, show, state == "running")
+
+
+def _start_and_watch(
+    key: tuple, total: int, steps: Callable, unit: str, show: Callable[[tuple], None]
+) -> None:
+    """Start the task at the first poll, when the browser has drawn the page: both take all cores.
+
+    The task of this name that was started before is stopped: the page shows another one now.
+    """
+    name = f"started-{key[0]}"
+    before, task = st.session_state.get(name), tasks.status(key)
+    if task is not None and task.state == "failed":
+        st.rerun()  # the whole page, which says why and has a button to try again
+    if before == key:
+        tasks.start(key, total, steps)
+    else:
+        tasks.stop(before)
+        st.session_state[name] = key
+    if tasks.status(key) is None:
+        with st.container():
+            progress(0, f"0 of {total} {unit}")
+        show(())
+    else:
+        _watch(key, unit, show, was_running=True, from_none=True)
 
 
 def _buttons(key: tuple, total: int, steps: Callable, start: str, help: str, running: bool) -> None:
@@ -73,7 +90,11 @@ def _buttons(key: tuple, total: int, steps: Callable, start: str, help: str, run
 
 
 def _watch(
-    key: tuple, unit: str, show: Callable[[tuple], None], was_running: bool, from_none: bool
+    key: tuple,
+    unit: str,
+    show: Callable[[tuple], None],
+    was_running: bool,
+    from_none: bool = False,
 ) -> None:
     task = tasks.status(key)
     if task is None:
