@@ -3,15 +3,17 @@ import time
 from dataclasses import replace
 
 import pytest
-import torch
 
 from vitdemo.background import throughput
+from vitdemo.background.throughput import Speed, estimate, estimate_from, images_per_step, timed
 from vitdemo.background.training_queue import TrainingQueue
-from vitdemo.config import ModelConfig
-from vitdemo.costs import activation_bytes, check_memory, macs
-from vitdemo.training.replicas import Replicas
+from vitdemo.config import PRESETS, ModelConfig, TrainConfig
+from vitdemo.costs import check_memory
+from vitdemo.training.replicas import Replicas, shards_of
+from vitdemo.ui.train.controls import CONTROLS
 
 OTHER = ModelConfig(patch_size=8, embed_dim=16, depth=3, num_heads=2)
+SPEED = Speed(image=0.01, validation=0.5, workers=2, metrics=0.0, saving=0.25)
 TIMEOUT = 60  # seconds
 
 
@@ -26,20 +28,21 @@ def queue(monkeypatch):
 
 @pytest.fixture
 def measuring(monkeypatch):
-    """Replace measurements by one of 1,000 images per second that waits until it is set."""
+    """Replace measurements by SPEED, and let them wait until this event is set."""
 
     class Measuring(threading.Event):
-        models = ()  # measured so far
+        keys = ()  # measured so far
 
     event = Measuring()
     event.set()
 
-    def measure(model):
+    def measure(model, training):
         event.wait(TIMEOUT)
-        event.models = (*event.models, model)
-        return 1000.0
+        event.keys = (*event.keys, (model, training))
+        return SPEED
 
     monkeypatch.setattr(throughput, "measure", measure)
+    monkeypatch.setattr(throughput, "wait_until_quiet", lambda: True)
     yield event
     event.set()
 
@@ -52,6 +55,114 @@ def wait_until_idle(queue):
         time.sleep(0.002)
 
 
+# From the speed to the time of a run
+
+
+def test_time_of_a_run_is_the_sum_of_its_parts():
+    training = TrainConfig(epochs=10, batch_size=50, train_images=500, validation_images=256)
+    speed = replace(SPEED, metrics=0.001)
+    found = estimate_from(speed, training)
+    # 500 images, 2 rounds of 2 · 64 validation images, metrics of 756 images, and saving.
+    epoch = 500 * 0.01 + 2 * 0.5 + 756 * 0.001 + 0.25
+    assert found.epoch == pytest.approx(epoch)
+    assert found.images_per_second == pytest.approx(100)
+    # Of the 100 steps, the first epoch has 10; snapshots after fewer are validated on their own.
+    assert found.total == pytest.approx(10 * epoch + 0)
+
+
+def test_snapshots_within_the_first_epoch_are_validated():
+    training = TrainConfig(epochs=1, batch_size=10, train_images=400, validation_images=64)
+    assert estimate_from(SPEED, training).total == pytest.approx(400 * 0.01 + 0.5 + 0.25 + 8 * 0.5)
+
+
+@pytest.mark.parametrize(
+    ("images", "workers", "rounds"),
+    [
+        (32, 2, 0.5),
+        (64, 2, 1),
+        (100, 2, 1),
+        (129, 2, 2),
+        (200, 2, 2),
+        (1000, 2, 8),
+        (200, 1, 3.125),
+    ],
+)
+def test_validation_takes_as_long_as_its_slowest_thread(images, workers, rounds):
+    speed = Speed(image=0.0001, validation=1.0, workers=workers, metrics=0.0, saving=0.0)
+    found = estimate_from(speed, TrainConfig(train_images=600, validation_images=images))
+    assert found.epoch == pytest.approx(600 * 0.0001 + rounds)
+
+
+# Which settings are measured anew
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"seed": 3},
+        {"epochs": 50},
+        {"learning_rate": 0.1},
+        {"weight_decay": 0.2},
+        {"train_images": 2000},
+        {"validation_images": 900},
+    ],
+    ids=str,
+)
+def test_settings_that_take_the_same_time_are_measured_once(queue, measuring, tiny, short, changes):
+    assert estimate(tiny, replace(short, batch_size=4)) is None
+    wait_until_idle(queue)
+    assert estimate(tiny, replace(short, batch_size=4, **changes))
+    assert len(measuring.keys) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("batch_size", 5),
+        ("augmentation", "flip"),
+        ("jitter", 0.3),
+        ("cutmix", 0.5),
+        ("ema_decay", 0.9),
+        ("precision", "bfloat16"),
+        ("depth", 3),
+        ("patch_drop", 0.5),
+    ],
+)
+def test_settings_that_change_a_step_are_measured_anew(queue, measuring, tiny, short, name, value):
+    estimate(tiny, short)
+    wait_until_idle(queue)
+    model, training = tiny, short
+    if name in ModelConfig.__dataclass_fields__:
+        model = replace(tiny, **{name: value})
+    else:
+        training = replace(short, **{name: value})
+    assert estimate(model, training) is None
+    wait_until_idle(queue)
+    assert measuring.keys == ((tiny, timed(short)), (model, timed(training)))
+
+
+def test_batch_larger_than_the_training_images_is_measured_as_all_of_them():
+    assert timed(TrainConfig(batch_size=256, train_images=100)).batch_size == 100
+
+
+# Measuring
+
+
+def test_measured_steps_are_those_of_the_recipe(monkeypatch, tiny, short):
+    recipe = replace(short, batch_size=20, augmentation="flip", ema_decay=0.9, precision="bfloat16")
+    seen = set()
+    gradients = Replicas.gradients
+
+    def recorded(self, batch):
+        seen.add((len(batch), self.config.augmentation, self.precision, len(self.models)))
+        return gradients(self, batch)
+
+    monkeypatch.setattr(throughput, "SECONDS", 0.05)
+    monkeypatch.setattr(Replicas, "gradients", recorded)
+    assert throughput.measure(tiny, timed(recipe))
+    assert seen == {(20, "flip", "bfloat16", shards_of(20))}
+
+
 class Clock:
     """A clock that only the timed work moves."""
 
@@ -61,8 +172,12 @@ class Clock:
         return self.now
 
 
-@pytest.mark.parametrize("seconds", [[50.0, 0.1], [0.2, 0.1, 0.3, 0.2], [0.02] * 30], ids=len)
-def test_speed_is_that_of_the_fastest_step(monkeypatch, seconds, tiny):
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [([50.0, 0.3, 0.3, 0.3], 0.3), ([9.0, *[0.01] * 20, *[0.1] * 10, *[0.01] * 19], 0.01)],
+    ids=["slow first step", "slow middle"],
+)
+def test_speed_is_that_of_steps_that_nothing_slowed_down(monkeypatch, seconds, expected, tiny):
     clock, sizes = Clock(), []
     gradients = Replicas.gradients
 
@@ -73,9 +188,8 @@ def test_speed_is_that_of_the_fastest_step(monkeypatch, seconds, tiny):
 
     monkeypatch.setattr(throughput, "time", clock)
     monkeypatch.setattr(Replicas, "gradients", timed_gradients)
-    assert throughput.measure(tiny) == pytest.approx(sizes[0] / min(seconds[: len(sizes)]))
-    assert len(set(sizes)) == 1
-    assert len(sizes) >= 2
+    speed = throughput.measure(tiny, timed(TrainConfig(batch_size=16)))
+    assert speed.image * 16 == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
@@ -83,90 +197,106 @@ def test_speed_is_that_of_the_fastest_step(monkeypatch, seconds, tiny):
 )
 def test_real_measurement(model, monkeypatch):
     monkeypatch.setattr(throughput, "SECONDS", 0.02)
-    assert 1 < throughput.measure(model) < 1e7
+    speed = throughput.measure(model, timed(TrainConfig()))
+    for value in (speed.image, speed.validation, speed.metrics, speed.saving):
+        assert 0 < value < 60
+    assert speed.workers >= 1
 
 
-@pytest.mark.parametrize(
-    "model",
-    [
-        ModelConfig(),
-        ModelConfig(patch_size=1, embed_dim=8, depth=4, num_heads=8),
-        ModelConfig(patch_size=1, embed_dim=16, depth=12, num_heads=8, attention_dropout=0.1),
-        ModelConfig(patch_size=16, stem="conv", pooling="mean"),
-    ],
-    ids=str,
-)
-def test_measured_step_fits_into_memory(model, monkeypatch):
-    steps = []
-
-    def without_training(vit, data, config):
-        steps.append(config.batch_size)
-        assert data.train.images.dtype == torch.uint8
-        assert len(data.train) >= throughput.MOST_STEPS * config.batch_size
-        yield from range(throughput.MOST_STEPS)
-
-    monkeypatch.setattr(throughput, "train", without_training)
-    throughput.measure(model)
-    check_memory(model, *steps)
+def test_read_only_disk_takes_no_time_to_save(monkeypatch, tmp_path, tiny):
+    monkeypatch.setattr(throughput, "SECONDS", 0.02)
+    monkeypatch.setattr(throughput, "home", lambda: tmp_path / "missing")
+    assert throughput.measure(tiny, timed(TrainConfig())).saving == 0
 
 
-def test_model_too_large_for_memory_is_not_measured(queue, measuring, monkeypatch, tiny):
-    monkeypatch.setattr(throughput, "MEMORY_LIMIT", activation_bytes(tiny, 1) - 1)
-    assert throughput.training_speed(tiny) is None
-    assert queue.threads_in_use() == 0
+@pytest.mark.parametrize("depth", [1, 7, 12])
+@pytest.mark.parametrize("patch_size", CONTROLS["patch_size"].values)
+@pytest.mark.parametrize("embed_dim", [16, 64, 256])
+@pytest.mark.parametrize("batch_size", [8, 64, 256])
+def test_measured_step_fits_into_memory_and_uses_all_replicas(
+    depth, patch_size, embed_dim, batch_size
+):
+    model = ModelConfig(patch_size=patch_size, embed_dim=embed_dim, depth=depth)
+    images = images_per_step(model, TrainConfig(batch_size=batch_size))
+    check_memory(model, images)
+    assert shards_of(batch_size) <= images <= batch_size
 
 
-def test_model_is_measured_once_in_the_background(queue, measuring, tiny):
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_are_measured_in_full_batches(name):
+    model, training = PRESETS[name]
+    assert images_per_step(model, training) == training.batch_size
+
+
+# In the background
+
+
+def test_a_recipe_is_measured_once_in_the_background(queue, measuring, tiny, short):
     measuring.clear()
-    assert throughput.training_speed(tiny) is None
+    assert estimate(tiny, short) is None
     assert queue.threads_in_use() == 2
-    assert throughput.training_speed(tiny) is None
+    assert estimate(tiny, short) is None
     measuring.set()
     wait_until_idle(queue)
-    assert throughput.training_speed(tiny) == 1000.0
-    assert throughput.training_speed(tiny) == 1000.0
-    assert measuring.models == (tiny,)
+    assert estimate(tiny, short) == estimate(tiny, short) == estimate_from(SPEED, short)
+    assert measuring.keys == ((tiny, timed(short)),)
     assert queue.threads_in_use() == 0
 
 
-def test_speed_is_scaled_by_macs_until_measured(queue, measuring, tiny):
-    throughput.training_speed(tiny)
+def test_same_run_tells_the_time(queue, measuring, tiny, short):
+    run = queue.wait(queue.submit(tiny, short), TIMEOUT).run
+    found = estimate(tiny, replace(short, epochs=10, seed=9))
+    assert found.epoch == run.history[1]["seconds"]
+    assert found.total == 10 * found.epoch
+    assert found.images_per_second == run.history[1]["images_per_second"]
+    assert measuring.keys == ()
+
+
+@pytest.mark.parametrize("changes", [{"jitter": 0.1}, {"validation_images": 20}], ids=str)
+def test_run_of_another_recipe_does_not_tell_the_time(queue, measuring, tiny, short, changes):
+    queue.wait(queue.submit(tiny, short), TIMEOUT)
+    assert estimate(tiny, replace(short, **changes)) is None
     wait_until_idle(queue)
-    measuring.clear()
-    ratio = sum(macs(tiny).values()) / sum(macs(OTHER).values())
-    assert throughput.training_speed(OTHER) == pytest.approx(1000.0 * ratio)
-    measuring.set()
-    wait_until_idle(queue)
-    assert throughput.training_speed(OTHER) == 1000.0
-    assert measuring.models == (tiny, OTHER)
+    assert len(measuring.keys) == 1
 
 
-def test_run_of_the_same_model_gives_the_speed(queue, measuring, tiny, short):
-    run_id = queue.submit(tiny, short)
-    run = queue.wait(run_id, TIMEOUT).run
-    assert len(run.history) == 2
-    assert throughput.training_speed(tiny) == run.history[-1]["images_per_second"]
-    assert measuring.models == ()
-
-
-def test_first_epoch_does_not_give_the_speed(queue, measuring, tiny, short):
+def test_first_epoch_does_not_tell_the_time(queue, measuring, tiny, short):
     queue.wait(queue.submit(tiny, replace(short, epochs=1)), TIMEOUT)
-    throughput.training_speed(tiny)
-    wait_until_idle(queue)
-    assert throughput.training_speed(tiny) == 1000.0
-    assert measuring.models == (tiny,)
+    assert estimate(tiny, short) is None
 
 
-def test_nothing_is_measured_while_the_queue_is_busy(queue, measuring, tiny):
+def test_nothing_is_measured_while_the_queue_is_busy(queue, measuring, tiny, short):
     released = threading.Event()
     assert queue.when_idle(lambda: released.wait(TIMEOUT))
-    assert throughput.training_speed(tiny) is None
+    assert estimate(tiny, short) is None
     released.set()
     wait_until_idle(queue)
-    assert measuring.models == ()
+    assert measuring.keys == ()
 
 
-def test_model_with_too_many_macs_is_not_measured(queue, measuring):
-    large = ModelConfig(patch_size=1, embed_dim=512, depth=12)
-    assert throughput.training_speed(large) is None
-    assert queue.threads_in_use() == 0
+def test_measurement_ends_when_a_run_comes_in(queue, tiny, short, monkeypatch):
+    monkeypatch.setattr(throughput, "SECONDS", 1e9)
+    monkeypatch.setattr(throughput, "MOST_STEPS", 10**9)
+    monkeypatch.setattr(throughput, "wait_until_quiet", lambda: True)
+    assert estimate(tiny, short) is None
+    status = queue.wait(queue.submit(tiny, short), TIMEOUT)
+    assert status.run.state == "finished"
+    assert throughput._measured == {}
+
+
+def test_waits_until_nothing_else_in_the_process_computes(queue, monkeypatch):
+    busy, used = [True], [0.0]
+
+    def process_time():
+        used[0] += 0.1 if busy[0] else 0.0
+        return used[0]
+
+    monkeypatch.setattr(throughput.time, "process_time", process_time)
+    done = []
+    waiting = threading.Thread(target=lambda: done.append(throughput.wait_until_quiet()))
+    waiting.start()
+    waiting.join(0.5)
+    assert waiting.is_alive()
+    busy[0] = False
+    waiting.join(TIMEOUT)
+    assert done == [True]

@@ -6,6 +6,7 @@ import pytest
 import torch
 from open_app import by_label, captions_of, open_app
 
+from vitdemo.background.throughput import Estimate
 from vitdemo.background.training_queue import QUEUE
 from vitdemo.config import PRESETS, SETTINGS, ModelConfig, TrainConfig
 from vitdemo.model import VisionTransformer
@@ -193,18 +194,23 @@ def test_stem_note_is_empty_for_flattened_patches():
     ],
 )
 def test_unknown_speed_is_explained(monkeypatch, busy, caption):
-    monkeypatch.setattr("vitdemo.background.throughput.training_speed", lambda model: None)
+    monkeypatch.setattr("vitdemo.background.throughput.estimate", lambda *_: None)
     monkeypatch.setattr(QUEUE, "busy", lambda: busy)
     assert caption in captions_of(open_app())
 
 
-def test_time_estimate_counts_validation_without_dropped_patches(monkeypatch):
-    monkeypatch.setattr("vitdemo.background.throughput.training_speed", lambda model: 100.0)
-    app = open_app(train_images=600, validation_images=300, epochs=10, patch_drop=0.5)
-    # 600 training images, and 300 validation images at a third of the cost, but with all patches.
+def test_estimated_time_is_shown(monkeypatch):
+    found = Estimate(epoch=8.2, total=80.0, images_per_second=100.0)
+    monkeypatch.setattr("vitdemo.background.throughput.estimate", lambda *_: found)
     assert "**About 8 s per epoch** on this machine, 1 min 20 s in total (100 images/s)." in (
-        captions_of(app)
+        captions_of(open_app(epochs=10))
     )
+
+
+def test_nothing_is_estimated_for_a_step_that_cannot_be_trained():
+    captions = captions_of(open_app(patch_size=2, depth=12, num_heads=16, batch_size=256))
+    assert "in total" not in captions
+    assert "Measuring" not in captions
 
 
 def test_step_that_exceeds_the_memory_limit_cannot_be_trained():

@@ -1,65 +1,214 @@
-"""Training speed of a model on this machine, measured so that a page can estimate a run's time."""
+"""How long a run takes on this machine, measured on steps of its own model and recipe."""
 
+import math
+import tempfile
 import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median, quantiles
 
 import torch
 
 from ..config import ModelConfig, TrainConfig
 from ..costs import MEMORY_LIMIT, activation_bytes, macs
-from ..data.cifar10 import Data, Split
+from ..data.split import Split
+from ..files import home
 from ..model import VisionTransformer
-from ..training.loop import train
+from ..runs.checkpoint import save_checkpoint
+from ..runs.snapshots import snapshot_steps
+from ..training.loop import VALIDATION_BATCH, predict, train_epoch
+from ..training.metrics import compute_metrics
+from ..training.replicas import Replicas, shards_of
+from ..training.state import TrainState, new_state, save_state
 from .training_queue import QUEUE
 
-SECONDS = 0.6  # approximate duration of a measurement
-STEP_MACS = 10e9  # MACs in one measured step, which then takes a fraction of a second
-MOST_STEPS = 30
-_measured: dict[ModelConfig, float] = {}
+SECONDS = 0.5  # duration of the measured steps, unless a single one takes longer
+MOST_STEPS = 50
+STEP_MACS = 20e9  # MACs of a measured step at most; larger batches are measured on a part of them
+SMALLEST_PART = 4  # images of each replica, even if they need more MACs than that
+METRIC_IMAGES = 500
+QUIET = 0.1  # of one core: what the rest of the process may use while steps are measured
+LONGEST_WAIT = 10.0  # seconds until the process is quiet
+TIMED = [  # fields of a recipe that decide how long a step takes
+    *("batch_size", "optimizer", "ema_decay", "precision"),
+    *("augmentation", "jitter", "cutout", "mixup", "cutmix"),
+]
 
 
-def training_speed(model: ModelConfig) -> float | None:
-    """Return the training speed in images per second, or None if nothing is known yet.
+@dataclass(frozen=True)
+class Speed:
+    """Seconds of a run's parts."""
 
-    A run of the same model in this process gives it most reliably. Otherwise it is measured in the
-    background as soon as the queue is idle; until then, the speed of the model measured last is
-    scaled by the ratio of their MACs.
+    image: float  # per training image
+    validation: float  # for VALIDATION_BATCH images on each of the `workers`
+    workers: int  # threads that share the batches of a validation
+    metrics: float  # per image, of training or validation
+    saving: float  # per epoch: the run, its weights and the state to resume from
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """How long a run will take."""
+
+    epoch: float  # seconds
+    total: float  # seconds
+    images_per_second: float  # of the training pass
+
+
+_measured: dict[tuple[ModelConfig, TrainConfig], Speed] = {}
+
+
+def estimate(model: ModelConfig, training: TrainConfig) -> Estimate | None:
+    """Return how long a run will take on this machine, or None if nothing is known yet.
+
+    A finished run of the same settings in this process tells it best. Otherwise it is measured in
+    the background as soon as the queue is idle.
     """
+    key = model, timed(training)
+    found = _of_a_run(model, training)
+    if found:
+        return found
+    if key in _measured:
+        return estimate_from(_measured[key], training)
+    QUEUE.when_idle(lambda: _measure_and_keep(key))
+    return None
+
+
+def estimate_from(speed: Speed, training: TrainConfig) -> Estimate:
+    """Return how long a run takes at this speed."""
+    images, validation_images = training.train_images, training.validation_images
+    rounds = math.ceil(math.ceil(validation_images / VALIDATION_BATCH) / speed.workers)
+    validation = speed.validation * min(rounds, validation_images / VALIDATION_BATCH)
+    metrics = speed.metrics * (images + validation_images)
+    epoch = speed.image * images + validation + metrics + speed.saving
+    steps = math.ceil(images / training.batch_size)
+    # Snapshots within the first epoch are validated, later ones are saved with an epoch.
+    within = sum(step < steps for step in snapshot_steps(training.epochs, steps))
+    return Estimate(epoch, epoch * training.epochs + within * validation, 1 / speed.image)
+
+
+def timed(training: TrainConfig) -> TrainConfig:
+    """Return a recipe with the fields that decide how long a step takes, and defaults else."""
+    batch = min(training.batch_size, training.train_images)
+    fields = {name: getattr(training, name) for name in TIMED}
+    return TrainConfig(**fields | {"batch_size": batch})
+
+
+def _of_a_run(model: ModelConfig, training: TrainConfig) -> Estimate | None:
+    """Return the time of the same run, which had all cores of this machine."""
     for status in QUEUE.list():
-        history = status.run.history
-        if status.run.model == model and len(history) > 1:  # the first epoch warms up
-            return history[-1]["images_per_second"]
-    if model in _measured:
-        return _measured[model]
-    if 2 * _macs(model) < STEP_MACS and activation_bytes(model, 1) <= MEMORY_LIMIT:
-        QUEUE.when_idle(lambda: _measured.update({model: measure(model)}))
-    if not _measured:
-        return None
-    last = list(_measured)[-1]  # a copy, as an idle task may add to it meanwhile
-    return _measured[last] * _macs(last) / _macs(model)
+        run, history = status.run, status.run.history[1:]  # the first epoch warms up
+        same = replace(run.training, epochs=training.epochs, seed=training.seed) == training
+        alone = run.threads == QUEUE.cores and not run.active
+        if history and run.model == model and same and alone:
+            epoch = median(record["seconds"] for record in history)
+            speed = median(record["images_per_second"] for record in history)
+            return Estimate(epoch, epoch * training.epochs, speed)
+    return None
 
 
-def measure(model: ModelConfig) -> float:
-    """Return the images per second of the fastest of some training steps on random pixels.
+def _measure_and_keep(key: tuple[ModelConfig, TrainConfig]) -> None:
+    speed = wait_until_quiet() and measure(*key)
+    if speed:
+        _measured[key] = speed
 
-    The steps are real ones, with the torch threads of the calling thread. The fastest counts, since
-    a page that loads at the same time slows others down.
+
+def wait_until_quiet() -> bool:
+    """Wait until nothing else in this process computes, such as a page that loads.
+
+    Returns:
+        False if a run came in meanwhile.
     """
-    B = int(STEP_MACS / (3 * _macs(model)))  # the backward pass takes twice the forward pass's MACs
-    B = max(1, min(64, B, MEMORY_LIMIT // activation_bytes(model, 1)))
-    shape = (B * MOST_STEPS, model.in_channels, model.image_size, model.image_size)
-    images = torch.randint(256, shape, dtype=torch.uint8)
-    split = Split(images, torch.zeros(len(images), dtype=torch.long))
-    events = train(VisionTransformer(model, seed=0), Data(split, split), TrainConfig(batch_size=B))
-    seconds, started = [], time.perf_counter()
-    before = started
-    for _ in events:
-        now = time.perf_counter()
-        seconds.append(now - before)
-        before = now
-        if len(seconds) == MOST_STEPS or (len(seconds) > 1 and now - started > SECONDS):
+    until = time.monotonic() + LONGEST_WAIT
+    while time.monotonic() < until and not QUEUE.busy():
+        started, used = time.perf_counter(), time.process_time()
+        time.sleep(0.1)
+        if time.process_time() - used < QUIET * (time.perf_counter() - started):
             break
-    return B / min(seconds)
+    return not QUEUE.busy()
 
 
-def _macs(model: ModelConfig) -> int:
-    return sum(macs(model).values())
+def measure(model: ModelConfig, training: TrainConfig) -> Speed | None:
+    """Return the speed of a run, with the torch threads of the calling thread.
+
+    Takes real training steps of this recipe on random pixels, classifies as in validation, and
+    saves what a run saves after an epoch. None if a run came in meanwhile.
+    """
+    count = images_per_step(model, training)
+    shape = (count, model.in_channels, model.image_size, model.image_size)
+    split = Split(
+        torch.randint(256, shape, dtype=torch.uint8), torch.randint(model.num_classes, (count,))
+    )
+    state = new_state(VisionTransformer(model, seed=0), training)
+    with Replicas(state.model, state.config) as replicas:
+        image = _seconds_of_a_step(state, split, replicas) / count
+        validation = _seconds_of_validation(state, split, replicas)
+    if QUEUE.busy():
+        return None
+    metrics = _seconds_of_metrics(model.num_classes)
+    return Speed(image, validation, replicas.workers, metrics, _seconds_of_saving(state))
+
+
+def images_per_step(model: ModelConfig, training: TrainConfig) -> int:
+    """Return the images of a measured step: a batch, or as many as a short measurement allows."""
+    batch = training.batch_size
+    # The backward pass takes twice the MACs of the forward pass.
+    part = int(STEP_MACS / (3 * sum(macs(model).values()) * (1 - model.patch_drop)))
+    part = max(part, SMALLEST_PART * shards_of(batch))
+    return max(1, min(batch, part, MEMORY_LIMIT // activation_bytes(model, 1)))
+
+
+def _seconds_of_a_step(state: TrainState, images: Split, replicas: Replicas) -> float:
+    """Return the seconds of one optimizer step; `images` are at most a batch."""
+    seconds, began = [], time.perf_counter()
+    while len(seconds) < MOST_STEPS and not QUEUE.busy():
+        started = time.perf_counter()
+        epoch = train_epoch(state, images, replicas)  # of one step
+        next(epoch)
+        epoch.close()
+        seconds.append(time.perf_counter() - started)
+        if len(seconds) > 2 and time.perf_counter() - began > SECONDS:
+            break
+    return typical(seconds[1:] or seconds or [math.inf])  # the first step warms up
+
+
+def _seconds_of_validation(state: TrainState, images: Split, replicas: Replicas) -> float:
+    """Return the seconds in which each thread classifies a batch of validation images."""
+    images = images[:VALIDATION_BATCH]
+
+    def classify(_) -> None:
+        list(predict(state.ema_model, images))
+
+    seconds = []
+    while len(seconds) < 4 and not QUEUE.busy():
+        started = time.perf_counter()
+        list(replicas.pool.map(classify, range(replicas.workers)))
+        seconds.append(time.perf_counter() - started)
+        if len(seconds) > 1 and sum(seconds) > SECONDS:
+            break
+    return typical(seconds[1:] or seconds or [math.inf]) * VALIDATION_BATCH / len(images)
+
+
+def _seconds_of_metrics(classes: int) -> float:
+    """Return the seconds per image of all metrics."""
+    logits, labels = torch.randn(METRIC_IMAGES, classes), torch.randint(classes, (METRIC_IMAGES,))
+    started = time.perf_counter()
+    compute_metrics(logits, labels)
+    return (time.perf_counter() - started) / METRIC_IMAGES
+
+
+def _seconds_of_saving(state: TrainState) -> float:
+    """Return the seconds of writing a run's files after an epoch, on the disk of the runs."""
+    try:
+        with tempfile.TemporaryDirectory(dir=home(), prefix=".") as folder:
+            started = time.perf_counter()
+            save_checkpoint(Path(folder) / "weights.safetensors", state.ema_model, {})
+            save_state(Path(folder) / "state.pt", state)
+            return time.perf_counter() - started
+    except OSError:  # read-only; then nothing will be saved
+        return 0.0
+
+
+def typical(seconds: list[float]) -> float:
+    """Return the first quartile: what a step takes that little else slowed down."""
+    return quantiles(seconds, n=4)[0] if len(seconds) > 3 else min(seconds)

@@ -159,6 +159,7 @@ class TrainingQueue:
 
         def work():
             torch.set_num_threads(self.cores)
+            sys.setswitchinterval(SWITCH_INTERVAL)
             try:
                 task()
             finally:

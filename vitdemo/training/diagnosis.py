@@ -38,11 +38,12 @@ def _diverged(history: Sequence[dict], model: ModelConfig, training: TrainConfig
     """Say that the loss is, or was, far above that of random guessing and nothing is learned."""
     guessing = math.log(model.num_classes)
     losses = [record["train"]["loss"] for record in history]
+    most = f"{max(losses):,.0f}" if max(losses) >= 100 else f"{max(losses):.3g}"
     dead = _is_at_chance(history[-3:], model, training)
     if losses[-1] <= 2 * guessing and not (max(losses) > 3 * guessing and dead):
         return ""
     return (
-        f"The training loss rose to {max(losses):,.0f}, far above the {guessing:.2f} of random "
+        f"The training loss rose to {most}, far above the {guessing:.2f} of random "
         f"guessing: the steps are too large. {_lower(training)}"
     )
 

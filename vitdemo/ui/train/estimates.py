@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from ...config import ModelConfig, TrainConfig
-from ...costs import macs, parameters
+from ...config import ConfigError, ModelConfig, TrainConfig
+from ...costs import check_memory, macs, parameters
 
 
 def show_costs(model: ModelConfig) -> None:
@@ -50,35 +50,34 @@ def _list(text: str, parts: dict[str, int], model: ModelConfig) -> str:
 
 def show_time(model: ModelConfig, training: TrainConfig) -> None:
     """Show the estimated time of an epoch and of the run; poll while this machine measures it."""
-    from ...background.throughput import training_speed
+    from ...background.throughput import estimate
     from ...background.training_queue import QUEUE
 
-    measuring = training_speed(model) is None and not QUEUE.busy()
-    st.fragment(_time, run_every=1.0 if measuring else None)(model, training, measuring)
+    try:
+        check_memory(model, training.batch_size)
+    except ConfigError:  # pressing Train says so
+        return
+    measuring = estimate(model, training) is None and not QUEUE.busy()
+    st.fragment(_time, run_every=0.5 if measuring else None)(model, training, measuring)
 
 
 def _time(model: ModelConfig, training: TrainConfig, measuring: bool) -> None:
-    from ...background.status import VALIDATION_COST
-    from ...background.throughput import training_speed
+    from ...background.throughput import estimate
     from .live import duration
 
-    speed = training_speed(model)
-    if speed is None:
+    time = estimate(model, training)
+    if time is None:
         if measuring:
             st.caption(":material/timer: Measuring how fast this machine trains the model …")
         else:
             st.caption(":material/timer: The time will be estimated when the current run ends.")
         return
     if measuring:
-        st.rerun()  # the speed is known now, so polling ends
-    # The speed is that of training, with dropped patches; validation takes all patches.
-    validation = training.validation_images * VALIDATION_COST / (1 - model.patch_drop)
-    seconds = (training.train_images + validation) / speed
-    epoch = f"About {duration(seconds)}" if seconds >= 1 else "Less than 1 s"
-    total = duration(max(seconds * training.epochs, 1))
+        st.rerun()  # the time is known now, so polling ends
+    epoch = f"About {duration(time.epoch)}" if time.epoch >= 1 else "Less than 1 s"
     st.caption(
-        f":material/timer: **{epoch} per epoch** on this machine, {total} in total "
-        f"({speed:,.0f} images/s)."
+        f":material/timer: **{epoch} per epoch** on this machine, {duration(max(time.total, 1))} "
+        f"in total ({time.images_per_second:,.0f} images/s)."
     )
 
 
