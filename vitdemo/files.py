@@ -4,6 +4,7 @@ import json
 import math
 import os
 import tempfile
+from functools import lru_cache
 from pathlib import Path
 
 from .config import ConfigError
@@ -37,6 +38,16 @@ def data_folder() -> Path:
 def pretrained_folder() -> Path:
     """Return the folder of the models downloaded from torchvision."""
     return home() / "pretrained"
+
+
+@lru_cache
+def _temporary() -> tempfile.TemporaryDirectory:
+    return tempfile.TemporaryDirectory(prefix="vitdemo-")
+
+
+def own_models_folder() -> Path:
+    """Return the folder of the models that visitors open, which is deleted when the app ends."""
+    return Path(_temporary().name)
 
 
 def full_set_on_disk() -> bool:

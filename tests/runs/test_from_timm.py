@@ -9,38 +9,17 @@ from timm.layers import SwiGLU, resample_abs_pos_embed
 from timm.models.vision_transformer import ParallelThingsBlock
 from timm.models.vision_transformer import VisionTransformer as Timm
 from timm.models.vision_transformer_hybrid import HybridEmbed
+from timm_models import IMAGENET, SMALL, normalized, timm_model, with_large_weights
 from torch.nn import functional as F
 
 from vitdemo import ConfigError, from_timm
 from vitdemo.data.cifar10 import normalize
-
-IMAGENET = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
-SMALL = {"img_size": 32, "patch_size": 8, "embed_dim": 24, "depth": 2, "num_heads": 3}
-SMALL |= {"num_classes": 7}
-
-
-@torch.no_grad()
-def with_large_weights(model, seed, alpha):
-    """Change all weights, norms and biases included, so that every part of the model counts."""
-    generator = torch.Generator().manual_seed(seed)
-    for parameter in model.parameters():
-        parameter.add_(torch.randn(parameter.shape, generator=generator), alpha=alpha)
-    return model.eval()
-
-
-def timm_model(seed=0, **changes):
-    return with_large_weights(Timm(**(SMALL | changes)), seed, 0.2)
 
 
 def pictures(size=32, count=3, channels=3):
     generator = torch.Generator().manual_seed(1)
     shape = (count, channels, size, size)
     return torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8)
-
-
-def normalized(images, mean, std):
-    mean, std = torch.tensor(mean)[:, None, None], torch.tensor(std)[:, None, None]
-    return (images / 255 - mean) / std
 
 
 @torch.no_grad()

@@ -1,16 +1,23 @@
 """Our models as timm's: the same logits, or a sentence that says why not."""
 
+import json
 import random
+import re
 
 import pytest
 import torch
 from conftest import uneven
+from safetensors import safe_open
+from safetensors.torch import load_file
 from timm.models.vision_transformer import VisionTransformer as Timm
 
 from vitdemo import ConfigError, ModelConfig, from_timm, load_checkpoint, to_timm
 from vitdemo.config import PRESETS
 from vitdemo.config.settings import settings_of
+from vitdemo.data.cifar10 import CLASSES
 from vitdemo.files import SHIPPED
+from vitdemo.runs.to_timm import timm_file
+from vitdemo.ui.train.export import TIMM_HELP
 
 
 def images_for(config, count=3):
@@ -107,3 +114,19 @@ def test_models_that_timm_lacks_are_refused(changes, sentence):
 def test_shipped_hybrid_is_refused():
     with pytest.raises(ConfigError, match="convolutional stem"):
         to_timm(load_checkpoint(SHIPPED / "hybrid.safetensors")[0])
+
+
+def test_file_for_timm_loads_as_its_help_says(tmp_path):
+    model = uneven(PRESETS["annotation"][0])
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(timm_file(model, CLASSES))
+    (code,) = re.findall(r"```python\n(.*?)```", TIMM_HELP, re.S)
+    names = {"path": path, "json": json, "safe_open": safe_open, "load_file": load_file}
+    names["VisionTransformer"] = Timm
+    exec(code, names)
+    images = images_for(model.config)
+    with torch.no_grad():
+        torch.testing.assert_close(names["model"].eval()(images), model(images))
+    header = safe_open(path, "pt").metadata()
+    assert json.loads(header["classes"]) == list(CLASSES)
+    assert json.loads(header["normalization"]) == {"mean": [0.5] * 3, "std": [0.5] * 3}

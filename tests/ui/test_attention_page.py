@@ -269,7 +269,9 @@ def test_filters_that_no_image_passes_are_reported(saved_run):
 def test_an_unreadable_picture_gets_one_sentence(saved_run):
     app = open_app(PAGE, run=saved_run.id)
     app.button_group(key="source").set_value("Upload").run()
-    app.file_uploader[0].set_value(("notes.png", b"only text", "image/png")).run()
+    by_label(app.file_uploader, "Your picture").set_value(
+        ("notes.png", b"only text", "image/png")
+    ).run()
     assert not app.exception
     assert len(app.error) == 1
     assert app.error[0].value.startswith("The file is not a PNG, JPEG or WebP picture.")

@@ -76,7 +76,9 @@ def test_occlusion_of_a_gray_picture_shows_no_pattern(run):
     alts = {key: alt for key, (alt, _) in app.session_state["drawn"].items()}
     assert "over the patches: from " in alts["map-occlusion"]
     app.button_group(key="source").set_value("Upload").run()
-    app.file_uploader[0].set_value(("gray.png", gray.getvalue(), "image/png")).run()
+    by_label(app.file_uploader, "Your picture").set_value(
+        ("gray.png", gray.getvalue(), "image/png")
+    ).run()
     assert not app.exception
     alt, figure = app.session_state["drawn"]["map-occlusion"]
     assert alt.endswith("over the patches: No patch stands out (0).")
@@ -277,7 +279,7 @@ def test_a_pretrained_model_has_every_tab(pretrained, tab):
     assert prediction.endswith("(CIFAR-10 label: airplane)")
     assert by_label(app.selectbox, "Predictions").disabled
     infos = "".join(info.value for info in app.info)
-    assert ("This model was published without snapshots" in infos) == (tab == "training")
+    assert ("This model comes without snapshots" in infos) == (tab == "training")
 
 
 def test_a_pretrained_model_explains_its_own_classes(pretrained):

@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 import torch
-from open_app import captions_of, open_app
+from open_app import by_label, captions_of, open_app
 from PIL import Image
 
 from vitdemo.data import uploads
@@ -47,7 +47,7 @@ def read(monkeypatch):
 
 def test_upload_is_read_once_and_kept_over_a_page_change(saved_run, read):
     app = opened(saved_run)
-    app.file_uploader[0].set_value(png()).run()
+    by_label(app.file_uploader, "Your picture").set_value(png()).run()
     for _ in range(2):
         app.run()
     app.switch_page("pages/train.py").run()
@@ -56,13 +56,13 @@ def test_upload_is_read_once_and_kept_over_a_page_change(saved_run, read):
     assert picture_of(app).startswith("your picture")
     assert "The model sees the central square: 75% of the width." in captions_of(app)
     assert len(read) == 1
-    app.file_uploader[0].set_value(png()).run()
+    by_label(app.file_uploader, "Your picture").set_value(png()).run()
     assert len(read) == 1  # the same content
 
 
 def test_upload_is_kept_while_another_source_is_shown(saved_run, read):
     app = opened(saved_run)
-    app.file_uploader[0].set_value(png(color="red")).run()
+    by_label(app.file_uploader, "Your picture").set_value(png(color="red")).run()
     app.button_group(key="source").set_value("Validation").run()
     assert picture_of(app).startswith("validation image 0")
     app.button_group(key="source").set_value("Upload").run()
@@ -72,7 +72,7 @@ def test_upload_is_kept_while_another_source_is_shown(saved_run, read):
 
 def test_removed_picture_gives_way_to_the_validation_image(saved_run):
     app = opened(saved_run)
-    app.file_uploader[0].set_value(png()).run()
+    by_label(app.file_uploader, "Your picture").set_value(png()).run()
     next(button for button in app.button if button.label == "Remove this picture").click().run()
     assert picture_of(app).startswith("validation image 0")
     assert KEPT not in captions_of(app)
@@ -80,13 +80,17 @@ def test_removed_picture_gives_way_to_the_validation_image(saved_run):
 
 def test_an_error_goes_when_the_next_picture_comes(saved_run):
     app = opened(saved_run)
-    app.file_uploader[0].set_value(("notes.png", b"only text", "image/png")).run()
+    by_label(app.file_uploader, "Your picture").set_value(
+        ("notes.png", b"only text", "image/png")
+    ).run()
     assert len(app.error) == 1
     assert picture_of(app).startswith("validation image 0")
-    app.file_uploader[0].set_value(png()).run()
+    by_label(app.file_uploader, "Your picture").set_value(png()).run()
     assert not app.error
     assert picture_of(app).startswith("your picture")
-    app.file_uploader[0].set_value(("notes.png", b"only text", "image/png")).run()
+    by_label(app.file_uploader, "Your picture").set_value(
+        ("notes.png", b"only text", "image/png")
+    ).run()
     assert len(app.error) == 1
 
 

@@ -203,6 +203,15 @@ def test_downloaded_metrics_hold_every_number(saved_run):
     assert TrainConfig(**saved["training"]) == saved_run.training
 
 
+def test_model_is_offered_for_timm_or_says_why_not(tiny, short):
+    for pooling, disabled in (("cls", False), ("mean", False), ("attention", True)):
+        run = trained_run(replace(tiny, pooling=pooling), short)
+        buttons = open_app(run=run.id).get("download_button")
+        (button,) = [button for button in buttons if button.proto.label == "For timm"]
+        assert button.proto.disabled == disabled
+        assert ("no attention pooling" in button.proto.help) == disabled
+
+
 def test_downloaded_charts_name_their_run_and_need_no_network(saved_run):
     page = export.charts_html(saved_run)
     assert "depth 1 · 2 heads · patch 16 · 20 images" in page

@@ -80,7 +80,7 @@ def read_header(path: str | Path) -> tuple[ModelConfig, dict]:
 @lru_cache(maxsize=256)  # a page lists some twenty checkpoints at each rerun
 def _read_header(path: Path, stamp: tuple) -> tuple[ModelConfig, dict]:
     try:
-        if _is_pickle(path):
+        if is_pickle(path):
             raise ConfigError(
                 f"{path.name} is a pickle, which can run code when it is opened. "
                 "Use a .safetensors file."
@@ -139,7 +139,7 @@ def _mismatch(config: ModelConfig, shapes: dict[str, tuple[int, ...]]) -> str:
         return (lines[1] if len(lines) > 1 else lines[0]).strip()
 
 
-def _is_pickle(path: Path) -> bool:
+def is_pickle(path: Path) -> bool:
     """Check the first bytes: those of a zip file or a pickle, and not those of safetensors."""
     with path.open("rb") as file:
         start = file.read(9)

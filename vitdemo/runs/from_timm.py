@@ -103,22 +103,16 @@ def config_of(
         ConfigError: a tensor that decides it is missing, or it is out of our limits.
     """
     weights = _in_timms_names(weights)
-    _refuse_unfit(weights)
-    projection = _need(weights, "patch_embed.proj.weight", 4)
-    positions = _need(weights, "pos_embed", 3)
+    patch_size, stored_size = sizes_of(weights)
+    embed_dim, channels, *_ = weights["patch_embed.proj.weight"].shape
     hidden, head = (_need(weights, f"{name}.weight", 2) for name in ("blocks.0.mlp.fc1", "head"))
-    embed_dim, channels, patch_size, width = projection.shape
-    if patch_size != width:
-        raise ConfigError(f"The patches are {patch_size} × {width} pixels, and ours are square.")
-    has_cls = "cls_token" in weights
-    side = _side(positions, has_cls)
     if num_heads is None and embed_dim % HEAD_DIM:
         raise ConfigError(
             f"The number of heads is not clear from embed_dim {embed_dim}. Give num_heads."
         )
     blocks = {match[0] for match in map(BLOCK.match, weights) if match}
     return ModelConfig(
-        image_size=image_size or side * patch_size,
+        image_size=image_size or stored_size,
         patch_size=patch_size,
         in_channels=channels,
         num_classes=len(head),
@@ -126,8 +120,22 @@ def config_of(
         depth=len(blocks),
         num_heads=num_heads or embed_dim // HEAD_DIM,
         mlp_ratio=_ratio(len(hidden), embed_dim),
-        pooling="cls" if has_cls else "mean",
+        pooling="cls" if "cls_token" in weights else "mean",
     )
+
+
+def sizes_of(weights: dict[str, Tensor]) -> tuple[int, int]:
+    """Return the patch size and the image size of a plain ViT in pixels.
+
+    Raises:
+        ConfigError: it is no plain ViT, or its patches or images are not square.
+    """
+    weights = _in_timms_names(weights)
+    _refuse_unfit(weights)
+    *_, patch_size, width = _need(weights, "patch_embed.proj.weight", 4).shape
+    if patch_size != width:
+        raise ConfigError(f"The patches are {patch_size} × {width} pixels, and ours are square.")
+    return patch_size, patch_size * _side(_need(weights, "pos_embed", 3), "cls_token" in weights)
 
 
 def _ratio(hidden: int, embed_dim: int) -> float:
@@ -163,8 +171,6 @@ def _refuse_unfit(weights: dict[str, Tensor]) -> None:
     for name, tensor in weights.items():
         if not isinstance(tensor, Tensor) or not tensor.is_floating_point():
             raise ConfigError(f"{name} is not a tensor of floating-point numbers.")
-        if not tensor.isfinite().all():
-            raise ConfigError(f"{name} has values that are not numbers (NaN or infinity).")
 
 
 def _check_shapes(weights: dict[str, Tensor], own: dict[str, tuple[int, ...]]) -> None:
@@ -215,8 +221,14 @@ def _folded(weights: dict[str, Tensor]) -> dict[str, Tensor]:
 
     It multiplies what attention and MLP add to the tokens, so it scales the rows of their last
     layers.
+
+    Raises:
+        ConfigError: a number is NaN or infinite.
     """
     tensors = {name: tensor.detach().float().clone() for name, tensor in weights.items()}
+    for name, tensor in tensors.items():
+        if not tensor.isfinite().all():
+            raise ConfigError(f"{name} has values that are not numbers (NaN or infinity).")
     for match in filter(None, map(LAYER_SCALE.fullmatch, weights)):
         gamma = tensors.pop(match[0])  # (D,)
         last = f"{match[1]}.attn.proj" if match[2] == "1" else f"{match[1]}.mlp.fc2"

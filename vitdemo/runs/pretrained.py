@@ -74,6 +74,17 @@ def _weights(name: str):
     return get_model_weights(name).IMAGENET1K_V1
 
 
+def imagenet_classes() -> list[str]:
+    """Return the names of ImageNet's 1,000 classes, in the order of all common models."""
+    return _weights("vit_b_16").meta["categories"]
+
+
+def normalization_of(name: str) -> dict[str, list[float]]:
+    """Return mean and standard deviation of each channel that a model was trained with."""
+    transforms = _weights(name).transforms()
+    return {"mean": transforms.mean, "std": transforms.std}
+
+
 def megabytes_of(name: str) -> float:
     """Return the size of the download in units of 2^20 bytes."""
     return _weights(name).meta["_file_size"]

@@ -19,6 +19,7 @@ from ..data.cifar10 import CLASSES
 from ..files import (
     SHIPPED,
     json_text,
+    own_models_folder,
     pretrained_folder,
     reason,
     runs_folder,
@@ -50,7 +51,8 @@ class Run:
     precision: str = ""  # of its training steps, once decided: "float32" or "bfloat16"
     message: str = ""  # why it failed, or what is damaged
     history: tuple[dict, ...] = ()  # one `epoch_record` per epoch
-    # "local": trained on this machine; "shipped": comes with the app; "imagenet": from torchvision
+    # "local": trained on this machine; "shipped": comes with the app; "imagenet": from torchvision;
+    # "own": a visitor's file
     origin: str = "local"
     classes: tuple[str, ...] = CLASSES  # names of the outputs
 
@@ -69,8 +71,8 @@ class Run:
         """Checkpoint of the last complete epoch."""
         if self.origin == "local":
             return self.folder / "weights.safetensors"
-        folder = SHIPPED if self.origin == "shipped" else pretrained_folder()
-        return folder / f"{self.id}.safetensors"
+        folders = {"shipped": SHIPPED, "imagenet": pretrained_folder(), "own": own_models_folder()}
+        return folders[self.origin] / f"{self.id}.safetensors"
 
     @property
     def has_weights(self) -> bool:
@@ -95,6 +97,8 @@ class Run:
     @property
     def sees_own_classes(self) -> bool:
         """Whether the validation images show classes that the model was trained on."""
+        if self.origin == "own":
+            return self.classes == CLASSES and self.model.image_size == 32
         return self.origin != "imagenet"
 
 

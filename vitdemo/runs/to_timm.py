@@ -1,9 +1,12 @@
 """A model of ours as timm's `VisionTransformer` (github.com/huggingface/pytorch-image-models)."""
 
+from safetensors.torch import save
 from torch import Tensor
 
 from ..config import ConfigError, ModelConfig
+from ..files import json_text
 from ..model import VisionTransformer
+from .normalization import our_normalization
 
 
 def to_timm(model: VisionTransformer) -> tuple[dict, dict[str, Tensor]]:
@@ -45,6 +48,20 @@ def to_timm(model: VisionTransformer) -> tuple[dict, dict[str, Tensor]]:
         for layer in range(config.depth):
             _fold_scale(config, weights, f"blocks.{layer}.attn.qkv")
     return arguments, weights
+
+
+def timm_file(model: VisionTransformer, classes: tuple[str, ...]) -> bytes:
+    """Return a safetensors file with the weights for timm.
+
+    Its header has, as JSON, the arguments ("timm"), the normalization and the names of the classes.
+
+    Raises:
+        ConfigError: as `to_timm`.
+    """
+    arguments, weights = to_timm(model)
+    normalization = our_normalization(model.config.in_channels)
+    header = {"timm": arguments, "normalization": normalization, "classes": classes}
+    return save(weights, {name: json_text(value) for name, value in header.items()})
 
 
 def why_not(config: ModelConfig) -> str:

@@ -29,12 +29,18 @@ def model_of(run: Run) -> VisionTransformer:
         ConfigError: the run has no weights, or they are damaged.
     """
     torch.set_num_threads(QUEUE.spare_cores())
-    return _model(run)
+    return _own_model(run) if run.origin == "own" else _model(run)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=HASHES)
 @torch.inference_mode(False)  # whoever loads it: a model made in that mode has no backward pass
 def _model(run: Run) -> VisionTransformer:
+    return load_weights(run)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False, hash_funcs=HASHES)  # up to 400 MB each
+@torch.inference_mode(False)
+def _own_model(run: Run) -> VisionTransformer:
     return load_weights(run)
 
 

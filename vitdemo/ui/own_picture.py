@@ -6,7 +6,7 @@ import streamlit as st
 from PIL import Image
 
 from ..config import ConfigError
-from ..data.uploads import FORMATS, read_picture
+from ..data.uploads import FORMATS, MAX_BYTES, read_picture
 from .wording import plain
 
 TYPES = [name.lower() for name in (*FORMATS, "JPG")]
@@ -35,6 +35,7 @@ def own_picture(source: str, help: str) -> Image.Image | None:
     if source == "Camera":
         st.camera_input("Take a picture", help=help, **more)
     else:
+        more["max_upload_size"] = MAX_BYTES // 2**20
         st.file_uploader("Your picture", type=TYPES, help=f"PNG, JPEG or WebP. {help}", **more)
     own = state.get(f"{source}-picture")
     if own is None:

@@ -44,12 +44,16 @@ class Picture:
         return hashlib.sha256(self.image.numpy().tobytes()).hexdigest()
 
 
+def model_input(run: Run, original: Image.Image) -> torch.Tensor:
+    """Crop and scale a picture to (3, S, S) uint8, as a run's model takes it."""
+    if run.origin == "imagenet":
+        return crop(run.id, torch.from_numpy(np.asarray(original).copy()).permute(2, 0, 1))
+    return to_model_input(original, run.model.image_size)
+
+
 def fitted(run: Run, original: Image.Image, name: str, shows: str = "") -> Picture:
     """Crop and scale a picture to the input of a run's model."""
-    if run.origin == "imagenet":
-        image = crop(run.id, torch.from_numpy(np.asarray(original).copy()).permute(2, 0, 1))
-    else:
-        image = to_model_input(original, run.model.image_size)
+    image = model_input(run, original)
     label = run.classes.index(shows) if shows in run.classes else None
     return Picture(image, label, name, shows, original)
 

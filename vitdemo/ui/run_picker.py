@@ -6,31 +6,42 @@ import streamlit as st
 
 from ..background.status import Status
 from ..background.training_queue import QUEUE
+from ..runs.own_models import name_of, own_run
 from ..runs.pretrained import pretrained_runs
 from ..runs.run import DAMAGED, TIME, Run, list_runs
 from ..runs.shipped import shipped_runs
 from . import url_state
 from .wording import plain
 
+OWN = "own_models"  # in the session: ids of the models that this visitor has opened
+
 
 def all_statuses() -> dict[str, Status]:
     """Return the status of every run by id.
 
     Runs of this process come first, then saved runs, newest first, then shipped runs, then
-    pretrained models. Damaged runs are among them.
+    pretrained models, then the visitor's own models. Damaged runs are among them.
     """
     statuses = {status.run.id: status for status in QUEUE.list()}
     statuses |= {run.id: QUEUE.status_of(run) for run in list_runs()}
-    for run in (*shipped_runs(), *pretrained_runs()):
+    for run in (*shipped_runs(), *pretrained_runs(), *_own_runs()):
         statuses.setdefault(run.id, Status(run, progress=1.0))
     return statuses
+
+
+def _own_runs() -> list[Run]:
+    """Return the models that this visitor has opened, and the one that the URL names."""
+    ids = (*st.session_state.get(OWN, ()), st.query_params.get("run", ""))
+    return [run for run in map(own_run, dict.fromkeys(ids)) if run]
 
 
 def pick_run(label: str) -> Status | None:
     """Draw a picker for training runs, with or without weights, and return the status of one."""
     known = all_statuses()
     offered = {
-        run_id: status for run_id, status in known.items() if status.run.origin != "imagenet"
+        run_id: status
+        for run_id, status in known.items()
+        if status.run.origin not in ("imagenet", "own")
     }
     help = (
         "A run is one model trained from scratch. Runs on this machine are listed first, the "
@@ -52,7 +63,7 @@ def pick_model(label: str) -> Status | None:
     }
     help = (
         "Models from runs on this machine, newest first, then the examples that ship with the app, "
-        "then large models pretrained on ImageNet."
+        "then large models pretrained on ImageNet, then your own."
     )
     shown = _pick(label, known, offered, help)
     chosen = known.get(st.session_state["run"]) if shown else None
@@ -133,7 +144,7 @@ def run_name(run: Run) -> str:
     parts += [f"depth {run.model.depth}", f"{run.model.num_heads} heads"]
     patch = f"patch {run.model.patch_size}"
     parts.append(patch if run.model.stem == "patch" else f"{patch} (conv)")
-    if run.origin != "imagenet":
+    if run.origin not in ("imagenet", "own"):
         parts += [f"{run.training.train_images:,} images", f"{run.training.epochs} epochs"]
     return " · ".join(parts)
 
@@ -144,4 +155,6 @@ def _origin(run: Run) -> str:
     if run.origin == "imagenet":
         name = f"ImageNet ({run.id})"
         return name if run.has_weights else f"{name}, not downloaded yet"
+    if run.origin == "own":
+        return f"Your model ({name_of(run)})"
     return time.strftime("%b %d %H:%M:%S", time.strptime(run.id[:15], TIME))

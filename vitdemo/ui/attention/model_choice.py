@@ -4,13 +4,16 @@ import streamlit as st
 
 from ...config import ConfigError
 from ...costs import parameters
-from ...runs.pretrained import megabytes_of
+from ...data.cifar10 import MEAN, STD
+from ...runs.checkpoint import read_header
+from ...runs.pretrained import megabytes_of, normalization_of
 from ...runs.run import Run
 from .. import url_state
 from ..cached import model_of
 from ..download_button import offer
 from ..run_picker import pick_model
 from ..wording import plain
+from .own_model import open_own_model
 
 
 def choose_model(tabs_place) -> Run:
@@ -20,6 +23,10 @@ def choose_model(tabs_place) -> Run:
         tabs_place: container of the tabs, where the reason is shown in their place.
     """
     status = pick_model("Model")
+    with st.container(horizontal=True):
+        if status is not None:
+            _about(status.run)
+        open_own_model()
     with tabs_place:
         if status is None:
             st.info("There is no model yet. Train one first.")
@@ -29,6 +36,38 @@ def choose_model(tabs_place) -> Run:
             url_state.write({"run": status.run.id})
             st.stop()
     return status.run
+
+
+def _about(run: Run) -> None:
+    """Draw a button that opens the facts about a model: its shape and its input."""
+    model = run.model
+    with st.popover("About", icon=":material/info:"):
+        st.markdown(
+            f"{sum(parameters(model).values()):,} parameters: {model.depth} blocks of "
+            f"{model.num_heads} heads, {model.embed_dim} numbers per token, {model.num_tokens} "
+            f"tokens from patches of {model.patch_size} × {model.patch_size} pixels, "
+            f"{model.num_classes:,} classes."
+        )
+        st.markdown(
+            f"Input: {model.image_size} × {model.image_size} pixels, normalized as "
+            f"(x − {MEAN}) / {STD}, of values from 0 to 1. {_folded(run)}"
+        )
+
+
+def _folded(run: Run) -> str:
+    """Return a sentence on a model that was trained with another normalization, or nothing."""
+    trained = None
+    if run.origin == "imagenet":
+        trained = normalization_of(run.id)
+    elif run.origin == "own":
+        trained = read_header(run.weights)[1]["from_timm"]
+    if trained is None:
+        return ""
+    mean, std = (", ".join(f"{value:g}" for value in trained[key]) for key in ("mean", "std"))
+    return (
+        f"It was trained with mean {mean} and standard deviation {std} (red, green, blue), which "
+        "are folded into its first layer."
+    )
 
 
 def _weights_are_there(run: Run) -> bool:

@@ -4,13 +4,14 @@ from dataclasses import dataclass
 
 import streamlit as st
 import torch
+from PIL import Image
 
 from ...config import ModelConfig
 from ...costs import macs
-from ...data.cifar10 import normalize
-from ...runs.pretrained import crop
+from ...data.cifar10 import normalize, pixels_of
 from ...runs.run import Run
 from ..cached import HASHES, images_shown, model_of, validation_split
+from ..picture_picker import model_input
 
 SAMPLE_MACS = 150e9  # that one pass through the sample may take
 FEWEST = 4
@@ -53,5 +54,6 @@ def sample_of(run: Run, wanted: int) -> Sample:
 @torch.no_grad()  # an inference tensor could not take part in a backward pass later
 def _predicted_sample(run: Run, count: int) -> Sample:
     split = validation_split(run)[:count]
-    images = normalize(torch.stack([crop(run.id, image) for image in split.images]))
+    pictures = (Image.fromarray(pixels_of(image)) for image in split.images)
+    images = normalize(torch.stack([model_input(run, picture) for picture in pictures]))
     return Sample(images, model_of(run)(images).argmax(dim=1))

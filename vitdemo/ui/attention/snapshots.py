@@ -40,10 +40,8 @@ class OverTraining:
 def show(run: Run, picture: Picture, view: View) -> None:
     """Draw a slider over the snapshots, the state at the chosen one, and the development."""
     snapshots = list_snapshots(run)
-    if run.origin == "imagenet":
-        st.info(
-            "This model was published without snapshots from its training. Choose another model."
-        )
+    if run.origin in ("imagenet", "own"):
+        st.info("This model comes without snapshots from its training. Choose another model.")
     elif len(snapshots) < 2:
         st.info(
             "This run has no snapshots, only its final model. Longer runs save snapshots "

@@ -7,11 +7,23 @@ from dataclasses import asdict
 
 import streamlit as st
 
+from ...data.cifar10 import MEAN, STD
 from ...figures.curves import all_curves
 from ...files import json_text
-from ...runs.run import Run
+from ...runs.run import Run, load_weights
+from ...runs.to_timm import timm_file, why_not
 from ...training.metrics import METRICS
 from ..run_picker import run_name
+
+TIMM_HELP = """The model for timm's `VisionTransformer`, with the same logits. To load it:
+
+```python
+with safe_open(path, "pt") as file:
+    arguments = json.loads(file.metadata()["timm"])
+    model = VisionTransformer(**arguments)
+model.load_state_dict(load_file(path))
+```
+"""
 
 
 def show_downloads(run: Run) -> None:
@@ -34,7 +46,17 @@ def show_downloads(run: Run) -> None:
         run.weights.read_bytes,
         f"{name}.safetensors",
         on_click="ignore",
-        help="The weights after the last epoch, as a safetensors file.",
+        help="The weights after the last epoch, as a safetensors file of this project. Its header "
+        f"states how pixels are normalized: (x − {MEAN}) / {STD}, of values from 0 to 1.",
+    )
+    problem = why_not(run.model)
+    row.download_button(
+        "For timm",
+        lambda: timm_file(load_weights(run), run.classes),
+        f"{name}-timm.safetensors",
+        on_click="ignore",
+        disabled=bool(problem),
+        help=problem or TIMM_HELP,
     )
     row.download_button(
         "Charts (HTML)",
