@@ -271,3 +271,36 @@ def test_printed_accuracies_are_not_whole_numbers_of_images():
     said = words_of(app)
     assert "0.2027 × 600 = 121.62. The nearest possible value is 122 of 600 = 0.2033." in said
     assert "0.2051 × 200 = 41.02. The nearest possible value is 41 of 200 = 0.2050." in said
+
+
+def test_decoder_layer_has_a_third_more_parameters_at_the_original_width():
+    """Counted by hand for D = 32: attention 4 (D² + D), feed-forward 8 D² + 5 D, norms 2 D each."""
+    D = 32
+    attention, feed_forward, norm = 4 * (D**2 + D), 8 * D**2 + 5 * D, 2 * D
+    encoder = attention + feed_forward + 2 * norm
+    decoder = 2 * attention + feed_forward + 3 * norm
+    said = words_of(open_app("pages/transformer.py", reveal="yes"))
+    assert f"the factor would be {decoder / encoder:.2f}." in said
+    assert "its input is START 9 5 1 4 1. From START it must predict 9" in said
+
+
+def test_layer_norm_divides_by_d_with_the_epsilon_that_the_page_says():
+    _, model = plain_vit()
+    token = torch.arange(float(model.config.embed_dim)) * 1e-3
+    variance = ((token - token.mean()) ** 2).sum() / len(token)
+    expected = (token - token.mean()) / torch.sqrt(variance + 1e-6)
+    found = model.norm(token).detach()
+    torch.testing.assert_close(found, model.norm.weight * expected + model.norm.bias)
+    said = words_of(open_app("pages/block.py"))
+    assert "it is $10^{-6}$ here, as in timm, and $10^{-5}$ in the paper's code" in said
+
+
+def test_brightest_patch_receives_few_percent_of_the_attention():
+    _, model = plain_vit()
+    with torch.no_grad():
+        attention = model.trace(normalize(first_pictures(1).images))[1].attention[-1]
+    largest = attention.mean(dim=1)[0, 0, 1:].max()
+    said = words_of(open_app("pages/start.py", reveal="yes"))
+    assert (
+        f"**Answer: 5%.** {largest:.1%}, which is {largest * 65:.1f} times an equal share" in said
+    )
