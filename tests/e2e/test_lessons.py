@@ -50,8 +50,8 @@ def test_matrices_are_edited_and_a_question_is_answered(server, page, chart):
     keys.press("Control+Enter")
     chart(page, "3. Softmax: row 1 is 0.25, 0.25, 0.25, 0.25").wait_for()
     page.wait_for_url(re.compile(r"k=1(\+|%20)0(\+|%20)0"))
-    page.get_by_text("1/4", exact=True).click()
-    page.get_by_text("the first weight is 0.25").wait_for()
+    page.get_by_test_id("stRadio").first.get_by_text("1", exact=True).click()
+    page.get_by_text("every row is 0.25, 0.25, 0.25, 0.25").wait_for()
     page.reload()
     chart(page, "3. Softmax: row 1 is 0.25, 0.25, 0.25, 0.25").wait_for()
 
