@@ -344,7 +344,7 @@ def test_a_small_file_makes_no_large_model(monkeypatch):
     )
     with pytest.raises(ConfigError, match="has shape"):
         from_timm(weights, num_heads=16)
-    assert set(made) == {"meta"}
+    assert set(made) <= {"meta"}
 
 
 def test_linear_patch_embedding_as_in_flexible_models_is_refused():

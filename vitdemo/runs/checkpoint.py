@@ -117,10 +117,17 @@ def _read_header(path: Path, stamp: tuple) -> tuple[ModelConfig, dict]:
     return config, card
 
 
+class _Shapes(VisionTransformer):
+    """A model that draws no weights: on the meta device, torch would load its compiler for it."""
+
+    def init_weights(self, generator: torch.Generator | None) -> None:
+        """Draw nothing."""
+
+
 def _empty_model(config: ModelConfig) -> VisionTransformer:
     """Return a model that has shapes but no numbers, and so takes no memory."""
     with torch.device("meta"):
-        return VisionTransformer(config, seed=0)
+        return _Shapes(config, seed=0)
 
 
 @lru_cache(maxsize=256)
