@@ -12,6 +12,7 @@ from torch import Tensor
 from ..config import SETTINGS, ConfigError
 from ..disk import check_disk
 from ..files import data_folder, full_set_on_disk, reason
+from .classes import checked_names
 from .split import Split
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -29,6 +30,15 @@ class Data:
 
     train: Split
     validation: Split
+    classes: tuple[str, ...] = ()  # names of the labels 0, 1, … where they have names
+
+    def __post_init__(self):
+        """Check the names.
+
+        Raises:
+            ConfigError: they are not texts, or too long.
+        """
+        object.__setattr__(self, "classes", checked_names(self.classes))
 
 
 def load_cifar10(
@@ -56,8 +66,8 @@ def load_cifar10(
         raise ConfigError(f"validation_from must be test or train, not {validation_from!r}.")
     if validation_from == "train":
         images = _first("train", train_images + validation_images)
-        return Data(images[:train_images], images[train_images:])
-    return Data(_first("train", train_images), _first("test", validation_images))
+        return Data(images[:train_images], images[train_images:], CLASSES)
+    return Data(_first("train", train_images), _first("test", validation_images), CLASSES)
 
 
 def _first(part: str, count: int) -> Split:

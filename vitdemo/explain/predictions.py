@@ -22,6 +22,26 @@ def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, classes: int) ->
     return counts.reshape(classes, classes)
 
 
+def frequent_errors(
+    labels: np.ndarray, predicted: np.ndarray, count: int
+) -> list[tuple[int, int, int]]:
+    """Find the most frequent errors, the most frequent first.
+
+    Args:
+        labels: (N,).
+        predicted: (N,).
+        count: largest number of errors to find.
+
+    Returns:
+        true class, predicted class, and how many images.
+    """
+    wrong = labels != predicted
+    pairs = np.stack([labels[wrong], predicted[wrong]], axis=1)
+    errors, images = np.unique(pairs, axis=0, return_counts=True)
+    order = np.argsort(-images, kind="stable")[:count]
+    return [(*errors[n].tolist(), int(images[n])) for n in order]
+
+
 def most_confident(
     probabilities: np.ndarray, labels: np.ndarray, correct: bool, count: int
 ) -> np.ndarray:

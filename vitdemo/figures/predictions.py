@@ -5,6 +5,9 @@ import plotly.graph_objects as go
 
 from .style import CORRECT, NEUTRAL, SEQUENTIAL, WRONG, axis, blank, literal
 
+MOST_LABELED = 20  # classes of a confusion matrix whose names and counts can be read
+LONGEST = 24  # characters of a class on an axis
+
 
 def top_classes(
     probabilities: np.ndarray, classes: tuple[str, ...], label: int | None, count: int = 5
@@ -25,10 +28,11 @@ def top_classes(
         colors[-1] = WRONG
         colors = [CORRECT if k == label else color for k, color in zip(shown, colors, strict=True)]
     x = axis("Probability", range=[0, 1.12], tickvals=[0, 0.5, 1], tickformat=".0%")
-    figure = blank(300, x=x, y=axis(showgrid=False), bargap=0.35)
+    names = _names(shown, classes, label)
+    figure = blank(300, x=x, y=_class_axis(names), bargap=0.35)
     return figure.add_bar(
         x=probabilities[shown],
-        y=_names(shown, classes, label),
+        y=list(map(literal, names)),
         orientation="h",
         marker_color=colors,
         text=[f"{p:.1%}" for p in probabilities[shown]],
@@ -57,14 +61,13 @@ def before_and_after(
     shown = np.argsort(-np.maximum(before, after), kind="stable")[:count][::-1]
     colors = [CORRECT if k == label else NEUTRAL for k in shown]
     x = axis("Probability", range=[0, 1.15], tickvals=[0, 0.5, 1], tickformat=".0%")
-    figure = blank(
-        300, x=x, y=axis(showgrid=False), bargap=0.25, bargroupgap=0.05, showlegend=False
-    )
+    names = _names(shown, classes, label)
+    figure = blank(300, x=x, y=_class_axis(names), bargap=0.25, bargroupgap=0.05, showlegend=False)
     # Plotly draws from below, so "after" comes first.
     for values, name, opacity in ((after, "after", 1.0), (before, "before", 0.4)):
         figure.add_bar(
             x=values[shown],
-            y=_names(shown, classes, label),
+            y=list(map(literal, names)),
             orientation="h",
             name=name,
             marker_color=colors,
@@ -79,27 +82,37 @@ def before_and_after(
 
 def _names(shown: np.ndarray, classes: tuple[str, ...], label: int | None) -> list[str]:
     """Return the names of classes, with a check mark on the true one."""
-    return [literal(f"{classes[k]} ✓" if k == label else classes[k]) for k in shown]
+    return [f"{classes[k]} ✓" if k == label else classes[k] for k in shown]
+
+
+def _class_axis(names: list[str], title: str = "", **more) -> dict:
+    """Return an axis of classes, on which long names are cut, so that there is room for values."""
+    short = [name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…" for name in names]
+    ticks = {"tickvals": list(map(literal, names)), "ticktext": list(map(literal, short))}
+    return axis(title, showgrid=False, **ticks, **more)
 
 
 def confusion(matrix: np.ndarray, classes: tuple[str, ...]) -> go.Figure:
-    """Draw a confusion matrix (K, K) and its counts; row: true class, column: predicted class."""
+    """Draw a confusion matrix (K, K) and its counts; row: true class, column: predicted class.
+
+    At most MOST_LABELED classes can be read.
+    """
     readable = np.where(matrix > 0.6 * matrix.max(), "black", "white")
     text = [
         [f'<span style="color:{color}">{count}</span>' for count, color in zip(*row, strict=True)]
         for row in zip(matrix, readable, strict=True)
     ]
     names = [literal(name) for name in classes]
-    x = axis("Predicted class", tickangle=-45, showgrid=False)
-    y = axis("True class", autorange="reversed", showgrid=False)
-    return blank(420, x=x, y=y).add_heatmap(
+    x = _class_axis(classes, "Predicted class", tickangle=-45)
+    y = _class_axis(classes, "True class", autorange="reversed")
+    return blank(max(420, 30 * len(classes)), x=x, y=y).add_heatmap(
         z=matrix,
         x=names,
         y=names,
         colorscale=SEQUENTIAL,
         text=text,
         texttemplate="%{text}",
-        textfont={"size": 11},
+        textfont={"size": 11 if len(classes) <= 10 else 9},
         hovertemplate="true %{y}, predicted %{x}: %{z} images<extra></extra>",
         showscale=False,
     )

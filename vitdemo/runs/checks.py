@@ -3,6 +3,7 @@
 Each raises a ValueError that says what is wrong.
 """
 
+from ..data.classes import checked_names
 from ..training.metrics import METRICS
 
 LARGEST = 3.5e38  # of any number in a file: the largest loss in 32 bits
@@ -82,6 +83,15 @@ def text(value, name: str) -> str:
         raise ValueError(f"{name} is not a text of at most {LONGEST:,} characters")
     value.encode()  # half of a surrogate pair is in no encoding, but JSON can hold it
     return value
+
+
+def classes(names, num_classes: int) -> tuple[str, ...]:
+    """Return the names of all classes, or none if they are missing, as in older files."""
+    if names is None:
+        return ()
+    if not isinstance(names, list) or len(names) != num_classes:
+        raise ValueError(f"classes is not a list of {num_classes} names")
+    return checked_names(names)
 
 
 def renamed(training) -> dict:

@@ -1,5 +1,6 @@
 """The model card of a checkpoint: how it was trained, on which machine, and its metrics."""
 
+import math
 from dataclasses import asdict
 
 import torch
@@ -22,7 +23,8 @@ def model_card(run: Run, model: VisionTransformer) -> dict:
     """
     test, few = load_data(run).validation, SAMPLE["test"]
     logits = torch.cat(list(predict(model, test)))
-    by_class = dict(zip(run.classes, class_accuracies(logits, test.labels), strict=True))
+    accuracies = zip(run.classes, class_accuracies(logits, test.labels), strict=True)
+    by_class = {name: value for name, value in accuracies if not math.isnan(value)}
     sample = compute_metrics(logits[:few], test.labels[:few])
     return card_of(run) | {
         "command": command(run),

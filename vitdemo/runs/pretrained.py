@@ -13,9 +13,11 @@ from torch import Tensor, nn
 
 from ..config import ConfigError, ModelConfig, TrainConfig
 from ..data.cifar10 import SAMPLE
+from ..data.classes import name_each
 from ..disk import check_disk
 from ..files import pretrained_folder, reason
 from ..model import VisionTransformer
+from . import checks
 from .checkpoint import read_header, save_checkpoint
 from .normalization import fold_normalization
 from .run import Run
@@ -54,7 +56,8 @@ def pretrained_runs() -> list[Run]:
     """Return torchvision's ImageNet models, downloaded or not; they validate on the sample."""
     training, runs = TrainConfig(validation_images=SAMPLE["test"]), []
     for name, shape in PRETRAINED.items():
-        run = Run(name, shape, training, "finished", origin="imagenet", classes=())
+        classes = name_each((), shape.num_classes)  # until the names are downloaded
+        run = Run(name, shape, training, "finished", origin="imagenet", classes=classes)
         runs.append(replace(run, classes=_classes_of(run)) if run.has_weights else run)
     return runs
 
@@ -62,9 +65,9 @@ def pretrained_runs() -> list[Run]:
 def _classes_of(run: Run) -> tuple[str, ...]:
     try:
         _, card = read_header(run.weights)
-    except ConfigError:  # damaged; loading the model reports it
-        return ()
-    return tuple(card.get("classes", map(str, range(run.model.num_classes))))
+        return checks.classes(card.get("classes"), run.model.num_classes) or run.classes
+    except ValueError:  # damaged; loading the model reports it
+        return run.classes
 
 
 def _weights(name: str):

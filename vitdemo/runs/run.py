@@ -16,6 +16,7 @@ from pathlib import Path
 
 from ..config import ConfigError, ModelConfig, TrainConfig, config_from_dict
 from ..data.cifar10 import CLASSES
+from ..data.classes import name_each
 from ..files import (
     SHIPPED,
     json_text,
@@ -54,7 +55,13 @@ class Run:
     # "local": trained on this machine; "shipped": comes with the app; "imagenet": from torchvision;
     # "own": a visitor's file
     origin: str = "local"
-    classes: tuple[str, ...] = CLASSES  # names of the outputs
+    classes: tuple[str, ...] = ()  # names of the outputs, one for each
+
+    def __post_init__(self):
+        """Name every class. Runs without names are those of CIFAR-10, if they have its classes."""
+        K = self.model.num_classes
+        default = () if K < len(CLASSES) else CLASSES
+        object.__setattr__(self, "classes", name_each(self.classes or default, K))
 
     @property
     def active(self) -> bool:
@@ -96,10 +103,9 @@ class Run:
 
     @property
     def sees_own_classes(self) -> bool:
-        """Whether the validation images show classes that the model was trained on."""
-        if self.origin == "own":
-            return self.classes == CLASSES and self.model.image_size == 32
-        return self.origin != "imagenet"
+        """Whether CIFAR-10, which the pages show, has the classes that the model was trained on."""
+        of_cifar10 = self.classes[: len(CLASSES)] == CLASSES
+        return of_cifar10 and (self.model.in_channels, self.model.image_size) == (3, 32)
 
 
 def new_run(model: ModelConfig, training: TrainConfig) -> Run:
@@ -134,6 +140,7 @@ def save_run(run: Run, model: VisionTransformer | None = None) -> None:
     config = {"state": run.state, "threads": run.threads, "precision": run.precision}
     config |= {"message": run.message}
     config |= {"model": asdict(run.model), "training": asdict(run.training)}
+    config |= {"classes": run.classes}
     write_atomically(run.folder / "config.json", json_text(config, indent=2).encode())
 
 
@@ -141,6 +148,7 @@ def card_of(run: Run) -> dict:
     """Return the model card of a local run: how its weights were trained."""
     return {
         "run": run.id,
+        "classes": run.classes,
         "training": asdict(run.training),
         "threads": run.threads,
         "precision": run.precision,
@@ -233,18 +241,20 @@ def _checked(folder: Path) -> Run:
     config = checks.mapping(json.loads((folder / "config.json").read_text()), "config.json")
     if config["state"] not in STATES:
         raise ValueError("its state is unknown")
+    model = config_from_dict(ModelConfig, config["model"])
     run = Run(
         folder.name,
-        config_from_dict(ModelConfig, config["model"]),
+        model,
         config_from_dict(TrainConfig, checks.renamed(config["training"])),
         config["state"],
         checks.count(config["threads"], "threads"),
         checks.precision(config.get("precision", "")),  # missing in runs of earlier versions
         checks.text(config["message"], "message"),
+        classes=checks.classes(config.get("classes"), model.num_classes),
     )
     if run.has_weights:
-        model, card = read_header(run.weights)
-        if model != run.model:
+        of_weights, card = read_header(run.weights)
+        if of_weights != run.model:
             raise ValueError("its weights belong to another model")
         records, threads = card["history"], card["threads"]
     else:

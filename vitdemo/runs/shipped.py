@@ -25,10 +25,11 @@ def _shipped(name: str) -> Run:
         history = checks.history(card["history"], training.epochs)
         threads = checks.count(card["threads"], "threads")
         precision = checks.precision(card.get("precision", ""))
+        classes = checks.classes(card.get("classes"), model.num_classes)
     except (ValueError, KeyError, TypeError) as error:
         return replace(run, state=DAMAGED, message=_problem(run, error))
     run = replace(run, model=model, training=training, threads=threads, precision=precision)
-    return replace(run, history=history)
+    return replace(run, history=history, classes=classes)
 
 
 def _problem(run: Run, error: Exception) -> str:

@@ -8,6 +8,7 @@ import torch
 from ..config import ConfigError
 from ..costs import run_bytes
 from ..data.cifar10 import Data, load_cifar10
+from ..data.classes import name_each
 from ..disk import ADVICE, ERRORS, check_disk
 from ..files import reason, runs_folder
 from ..model import VisionTransformer
@@ -27,7 +28,7 @@ def train_run(run: Run, data: Data) -> Iterator[tuple[Run, Event]]:
 
     Args:
         run: a new, stopped or interrupted run.
-        data: images from `load_data`.
+        data: images from `load_data`, or one's own; the run keeps the names of their classes.
 
     Yields:
         The run so far, and the event of its training.
@@ -48,7 +49,8 @@ def _train(run: Run, data: Data, alive: Callable[[], None]) -> Iterator[tuple[Ru
     model = VisionTransformer(run.model, seed=run.training.seed)
     precision = run.precision or working_precision(run.training)
     now = replace(run, state="running", threads=torch.get_num_threads(), message="")
-    now = replace(now, precision=precision)
+    classes = name_each(data.classes, run.model.num_classes)
+    now = replace(now, precision=precision, classes=classes)
     save_run(now)
     recipe = replace(run.training, precision=precision)
     try:
@@ -118,14 +120,19 @@ def resumable_run(run_id: str) -> Run:
     """Return a stopped or interrupted run that can be resumed.
 
     Raises:
-        ConfigError: there is no such run, it is in training, it has finished, or it has no complete
-            epoch.
+        ConfigError: there is no such run, it is in training, it has finished, it has no complete
+            epoch, or its images are not those of CIFAR-10.
     """
     run = load_run(run_id)
     if run.active:
         raise ConfigError(
             f"Run {run.id} is being trained by another process, for example in the shell. "
             "Wait until it ends, or stop it there."
+        )
+    if not run.sees_own_classes:
+        raise ConfigError(
+            f"Run {run.id} was trained on other images than those of CIFAR-10. Resume it in Python "
+            "with train_run and these images."
         )
     if not run.state_file.exists():
         raise ConfigError(

@@ -199,13 +199,18 @@ def check_trainable(model: ModelConfig, data: Data, config: TrainConfig) -> None
     """Refuse a configuration that cannot be trained on these images.
 
     Raises:
-        ConfigError: there are no images, they do not fit the model, or a step needs too much
-            memory.
+        ConfigError: there are no images, they do not fit the model, more classes have names than
+            the model has, or a step needs too much memory.
     """
     if not len(data.train) or not len(data.validation):
         raise ConfigError("Training needs at least one training and one validation image.")
     for split in (data.train, data.validation):
         check_fit(model, split)
+    if len(data.classes) > model.num_classes:
+        raise ConfigError(
+            f"There are names of {len(data.classes)} classes, and the model has "
+            f"{model.num_classes}. Raise num_classes."
+        )
     check_memory(model, config.batch_size)
 
 

@@ -96,14 +96,14 @@ def _confusion_matrix(labels: Tensor, predicted: Tensor, classes: int) -> Tensor
 
 
 def class_accuracies(logits: Tensor, labels: Tensor) -> list[float]:
-    """Return the accuracy on the images of each class; 0 for a class without images.
+    """Return the accuracy on the images of each class; NaN for a class without images.
 
     Args:
         logits: (N, K) float.
         labels: (N,) int64.
     """
     counts = _confusion_matrix(labels, logits.argmax(dim=1), logits.shape[1]).double()
-    return (counts.diag() / counts.sum(dim=1)).nan_to_num(0).tolist()
+    return (counts.diag() / counts.sum(dim=1)).tolist()
 
 
 def auroc(scores: Tensor, labels: Tensor) -> float:

@@ -63,11 +63,13 @@ def images_shown(run: Run) -> int:
 def validation_split(run: Run) -> Split:
     """Return the validation images of a run, at most as many as ship with the app.
 
+    They are of CIFAR-10, also for a model that was trained on other images.
+
     Raises:
         ConfigError: they are training images of the full data set, which is not on this machine.
     """
     training, shown = run.training, images_shown(run)
-    if training.validation_from == "test":
+    if training.validation_from == "test" or not run.sees_own_classes:
         return load_cifar10(1, shown).validation
     return load_cifar10(training.train_images, shown, "train").validation
 

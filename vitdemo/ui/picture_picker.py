@@ -52,10 +52,9 @@ def model_input(run: Run, original: Image.Image) -> torch.Tensor:
 
 
 def fitted(run: Run, original: Image.Image, name: str, shows: str = "") -> Picture:
-    """Crop and scale a picture to the input of a run's model."""
-    image = model_input(run, original)
+    """Return a picture as a run's model takes it."""
     label = run.classes.index(shows) if shows in run.classes else None
-    return Picture(image, label, name, shows, original)
+    return Picture(model_input(run, original), label, name, shows, original)
 
 
 def validation_picture(run: Run, number: int) -> Picture:
@@ -125,8 +124,8 @@ def _choose_validation_image(run: Run) -> None:
     )
     if not run.sees_own_classes:
         st.caption(
-            "These CIFAR-10 photos are scaled up from 32 × 32 pixels, so they are blurry at this "
-            "model's input size. Try a picture of your own."
+            "These are photos of CIFAR-10, with 32 × 32 pixels, and this model was trained on "
+            "other images. Try a picture of your own."
         )
 
 

@@ -75,6 +75,13 @@ def _weights_are_there(run: Run) -> bool:
     if run.origin == "imagenet" and not run.has_weights:
         _offer_download(run)
         return False
+    channels = run.model.in_channels
+    if channels != 3:
+        st.info(
+            f"This model takes images with {channels} channels, and this page shows pictures with "
+            "three: red, green and blue. Choose another model."
+        )
+        return False
     try:
         model_of(run)
     except ConfigError as error:

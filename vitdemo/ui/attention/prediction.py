@@ -34,4 +34,5 @@ def show_prediction(probabilities: np.ndarray, classes: tuple[str, ...], picture
         + ", ".join(f"{classes[k]} {probabilities[k]:.0%}" for k in top),
     )
     colors = "" if label is None else " Green: the true class. Red: a wrong prediction."
-    st.caption(f"The five most probable of {len(classes):,} classes.{colors}")
+    shown = "All" if len(classes) <= 5 else "The five most probable of"
+    st.caption(f"{shown} {len(classes):,} classes.{colors}")

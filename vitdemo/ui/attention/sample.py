@@ -37,8 +37,8 @@ def is_slow(model: ModelConfig) -> bool:
 def sample_of(run: Run, wanted: int) -> Sample:
     """Return up to `wanted` pictures, fewer for a large model.
 
-    A model trained on ImageNet has other classes than these images: there its own predictions
-    count as correct.
+    A model trained on other images than CIFAR-10 has other classes: there its own predictions count
+    as correct.
     """
     affordable = max(FEWEST, int(SAMPLE_MACS / sum(macs(run.model).values())))
     count = min(wanted, images_shown(run), affordable)

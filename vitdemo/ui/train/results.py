@@ -7,13 +7,12 @@ import streamlit as st
 
 from ...config import PRESETS, ConfigError
 from ...data.cifar10 import CLASSES, Split, pixels_of
-from ...explain.predictions import confusion_matrix, most_confident
-from ...figures.predictions import confusion
+from ...explain.predictions import most_confident
 from ...runs.run import Run
 from ..cached import probabilities_of, validation_split
-from ..chart import chart
 from ..metrics import show_metrics
 from ..wording import plain
+from .confusion import show_confusion
 from .export import show_downloads
 
 SHOWN = 6  # most confident correct predictions, and as many errors
@@ -29,6 +28,12 @@ def show_results(run: Run) -> None:
     with left:
         _last_epoch(run)
         show_downloads(run)
+    if not run.sees_own_classes:
+        right.info(
+            "This run was trained on other images than those of CIFAR-10. They are not on this "
+            "machine, so there is no confusion matrix, and no predictions are shown."
+        )
+        return
     try:
         split, probabilities = validation_split(run), probabilities_of(run)
     except ConfigError as error:
@@ -36,18 +41,19 @@ def show_results(run: Run) -> None:
         return
     labels = split.labels.numpy()
     with right:
-        _confusion_matrix(run, labels, probabilities)
+        show_confusion(run, labels, probabilities.argmax(axis=1))
     st.header("Most confident correct predictions")
-    _images(split, probabilities, most_confident(probabilities, labels, True, SHOWN))
+    _images(run, split, probabilities, most_confident(probabilities, labels, True, SHOWN))
     st.caption("The predicted class with its probability.")
     st.header("Most confident errors")
-    _images(split, probabilities, most_confident(probabilities, labels, False, SHOWN))
+    _images(run, split, probabilities, most_confident(probabilities, labels, False, SHOWN))
     st.caption("The predicted class with its probability, and the true class.")
 
 
 def _last_epoch(run: Run) -> None:
     st.header("Metrics after the last epoch")
     is_papers_code = (run.model, replace(run.training, seed=0)) == PRESETS["annotation"]
+    is_papers_code &= run.classes == CLASSES
     show_metrics(run.history[-1], is_papers_code)
     caption = (
         "AUROC, F1, precision and recall are averaged over the classes, weighted by the number of "
@@ -58,31 +64,7 @@ def _last_epoch(run: Run) -> None:
     st.caption(caption)
 
 
-def _confusion_matrix(run: Run, labels: np.ndarray, probabilities: np.ndarray) -> None:
-    st.header("Confusion matrix")
-    matrix = confusion_matrix(labels, probabilities.argmax(axis=1), len(CLASSES))
-    chart(confusion(matrix, CLASSES), key="confusion", alt=_confusion_alt(matrix))
-    images = f"{len(labels):,} validation images"
-    if len(labels) < run.training.validation_images:
-        images = f"first {images}"
-    st.caption(
-        "Rows: true class. Columns: predicted class. Each cell counts images, out of the "
-        f"{images}. Correct predictions are on the diagonal; bright cells off the diagonal are the "
-        "most frequent errors."
-    )
-
-
-def _confusion_alt(matrix: np.ndarray) -> str:
-    errors = matrix - np.diag(np.diag(matrix))
-    true, predicted = np.unravel_index(errors.argmax(), errors.shape)
-    return (
-        f"Confusion matrix: {np.trace(matrix)} of {matrix.sum()} images are on the diagonal. The "
-        f"most frequent error: true class {CLASSES[true]}, predicted class {CLASSES[predicted]}, "
-        f"{errors.max()} times."
-    )
-
-
-def _images(split: Split, probabilities: np.ndarray, chosen: np.ndarray) -> None:
+def _images(run: Run, split: Split, probabilities: np.ndarray, chosen: np.ndarray) -> None:
     """Show images with predicted class and probability, and the true class if it differs."""
     if not len(chosen):
         st.write("There are none.")
@@ -90,9 +72,9 @@ def _images(split: Split, probabilities: np.ndarray, chosen: np.ndarray) -> None
     with st.container(horizontal=True):
         for index in chosen:
             predicted, true = probabilities[index].argmax(), int(split.labels[index])
-            lines = [f"{CLASSES[predicted]} {probabilities[index, predicted]:.0%}"]
+            lines = [f"{run.classes[predicted]} {probabilities[index, predicted]:.0%}"]
             if predicted != true:
-                lines.append(f"true: {CLASSES[true]}")
+                lines.append(f"true: {run.classes[true]}")
             pixels = pixels_of(split.images[index])
             st.image(
                 pixels.repeat(ENLARGED, axis=0).repeat(ENLARGED, axis=1),
