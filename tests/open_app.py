@@ -4,10 +4,12 @@ from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
 
-from vitdemo.data.cifar10 import load_cifar10
+from vitdemo.config import ModelConfig
+from vitdemo.data.cifar10 import CLASSES, Data, Split, load_cifar10
 from vitdemo.runs.run import load_run, new_run
 from vitdemo.runs.train_run import train_run
 
+CAT, DOG = CLASSES.index("cat"), CLASSES.index("dog")
 APP = str(Path(__file__).parents[1] / "app.py")
 
 
@@ -33,6 +35,22 @@ def trained_run(config, training):
     """Train a run on 20 images, with 10 validation images, and return it as saved."""
     run = new_run(config, training)
     list(train_run(run, load_cifar10(20, 10)))
+    return load_run(run.id)
+
+
+def two_class_run(training, **changes):
+    """Train a run on 20 images of two classes, one's own arrays, and return it as saved.
+
+    Args:
+        training: settings of the run.
+        changes: to the smallest of models.
+    """
+    few = {"patch_size": 16, "embed_dim": 8, "depth": 1, "num_heads": 2, "mlp_ratio": 1.0}
+    run = new_run(ModelConfig(num_classes=2, **(few | changes)), training)
+    photos = load_cifar10(200, 1).train
+    chosen = (photos.labels == CAT) | (photos.labels == DOG)
+    split = Split(photos.images[chosen], (photos.labels[chosen] == DOG).long())
+    list(train_run(run, Data(split[:20], split[20:], ("cat", "dog"))))
     return load_run(run.id)
 
 

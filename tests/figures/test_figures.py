@@ -164,6 +164,27 @@ def test_before_and_after_shows_classes_probable_in_either():
     assert then.opacity > first.opacity
 
 
+def test_long_names_of_classes_leave_room_for_the_values():
+    names = ("a" * 200, "a" * 199 + "b", "cat")
+    figures = (
+        top_classes(np.array([0.5, 0.3, 0.2]), names, None),
+        before_and_after(np.array([0.5, 0.3, 0.2]), np.array([0.2, 0.3, 0.5]), names, None),
+        confusion(np.eye(3, dtype=int), names),
+    )
+    for figure in figures:
+        axis = figure.layout.yaxis
+        assert max(map(len, axis.ticktext)) <= 24
+        assert set(axis.tickvals) == set(figure.data[0].y) == set(names)  # classes stay apart
+
+
+@pytest.mark.parametrize("count", [2, 10, 20])
+def test_confusion_has_room_for_each_class(count):
+    names = tuple(f"class {k}" for k in range(count))
+    figure = confusion(np.eye(count, dtype=int), names)
+    assert list(figure.layout.yaxis.ticktext) == list(names)
+    assert figure.layout.height / count >= 30
+
+
 def test_confusion_shows_its_counts_with_labeled_axes():
     counts = RNG.integers(0, 9, (6, 6))
     figure = confusion(counts, NAMES)

@@ -60,7 +60,7 @@ class Run:
     def __post_init__(self):
         """Name every class. Runs without names are those of CIFAR-10, if they have its classes."""
         K = self.model.num_classes
-        default = () if K < len(CLASSES) else CLASSES
+        default = () if len(CLASSES) > K else CLASSES
         object.__setattr__(self, "classes", name_each(self.classes or default, K))
 
     @property

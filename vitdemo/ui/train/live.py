@@ -54,7 +54,8 @@ def _reading(mixes_images: bool) -> str:
         "accuracy is too optimistic: the settings were chosen on the images that measure it.",
         "Recall (averaged over the classes, weighted by class size) and top-1 accuracy are equal "
         "to accuracy.",
-        "Drag in a chart to zoom in. Double-click to zoom out.",
+        "Hover over a chart to read one epoch in all charts. Drag to zoom in, double-click to zoom "
+        "out.",
         *(f"**{name}**: {meaning}" for name, meaning in METRICS.values()),
     ]
     if mixes_images:
