@@ -18,6 +18,7 @@ from torch import Tensor
 from ..config import ConfigError, TrainConfig
 from ..costs import parameters
 from ..data.cifar10 import CLASSES, SAMPLE
+from ..data.classes import name_each
 from ..files import json_text, own_models_folder, reason, write_atomically
 from ..model import VisionTransformer
 from .checkpoint import is_pickle, load_checkpoint, read_header, save_checkpoint
@@ -112,8 +113,9 @@ def open_checkpoint(path: Path, name: str) -> Run:
     """
     with LOCK:
         model, card = load_checkpoint(path)
-        trained_here = "training" in card and model.config.num_classes == len(CLASSES)
-        classes = card.get("classes") or (list(CLASSES) if trained_here else [])
+        K = model.config.num_classes
+        trained_here = "training" in card and len(CLASSES) <= K  # by an earlier version
+        classes = card.get("classes") or (list(name_each(CLASSES, K)) if trained_here else [])
         return _keep(path, model, name, classes)
 
 
