@@ -1,5 +1,6 @@
 import json
 import math
+import shutil
 import signal
 import subprocess
 import sys
@@ -599,6 +600,23 @@ def test_unwritable_output_is_refused_before_the_first_step(
     assert sentence in message
     assert list_runs() == []
     assert (tmp_path / "file").read_text() == "text"
+
+
+@pytest.mark.parametrize("option", ["", "--checkpoint", "--snapshots"])
+def test_full_disk_is_refused_before_a_download(monkeypatch, tmp_path, option):
+    """The folder of the runs and that of the output may lie on disks of their own."""
+    full = tmp_path / "other" if option else runs_folder()
+
+    def usage(path):
+        return shutil._ntuple_diskusage(0, 0, 1 if Path(path) == full else 10**12)
+
+    monkeypatch.setattr(shutil, "disk_usage", usage)
+    monkeypatch.setattr("vitdemo.data.cifar10.download_full_set", pytest.fail)
+    given = [option, str(full / "model.safetensors")] if option else []
+    message = error_of(*TINY, "--full", *given)
+    assert "0 MB are free" in message
+    assert option in message
+    assert list_runs() == []
 
 
 def test_checking_an_output_leaves_an_old_file_as_it_was(tmp_path):

@@ -8,7 +8,9 @@ from contextlib import closing
 from pathlib import Path
 
 from .config import ConfigError, ModelConfig, TrainConfig
-from .files import check_output, json_text
+from .costs import run_bytes
+from .disk import check_disk, remove_leftovers
+from .files import check_output, json_text, runs_folder
 from .options import check_resumed, configs, parser
 from .training.diagnosis import diagnose
 
@@ -89,20 +91,34 @@ def _prepare(options: argparse.Namespace, settings: tuple[ModelConfig, TrainConf
         ConfigError: it cannot be trained or resumed.
     """
     from .data.cifar10 import download_full_set
-    from .disk import remove_leftovers
     from .runs.run import new_run
     from .runs.train_run import load_data, resumable_run
 
     remove_leftovers()
-
     if settings is None:
         run = resumable_run(options.resume)
         check_resumed(options, run)
     else:
         run = new_run(*settings)
-        if options.full:
-            download_full_set()
+    _check_space(options, run.model)
+    if options.full:
+        download_full_set()
     return run, load_data(run)
+
+
+def _check_space(options: argparse.Namespace, model: ModelConfig) -> None:
+    """Check that the disk takes the run, and the files that are asked for.
+
+    Raises:
+        ConfigError: the message says how much is missing.
+    """
+    check_disk(runs_folder(), run_bytes(model))
+    for option, path in (("--checkpoint", options.checkpoint), ("--snapshots", options.snapshots)):
+        if path and (free := shutil.disk_usage(path.parent).free) < run_bytes(model):
+            raise ConfigError(
+                f"{option} {path} may need {run_bytes(model) / 2**20:,.0f} MB, and "
+                f"{free / 2**20:,.0f} MB are free. Free space, or give a path on another disk."
+            )
 
 
 def _train(run, data, json_file: Path | None) -> None:
