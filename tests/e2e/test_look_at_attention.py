@@ -6,6 +6,8 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import expect
 
+from vitdemo.ui.attention.state import CLICKS, STATISTICS, TABS
+
 WAIT_FOR_SHAPES = """async (element, last) => {
     const corners = ({ x0, x1, y0, y1 }) => [x0, x1, y0, y1];
     const shapes = () => (element.layout.shapes ?? []).map(corners);
@@ -87,6 +89,41 @@ def test_hovering_highlights_tokens_in_picture_map_and_matrix(server, page, char
     assert [
         shapes(one, drawn) for one, drawn in zip((picture, matrix, overlay), before, strict=True)
     ] == before
+
+
+def test_on_a_phone_every_tab_and_choice_is_in_sight(server, page):
+    page.set_viewport_size({"width": 390, "height": 844})
+    for view, choices in {
+        "heads": [*TABS.values(), *STATISTICS.values()],
+        "ablation": [*TABS.values(), *CLICKS.values()],
+    }.items():
+        page.goto(f"{server.url}/attention?run=vit&view={view}")
+        for name in choices:
+            button = page.get_by_role("radio", name=name, exact=True)
+            button.wait_for()
+            box = button.bounding_box()
+            assert box["x"] >= 0, name
+            assert box["x"] + box["width"] <= 390, name
+
+
+def test_the_checks_of_a_new_picture_fill_in(server, page, chart):
+    page.goto(f"{server.url}/attention?run=vit&view=faithfulness&picture=3")
+    page.get_by_text("Mean of 5 shuffles").wait_for()
+    sheet = chart(page, "30 of 1000 validation images")
+    drawn(sheet)
+    page.mouse.click(**at(sheet, 34 + 17, 34 + 17))  # the second of the second row: image 7
+    page.wait_for_url(re.compile("picture=7"))
+    chart(page, "Most probable classes: frog").wait_for()
+    chart(
+        page, "Probability of frog by fraction of patches, deletion; AUC: attention 0."
+    ).wait_for()
+    page.get_by_text("Better than random, of 10").wait_for()
+    page.get_by_text(re.compile("maps of shuffled models$")).first.wait_for(state="detached")
+    page.wait_for_function(
+        """() => [...document.querySelectorAll("[role=img]")].some((element) =>
+            /^Probability of frog.*deletion/.test(element.getAttribute("aria-label"))
+            && element.data?.length === 3 + 4)"""
+    )
 
 
 def test_a_stopped_check_keeps_its_results(server, page):

@@ -83,6 +83,7 @@ def _click_controls(any_blocked: bool) -> None:
         persist_state="session",
         required=True,
         format_func=CLICKS.get,
+        wrap=True,
         help="*Occlude a patch*: replace it with the picture's mean color. *Block attention to a "
         "patch* (attention knockout): the chosen token cannot attend to it; the token's other "
         "attention weights are rescaled to sum to 1.",

@@ -46,6 +46,7 @@ def show(run: Run, view: View) -> None:
         persist_state="session",
         required=True,
         format_func=STATISTICS.get,
+        wrap=True,
         help="Each statistic is averaged over all query patches and over the pictures.",
     )
     values = statistics_of(run)[statistic]

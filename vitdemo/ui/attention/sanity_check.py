@@ -101,7 +101,7 @@ def _draw(case: Case, results: tuple[Found, ...], shuffles: int) -> None:
         + ", ".join(f"{name} {values[-1]:.2f}" for name, values in means.items()),
     )
     ranges = ", ".join(
-        f"{name} {low:.2f} to {high:.2f}"
+        f"{name} {round(low, 2) + 0.0:.2f} to {round(high, 2) + 0.0:.2f}"  # + 0.0: no "-0.00"
         for name, values in unrelated.items()
         if values.size
         for low, high in [middle(values)]

@@ -135,6 +135,7 @@ def choose_tab() -> str:
         required=True,
         format_func=TABS.get,
         label_visibility="collapsed",
+        wrap=True,  # on a phone, a row that scrolls hides that there are more
     )
 
 
