@@ -154,6 +154,8 @@ class VisionTransformer(nn.Module):
     @torch.no_grad()
     def init_weights(self, generator: torch.Generator | None) -> None:
         """Draw layers from torch's default distribution, CLS and positions from a normal one."""
+        if self.pos_embed.is_meta:  # shapes without numbers; drawing would load torch's compiler
+            return
         for module in self.modules():
             if isinstance(module, nn.Linear | nn.Conv2d):
                 bound = module.weight[0].numel() ** -0.5  # 1 / sqrt(inputs)
