@@ -92,10 +92,10 @@ def _finite(value):
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def stamp(path: Path) -> tuple | None:
+def stamp(path: str | Path) -> tuple | None:
     """Return a cache key that changes with a file, or None if there is no such file."""
     try:
-        status = path.stat()
+        status = os.stat(path)
     except (OSError, ValueError):
         return None
     # A file that is replaced has another inode; ctime changes even where mtime is copied.

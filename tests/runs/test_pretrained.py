@@ -1,5 +1,6 @@
 """Pretrained models, without a network: torchvision's classes with random weights."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ from torchvision.transforms import functional
 
 from vitdemo.config import ConfigError
 from vitdemo.data.cifar10 import normalize
-from vitdemo.runs.checkpoint import read_header
+from vitdemo.model import VisionTransformer
+from vitdemo.runs.checkpoint import read_header, save_checkpoint
 from vitdemo.runs.normalization import fold_normalization
 from vitdemo.runs.pretrained import (
     PRETRAINED,
@@ -184,3 +186,32 @@ def test_downloaded_bytes(home):
     path.parent.mkdir(parents=True)
     path.with_name(f"{path.name}.0123abc.partial").write_bytes(bytes(1000))
     assert downloaded_bytes("vit_b_16") == 1000
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["cat", "dog"], ("cat", "dog")),
+        (["cat"], ("class 0", "class 1")),
+        ([1, 2], ("class 0", "class 1")),
+        (["cat", "\ud800"], ("class 0", "class 1")),
+        ("cd", ("class 0", "class 1")),
+        (None, ("class 0", "class 1")),
+        ({}, ("class 0", "class 1")),
+    ],
+    ids=str,
+)
+def test_names_of_classes_that_are_damaged_are_numbers(monkeypatch, tiny, names, expected):
+    config = replace(tiny, num_classes=2)
+    monkeypatch.setitem(PRETRAINED, "vit_b_16", config)
+    model = VisionTransformer(config, seed=0)
+    save_checkpoint(weights_file("vit_b_16"), model, {"classes": names})
+    run = next(run for run in pretrained_runs() if run.id == "vit_b_16")
+    assert run.classes == expected
+
+
+def test_checkpoint_of_another_model_is_refused(tiny):
+    save_checkpoint(weights_file("vit_b_16"), VisionTransformer(tiny, seed=0))
+    run = next(run for run in pretrained_runs() if run.id == "vit_b_16")
+    with pytest.raises(ConfigError, match="holds another model than vit_b_16"):
+        load_weights(run)

@@ -10,12 +10,13 @@ from safetensors.torch import load_file
 from vitdemo.config import ModelConfig, TrainConfig
 from vitdemo.data.cifar10 import load_cifar10
 from vitdemo.model import VisionTransformer
-from vitdemo.runs.checkpoint import load_checkpoint
+from vitdemo.runs.checkpoint import load_checkpoint, save_checkpoint
 from vitdemo.runs.run import load_run, new_run
 from vitdemo.runs.shipped import shipped_runs
 from vitdemo.runs.snapshots import COUNT, list_snapshots, snapshot_steps, take_snapshot
 from vitdemo.runs.train_run import train_run
 from vitdemo.training.loop import BatchEnd, EpochEnd, evaluate, train
+from vitdemo.training.metrics import METRICS
 
 SIZES = [
     (1, 1),
@@ -70,9 +71,11 @@ def test_run_has_its_snapshots_and_its_final_model(tiny, short):
     found = list_snapshots(run)
     assert [snapshot.epochs for snapshot in found] == [*(card["epochs"] for card in cards), 6]
     assert found[-1].weights == run.weights
-    for card in cards:
-        if card["epochs"] % 1 == 0:
-            assert card["validation"] == run.history[int(card["epochs"]) - 1]["validation"]
+    validation = load_cifar10(20, 10).validation
+    for snapshot, card in zip(found[:-1], cards, strict=True):
+        model = load_checkpoint(snapshot.weights)[0]
+        assert card["validation"] == pytest.approx(evaluate(model, validation), abs=1e-6)
+        assert snapshot.accuracy == card["validation"]["accuracy"]
 
 
 def test_snapshot_is_the_model_in_half_precision_with_its_accuracy(tiny):
@@ -88,14 +91,14 @@ def test_snapshot_is_the_model_in_half_precision_with_its_accuracy(tiny):
         take_snapshot(run, model, event, data)
         in_first_epoch = isinstance(event, BatchEnd) and event.epoch == 1
         if in_first_epoch and event.batch in snapshot_steps(2, 20):
-            before[event.batch] = state, evaluate(model, data.validation)
+            before[event.batch] = state
     assert before
-    for number, (step, (state, metrics)) in enumerate(before.items(), start=1):
+    for number, (step, state) in enumerate(before.items(), start=1):
         path = run.snapshots_folder / f"{number}.safetensors"
         loaded, card = load_checkpoint(path)
         assert loaded.config == config
         assert (card["step"], card["epochs"]) == (step, step / 20)
-        assert card["validation"]["accuracy"] == metrics["accuracy"]
+        assert card["validation"] == pytest.approx(evaluate(loaded, data.validation), abs=1e-6)
         for name, tensor in load_file(path).items():
             expected = state[name]
             assert torch.equal(
@@ -138,8 +141,40 @@ def test_shipped_models_have_eight_snapshots():
         assert found[0].accuracy < 0.3 < found[-1].accuracy
 
 
-def test_damaged_snapshot_is_left_out(saved_run):
+METRICS_BY_HAND = dict.fromkeys(METRICS, 0.5)
+
+
+@pytest.mark.parametrize(
+    "card",
+    [
+        None,
+        {},
+        {"epochs": 0.5},
+        {"epochs": 0.5, "validation": {"accuracy": 0.5}},
+        {"epochs": 0.5, "validation": METRICS_BY_HAND | {"accuracy": None}},
+        {"epochs": 0.5, "validation": METRICS_BY_HAND | {"accuracy": "0.5"}},
+        {"epochs": 0.5, "validation": []},
+        {"epochs": "half", "validation": METRICS_BY_HAND},
+        {"epochs": None, "validation": METRICS_BY_HAND},
+        {"epochs": -1, "validation": METRICS_BY_HAND},
+        {"epochs": 1e300, "validation": METRICS_BY_HAND},
+    ],
+    ids=str,
+)
+def test_damaged_snapshot_is_left_out(saved_run, card):
     path = saved_run.snapshots_folder / "9.safetensors"
     path.parent.mkdir(exist_ok=True)
-    path.write_bytes(b"cut off")
+    if card is None:
+        path.write_bytes(b"cut off")
+    else:
+        save_checkpoint(path, VisionTransformer(saved_run.model, seed=0), card)
+    assert path not in [snapshot.weights for snapshot in list_snapshots(saved_run)]
+
+
+def test_snapshot_of_another_model_is_left_out(saved_run):
+    card = {"epochs": 0.5, "validation": METRICS_BY_HAND}
+    path = saved_run.snapshots_folder / "9.safetensors"
+    save_checkpoint(path, VisionTransformer(saved_run.model, seed=0), card)
+    assert path in [snapshot.weights for snapshot in list_snapshots(saved_run)]
+    save_checkpoint(path, VisionTransformer(replace(saved_run.model, depth=2), seed=0), card)
     assert path not in [snapshot.weights for snapshot in list_snapshots(saved_run)]

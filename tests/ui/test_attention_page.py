@@ -1,6 +1,7 @@
 """The Attention page without a browser: its picker, its URL and its first tab."""
 
 import re
+from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +14,7 @@ from vitdemo.explain.value_norms import weighted_by_norm
 from vitdemo.files import SHIPPED
 from vitdemo.runs.checkpoint import load_checkpoint
 from vitdemo.runs.run import new_run, save_run
+from vitdemo.runs.train_run import train_run
 from vitdemo.ui.attention.side_by_side import fit
 from vitdemo.ui.attention.view import View
 
@@ -23,7 +25,7 @@ def test_a_run_without_weights_stays_chosen_for_the_train_page(tiny, short):
     run = new_run(tiny, short)
     save_run(run)
     app = open_app(PAGE, run=run.id)
-    assert any("no weights until its first epoch ends" in info.value for info in app.info)
+    assert any("before the end of its first epoch" in info.value for info in app.info)
     assert app.query_params["run"] != run.id
     app.switch_page("pages/train.py").run()
     assert app.session_state["run"] == app.query_params["run"] == run.id
@@ -254,8 +256,18 @@ def test_a_bad_url_gets_one_sentence(saved_run, parameter, value, said):
 def test_damaged_weights_get_one_sentence(saved_run):
     saved_run.weights.write_bytes(saved_run.weights.read_bytes()[:500])
     app = open_app(PAGE, run=saved_run.id)
-    assert len(app.error) == 1
-    assert "safetensors file" in app.error[0].value
+    assert not app.error
+    assert len(app.info) == 1
+    assert "safetensors file" in app.info[0].value
+    assert "Another model is shown." in app.info[0].value
+
+
+def test_run_in_its_first_epoch_promises_weights(tiny, short):
+    run = new_run(tiny, short)
+    with closing(train_run(run, load_cifar10(20, 10))) as events:
+        next(events)
+        app = open_app(PAGE, run=run.id)
+    assert any("no weights until its first epoch ends" in info.value for info in app.info)
 
 
 def test_filters_that_no_image_passes_are_reported(saved_run):

@@ -9,6 +9,7 @@ import streamlit as st
 from open_app import by_label, open_app
 
 from vitdemo.data import cifar10
+from vitdemo.runs.pretrained import weights_file
 from vitdemo.runs.run import list_runs
 
 ROOT = Path(__file__).parents[2]
@@ -101,3 +102,15 @@ def test_missing_images_end_no_page_in_an_exception(no_sheets, page):
     assert all("vitdemo/data/sheets/" in text for text in texts)
     if page in ("train.py", "attention.py", "start.py", "image_to_tokens.py"):
         assert texts
+
+
+def test_damaged_download_can_be_deleted(home):
+    path = weights_file("vit_b_16")
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"cut off")
+    app = open_app("pages/attention.py", run="vit_b_16")
+    assert "vit_b_16.safetensors is not a complete" in without_markup(app.error[0])
+    by_label(app.button, "Delete this download").click().run()
+    assert not path.exists()
+    assert not app.error
+    assert any("Download vit_b_16" in button.label for button in app.button)

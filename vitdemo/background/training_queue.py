@@ -97,12 +97,13 @@ class TrainingQueue:
     def status_of(self, saved: Run) -> Status:
         """Return the status of a run that was just read from disk.
 
-        It is that of this queue while the run waits or trains here. Otherwise the disk knows more:
-        another process may train the run by now, or have trained it since.
+        Its metrics are those on disk, which belong to the weights on disk. Its state is that of
+        this queue while it waits or trains here; otherwise another process may train it by now.
         """
         status = self.snapshot(saved.id)
         if status and status.run.active:
-            return status
+            run = status.run
+            return replace(status, run=replace(saved, state=run.state, message=run.message))
         return Status(saved, progress=1.0, elsewhere=saved.active)
 
     def list(self) -> list[Status]:

@@ -167,7 +167,7 @@ def load_run(run_id: str) -> Run:
         raise ConfigError(
             f"{run_id[:40]!r} is not the id of a run. An id looks like 20260131-120000-0a1b2c."
         )
-    run = _saved(run_id)
+    run = _saved(runs_folder() / run_id)
     if run is None:
         raise ConfigError(f"There is no run {run_id} on this machine. Choose one from the list.")
     if run.state == DAMAGED:
@@ -180,11 +180,12 @@ def list_runs() -> list[Run]:
 
     Only files that have changed are read again.
     """
+    folder = runs_folder()
     try:
-        names = os.listdir(runs_folder())
+        names = os.listdir(folder)
     except OSError:  # there are none yet
         return []
-    found = [_saved(name) for name in sorted(names, reverse=True) if ID.fullmatch(name)]
+    found = [_saved(folder / name) for name in sorted(names, reverse=True) if ID.fullmatch(name)]
     return [run for run in found if run is not None]
 
 
@@ -194,7 +195,7 @@ def delete_run(run_id: str) -> None:
     Raises:
         ConfigError: there is no such run, it is in training, or the disk refuses.
     """
-    run = _saved(run_id) if ID.fullmatch(run_id) else None
+    run = _saved(runs_folder() / run_id) if ID.fullmatch(run_id) else None
     if run is None:
         raise ConfigError(f"There is no run {run_id[:40]} on this machine.")
     if lock.is_held(run.folder):
@@ -208,10 +209,9 @@ def delete_run(run_id: str) -> None:
         raise ConfigError(f"Run {run_id} cannot be deleted: {reason(error)}.") from error
 
 
-def _saved(run_id: str) -> Run | None:
+def _saved(folder: Path) -> Run | None:
     """Return a local run as it is on disk now, or None if its folder has no file of a run."""
-    folder = runs_folder() / run_id
-    stamps = tuple(stamp(folder / name) for name in FILES)
+    stamps = tuple(stamp(f"{folder}/{name}") for name in FILES)
     if not any(stamps):
         return None
     run = _read(folder, stamps)

@@ -4,10 +4,10 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..config import ConfigError
 from ..data.cifar10 import Data
-from ..model import VisionTransformer
+from ..model import VisionTransformer, copy_of
 from ..training.loop import BatchEnd, EpochEnd, Event, evaluate
+from . import checks
 from .checkpoint import read_header, save_checkpoint
 from .run import Run, storable
 
@@ -44,7 +44,8 @@ def snapshot_steps(epochs: int, steps_per_epoch: int) -> list[int]:
 def take_snapshot(run: Run, model: VisionTransformer, event: Event, data: Data) -> None:
     """Save the model in the run's folder if a snapshot is due after this event.
 
-    Its model card has the step and the validation metrics.
+    Its model card has the step and the validation metrics of the weights as saved: rounded to 16
+    bits.
     """
     steps_per_epoch = math.ceil(len(data.train) / run.training.batch_size)
     due = snapshot_steps(run.training.epochs, steps_per_epoch)
@@ -56,11 +57,20 @@ def take_snapshot(run: Run, model: VisionTransformer, event: Event, data: Data) 
         return
     if step not in due:
         return
-    at_epoch_end = isinstance(event, EpochEnd)
-    metrics = event.validation if at_epoch_end else evaluate(model, data.validation)
+    rounded = half_precision(model)
+    metrics = evaluate(rounded, data.validation)
     card = {"step": step, "epochs": step / steps_per_epoch, "validation": storable(metrics)}
     path = run.snapshots_folder / f"{due.index(step) + 1}.safetensors"
-    save_checkpoint(path, model, card, half=True)
+    save_checkpoint(path, rounded, card, half=True)
+
+
+def half_precision(model: VisionTransformer) -> VisionTransformer:
+    """Return a copy of a model whose weights are rounded to 16 bits."""
+    rounded = copy_of(model)
+    for tensor in rounded.state_dict().values():
+        if tensor.is_floating_point():  # batch norm also counts its batches
+            tensor.copy_(tensor.half())
+    return rounded
 
 
 def list_snapshots(run: Run) -> list[Snapshot]:
@@ -68,10 +78,13 @@ def list_snapshots(run: Run) -> list[Snapshot]:
     found = []
     for path in run.snapshots_folder.glob("*.safetensors"):
         try:
-            _, card = read_header(path)
-            found.append(Snapshot(card["epochs"], card["validation"]["accuracy"], path))
-        except (ConfigError, KeyError, TypeError):  # damaged, or not one of ours
+            model, card = read_header(path)
+            epochs = checks.number(card["epochs"], "epochs", run.training.epochs)
+            accuracy = checks.metrics(card["validation"], "snapshot")["accuracy"]
+        except (ValueError, KeyError):  # damaged, or not one of ours
             continue
+        if model == run.model:
+            found.append(Snapshot(epochs, accuracy, path))
     if run.has_weights and run.history:
         done = len(run.history)
         found = [snapshot for snapshot in found if snapshot.epochs < done]

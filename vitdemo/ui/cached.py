@@ -5,8 +5,10 @@ import streamlit as st
 import torch
 
 from ..background.training_queue import QUEUE
+from ..config import ConfigError
 from ..data.cifar10 import SAMPLE, Split, load_cifar10
 from ..explain.predictions import class_probabilities
+from ..files import stamp
 from ..machine import release_memory
 from ..model import VisionTransformer
 from ..runs.checkpoint import load_checkpoint
@@ -16,7 +18,7 @@ from ..runs.snapshots import Snapshot
 # Cache keys of runs and snapshots; both change with the weights on disk.
 HASHES = {
     Run: lambda run: run.version,
-    Snapshot: lambda snapshot: (str(snapshot.weights), snapshot.weights.stat().st_mtime),
+    Snapshot: lambda snapshot: (str(snapshot.weights), stamp(snapshot.weights)),
 }
 
 
@@ -69,9 +71,14 @@ def validation_split(run: Run) -> Split:
         ConfigError: they are training images of the full data set, which is not on this machine.
     """
     training, shown = run.training, images_shown(run)
-    if training.validation_from == "test" or not run.sees_own_classes:
-        return load_cifar10(1, shown).validation
-    return load_cifar10(training.train_images, shown, "train").validation
+    try:
+        if training.validation_from == "test" or not run.sees_own_classes:
+            return load_cifar10(1, shown).validation
+        return load_cifar10(training.train_images, shown, "train").validation
+    except ConfigError as error:
+        raise ConfigError(
+            f"The validation images of this run are not on this machine. {error}"
+        ) from error
 
 
 @st.cache_data(

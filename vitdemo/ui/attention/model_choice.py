@@ -1,5 +1,7 @@
 """Choose a model; one without usable weights (not downloaded, damaged) is explained instead."""
 
+from contextlib import suppress
+
 import streamlit as st
 
 from ...config import ConfigError
@@ -9,7 +11,7 @@ from ...runs.checkpoint import read_header
 from ...runs.pretrained import megabytes_of, normalization_of
 from ...runs.run import Run
 from .. import url_state
-from ..cached import model_of
+from ..cached import model_of, validation_split
 from ..download_button import offer
 from ..run_picker import pick_model
 from ..wording import plain
@@ -32,7 +34,7 @@ def choose_model(tabs_place) -> Run:
             st.info("There is no model yet. Train one first.")
             st.page_link("pages/train.py", label="Go to Train", icon=":material/model_training:")
             st.stop()
-        if not _weights_are_there(status.run):
+        if not _can_be_shown(status.run):
             url_state.write({"run": status.run.id})
             st.stop()
     return status.run
@@ -70,8 +72,8 @@ def _folded(run: Run) -> str:
     )
 
 
-def _weights_are_there(run: Run) -> bool:
-    """Return whether the run's model can be used; if not, show why."""
+def _can_be_shown(run: Run) -> bool:
+    """Return whether the run's model and its validation images are there; if not, show why."""
     if run.origin == "imagenet" and not run.has_weights:
         _offer_download(run)
         return False
@@ -84,10 +86,18 @@ def _weights_are_there(run: Run) -> bool:
         return False
     try:
         model_of(run)
+        validation_split(run)
     except ConfigError as error:
         st.error(plain(str(error)))
+        if run.origin == "imagenet":
+            st.button("Delete this download", on_click=_delete, args=(run,))
         return False
     return True
+
+
+def _delete(run: Run) -> None:
+    with suppress(OSError):
+        run.weights.unlink()
 
 
 def _offer_download(run: Run) -> None:
