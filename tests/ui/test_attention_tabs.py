@@ -17,8 +17,10 @@ from vitdemo.background import tasks
 from vitdemo.config import SETTINGS, ConfigError, ModelConfig
 from vitdemo.data.cifar10 import load_cifar10, normalize
 from vitdemo.explain.heads import head_statistics
+from vitdemo.explain.rollout import rollout
+from vitdemo.files import SHIPPED
 from vitdemo.model import VisionTransformer
-from vitdemo.runs.checkpoint import save_checkpoint
+from vitdemo.runs.checkpoint import load_checkpoint, save_checkpoint
 from vitdemo.runs.pretrained import PRETRAINED, weights_file
 from vitdemo.ui.attention import faithfulness, sample
 from vitdemo.ui.attention.heads import near_and_far, of_uniform_attention
@@ -66,6 +68,9 @@ def test_attribution_has_every_method_with_its_formula(pooling, tiny, short):
     ):
         assert any(title in text for text in texts(app))
     assert dict(app.query_params) == {"run": run.id, "view": "attribution"} | options
+    labels = [box.label for box in app.selectbox]
+    assert len(set(labels)) == len(labels)
+    assert by_label(app.selectbox, "Class to explain").options[0] == "predicted"
 
 
 @pytest.mark.parametrize("run", ["vit", "hybrid"])
@@ -186,6 +191,24 @@ def test_heads_and_patches_that_do_not_exist_are_reported_and_left_out(saved_run
 
 
 # Training
+
+
+@pytest.mark.parametrize("number", [0, 3, 8])
+def test_training_shows_the_maps_of_that_snapshot(number):
+    app = open_app(PAGE, run="vit", view="training", snapshot=number, layer=2, head=1)
+    files = [SHIPPED / "vit" / f"{n}.safetensors" for n in range(1, 9)]
+    model, _ = load_checkpoint([*files, SHIPPED / "vit.safetensors"][number])
+    with torch.no_grad():
+        logits, trace = model.trace(normalize(load_cifar10(1, 1).validation.images))
+    drawn = app.session_state["drawn"]
+    shown = np.array(drawn["training-attention"][1].data[-1].z)
+    expected = trace.attention[1][0, 0, 0, 1:].reshape(8, 8)
+    np.testing.assert_allclose(shown, expected, rtol=1e-4)
+    shown = np.array(drawn["training-rollout"][1].data[-1].z)
+    expected = rollout(trace.attention)[0, 0, 1:].reshape(8, 8)
+    np.testing.assert_allclose(shown, expected, rtol=1e-4)
+    highest = f"{float(logits.softmax(dim=1).max()):.0%}"
+    assert drawn["training-prediction"][0].endswith(f"{highest}.")
 
 
 def test_training_shows_the_snapshot_of_the_url():

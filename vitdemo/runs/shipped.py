@@ -1,9 +1,10 @@
 """The trained models that ship with the project, as the runs that trained them."""
 
 from dataclasses import replace
+from functools import lru_cache
 
 from ..config import ConfigError, ModelConfig, TrainConfig, config_from_dict
-from ..files import SHIPPED
+from ..files import SHIPPED, stamp
 from . import checks
 from .checkpoint import read_header
 from .run import DAMAGED, Run
@@ -14,10 +15,14 @@ NAMES = ("hybrid", "vit")  # of the models that ship
 def shipped_runs() -> list[Run]:
     """Return the models that ship; one that is missing or cannot be read is damaged."""
     names = {path.stem for path in SHIPPED.glob("*.safetensors")}
-    return [_shipped(name) for name in sorted(names | set(NAMES))]
+    return [
+        _shipped(name, stamp(SHIPPED / f"{name}.safetensors"))
+        for name in sorted(names | set(NAMES))
+    ]
 
 
-def _shipped(name: str) -> Run:
+@lru_cache(maxsize=64)  # a page lists them at each rerun, and checking them takes milliseconds
+def _shipped(name: str, stamp: tuple | None) -> Run:
     run = Run(name, ModelConfig(), TrainConfig(), "finished", origin="shipped")
     try:
         model, card = read_header(run.weights)

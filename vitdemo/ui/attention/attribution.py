@@ -26,23 +26,20 @@ def choose(
 ) -> tuple[int, dict[str, Method]]:
     """Draw the controls; return the class to explain, and every method with its options."""
     first, *others = st.columns(4, vertical_alignment="bottom")
-    class_ = _choose_class(first, classes, int(probabilities.argmax()))
+    target = _choose_class(first, classes)
+    class_ = int(probabilities.argmax()) if target == "predicted" else classes.index(target)
     return class_, {method.name: method for method in _choose_options(others, view)}
 
 
-def _choose_class(place, classes: tuple[str, ...], predicted: int) -> int:
-    target = place.selectbox(
+def _choose_class(place, classes: tuple[str, ...]) -> str:
+    return place.selectbox(
         "Class to explain",
-        ("predicted", *classes),
+        ("predicted", *classes),  # without its name, which would stay there for the next picture
         key="target",
         persist_state="session",
-        format_func=lambda name: (
-            f"predicted ({classes[predicted]})" if name == "predicted" else name
-        ),
-        help="Relevance and occlusion show the evidence for this class. You can also choose a "
-        "class that the model did not predict.",
+        help="Relevance and occlusion show the evidence for this class: the predicted one, or any "
+        "other.",
     )
-    return predicted if target == "predicted" else classes.index(target)
 
 
 def _choose_options(places, view: View) -> list[Method]:

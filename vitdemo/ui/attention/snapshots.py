@@ -29,12 +29,12 @@ HEIGHT = 260
 
 
 @dataclass(frozen=True)
-class OverTraining:
-    """Attention, rollout and prediction for one picture at all S snapshots."""
+class Seen:
+    """Attention, rollout and prediction for one picture at one snapshot."""
 
-    attention: list[list[torch.Tensor]]  # S of depth of (1, H, T, T)
-    rollouts: np.ndarray  # (S, n, n)
-    probabilities: np.ndarray  # (S, K)
+    attention: list[torch.Tensor]  # depth of (1, H, T, T)
+    rollout: np.ndarray  # (n, n)
+    probabilities: np.ndarray  # (K,)
 
 
 def show(run: Run, picture: Picture, view: View) -> None:
@@ -63,9 +63,8 @@ def _player(
         _tick(len(snapshots) - 1)
     _controls(snapshots)
     chosen = st.session_state["snapshot"]
-    found = _over_training(tuple(snapshots), picture)
-    _state_at(chosen, run, picture, view, snapshots, found)
-    _development(chosen, run, snapshots, found)
+    _state_at(chosen, run, picture, view, snapshots)  # first, as it needs one snapshot alone
+    _development(chosen, run, snapshots, _over_training(tuple(snapshots), picture))
     url_state.write(url_values(run))  # a change within a fragment runs nothing else of the page
 
 
@@ -108,61 +107,64 @@ def epochs_of(snapshot: Snapshot) -> str:
     return f"{epochs:.2g}" if epochs < 10 else f"{epochs:.0f}"
 
 
-@st.cache_resource(
-    max_entries=16, show_spinner="Running the model at each snapshot …", hash_funcs=CASE_HASHES
-)
+@st.cache_resource(max_entries=144, show_spinner=False, hash_funcs=CASE_HASHES)
 @torch.inference_mode()
-def _over_training(snapshots: tuple[Snapshot, ...], picture: Picture) -> OverTraining:
-    attention, rollouts, probabilities = [], [], []
-    images = normalize(picture.image[None])
-    for snapshot in snapshots:
-        model = snapshot_model(snapshot)
-        logits, trace = model.trace(images)
-        rolled = rollout(trace.attention)
-        attention.append(trace.attention)
-        rollouts.append(on_patches(model, pooling_weights(model, trace), rolled)[0].numpy())
-        probabilities.append(logits.softmax(dim=1)[0].numpy())
-    return OverTraining(attention, np.stack(rollouts), np.stack(probabilities))
+def _at(snapshot: Snapshot, picture: Picture) -> Seen:
+    model = snapshot_model(snapshot)
+    logits, trace = model.trace(normalize(picture.image[None]))
+    rolled = on_patches(model, pooling_weights(model, trace), rollout(trace.attention))
+    return Seen(trace.attention, rolled[0].numpy(), logits.softmax(dim=1)[0].numpy())
+
+
+@st.cache_data(
+    max_entries=64, show_spinner="Running the model at each snapshot …", hash_funcs=CASE_HASHES
+)
+def _over_training(snapshots: tuple[Snapshot, ...], picture: Picture) -> np.ndarray:
+    """Return the class probabilities (S, K) at each snapshot."""
+    return np.stack([_at(snapshot, picture).probabilities for snapshot in snapshots])
 
 
 def _state_at(
-    chosen: int,
-    run: Run,
-    picture: Picture,
-    view: View,
-    snapshots: list[Snapshot],
-    found: OverTraining,
+    chosen: int, run: Run, picture: Picture, view: View, snapshots: list[Snapshot]
 ) -> None:
     """Draw attention, rollout and prediction at one snapshot."""
     model, when = run.model, f"after {epochs_of(snapshots[chosen])} epochs"
-    maps = np.stack([view.grid(attention, model) for attention in found.attention])
-    what = f"{view.title(model)}, {view.where}"
+    seen = _at(snapshots[chosen], picture)
+    grid, what = view.grid(seen.attention, model), f"{view.title(model)}, {view.where}"
+    limits = rollout_limits = None
+    if view.shared_scale:
+        every = [_at(snapshot, picture) for snapshot in snapshots]
+        limits = view.limits(np.stack([view.grid(one.attention, model) for one in every]))
+        rollout_limits = view.limits(np.stack([one.rollout for one in every]))
     first, second, third = st.columns(3)
     with first:
         st.markdown("**Attention**")
-        style = view.style(view.limits(maps))
         chart(
             overlay(
-                picture.pixels, maps[chosen], model.patch_size, style, view.patch(model), HEIGHT
+                picture.pixels,
+                grid,
+                model.patch_size,
+                view.style(limits),
+                view.patch(model),
+                HEIGHT,
             ),
             key="training-attention",
-            alt=f"{what}, {when}: {range_text(maps[chosen])}.",
+            alt=f"{what}, {when}: {range_text(grid)}.",
         )
         st.caption(f"{what}.")
     with second:
         st.markdown("**Rollout**")
-        grid = found.rollouts[chosen]
-        style = view.style(view.limits(found.rollouts), "rollout")
+        style = view.style(rollout_limits, "rollout")
         chart(
-            overlay(picture.pixels, grid, model.patch_size, style, height=HEIGHT),
+            overlay(picture.pixels, seen.rollout, model.patch_size, style, height=HEIGHT),
             key="training-rollout",
-            alt=f"Rollout {when}: {range_text(grid)}.",
+            alt=f"Rollout {when}: {range_text(seen.rollout)}.",
         )
         st.caption(
             "Attention rollout through all layers, to the token that the class is predicted from."
         )
     with third:
-        probabilities = found.probabilities[chosen]
+        probabilities = seen.probabilities
         predicted = run.classes[int(probabilities.argmax())]
         st.markdown(f"**Prediction: {plain(predicted)}**")
         chart(
@@ -172,13 +174,14 @@ def _state_at(
         )
 
 
-def _development(chosen: int, run: Run, snapshots: list[Snapshot], found: OverTraining) -> None:
-    """Draw probabilities and accuracy over all snapshots."""
-    final = run.classes[int(found.probabilities[-1].argmax())]
-    now = run.classes[int(found.probabilities[chosen].argmax())]
+def _development(
+    chosen: int, run: Run, snapshots: list[Snapshot], probabilities: np.ndarray
+) -> None:
+    """Draw probabilities (S, K) and accuracy over all snapshots."""
+    final = run.classes[int(probabilities[-1].argmax())]
+    now = run.classes[int(probabilities[chosen].argmax())]
     lines = {
-        name: found.probabilities[:, run.classes.index(name)]
-        for name in dict.fromkeys((final, now))
+        name: probabilities[:, run.classes.index(name)] for name in dict.fromkeys((final, now))
     }
     accuracy = [snapshot.accuracy for snapshot in snapshots]
     chart(
