@@ -46,7 +46,7 @@ def test_diverged_run_is_recognized_from_its_first_epoch_to_its_end(epochs):
     seen = diagnose(history(LOSS_AT_10, ACCURACY_AT_10)[:epochs], MODEL, training)
     most = "71.6" if epochs == 1 else "383" if epochs == 2 else "492"
     assert seen.startswith(f"The training loss rose to {most}, far above the 2.30 of random")
-    assert seen.endswith("Lower the learning rate, now 10, for example to 0.001.")
+    assert seen.endswith("the learning rate of 10 is too high. Lower it, for example to 0.001.")
 
 
 def test_large_loss_is_written_out():
@@ -65,7 +65,7 @@ def test_run_that_recovered_from_a_high_loss_is_not_called_diverged():
         ({"learning_rate": 1e-7}, "the learning rate of 1e-07 is too low. Raise it to 0.001."),
         (
             {"learning_rate": 1.0},
-            "the learning rate of 1 is too high. Lower the learning rate, now",
+            "the learning rate of 1 is too high. Lower it, for example to 0.001.",
         ),
         ({"optimizer": "adam", "weight_decay": 0.1}, "Use AdamW."),
         ({"train_images": 300}, "18 steps are too few. Train for more epochs."),

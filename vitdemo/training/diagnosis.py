@@ -44,7 +44,7 @@ def _diverged(history: Sequence[dict], model: ModelConfig, training: TrainConfig
         return ""
     return (
         f"The training loss rose to {most}, far above the {guessing:.2f} of random "
-        f"guessing: the steps are too large. {_lower(training)}"
+        f"guessing: {_too_high(training)}"
     )
 
 
@@ -62,7 +62,7 @@ def _at_chance(history: Sequence[dict], model: ModelConfig, training: TrainConfi
     if rate < LOW_RATE:
         cause = f"the learning rate of {rate:g} is too low. Raise it to {USUAL_RATE:g}."
     elif rate > HIGH_RATE:
-        cause = f"the learning rate of {rate:g} is too high. {_lower(training)}"
+        cause = _too_high(training)
     elif training.optimizer == "adam" and training.weight_decay >= 0.01:
         cause = (
             f"Adam adds the weight decay of {training.weight_decay:g} to the gradient, where it "
@@ -127,9 +127,10 @@ def _error(fraction: float, images: int) -> float:
     return math.sqrt(fraction * (1 - fraction) / images)
 
 
-def _lower(training: TrainConfig) -> str:
-    rate = min(training.learning_rate / 10, USUAL_RATE)
-    return f"Lower the learning rate, now {training.learning_rate:g}, for example to {rate:g}."
+def _too_high(training: TrainConfig) -> str:
+    rate = training.learning_rate
+    lower = min(rate / 10, USUAL_RATE)
+    return f"the learning rate of {rate:g} is too high. Lower it, for example to {lower:g}."
 
 
 def _epochs(count: int) -> str:
