@@ -1,10 +1,15 @@
-"""The metrics of the paper (section 1.5), over all images at once."""
+"""The metrics of the paper (section 1.5), computed by torchmetrics over all images at once."""
 
 import math
+import warnings
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+# torchmetrics warns about classes without images, which have weight 0 here. The filter is set for
+# the whole process, since `catch_warnings` is not thread-safe and runs train side by side.
+warnings.filterwarnings("ignore", message="No (positive|negative) samples in targets")
 
 METRICS = {  # key: (name, definition), as the pages show them
     "loss": (
@@ -61,7 +66,7 @@ def compute_metrics(logits: Tensor, labels: Tensor) -> dict[str, float]:
 
     AUROC, F1, precision and recall are computed for each class against the rest and averaged with
     the number of images per class as weights. With these weights recall equals accuracy, as in the
-    paper's Table 2. Of equal logits, that of the first class counts as the largest.
+    paper's Table 2.
 
     Args:
         logits: (N, K) float.
@@ -70,29 +75,20 @@ def compute_metrics(logits: Tensor, labels: Tensor) -> dict[str, float]:
     Returns:
         key of METRICS -> value; `auroc` is NaN if all images belong to one class.
     """
-    N, K = logits.shape
-    counts = _confusion_matrix(labels, logits.argmax(dim=1), K).double()  # (K, K)
-    correct, of_class, predicted = counts.diag(), counts.sum(dim=1), counts.sum(dim=0)  # (K,) each
+    from torchmetrics.functional import classification as tm
 
-    def weighted(ratio: Tensor) -> float:
-        return (ratio.nan_to_num(0) * of_class).sum().item() / N  # 0 / 0 counts as 0
-
-    above = _classes_above(logits, labels)  # (N,)
+    K = logits.shape[1]
+    weighted = {"num_classes": K, "average": "weighted"}
     return {
         "loss": F.cross_entropy(logits, labels).item(),
-        "accuracy": (above < 1).double().mean().item(),
+        "accuracy": tm.multiclass_accuracy(logits, labels, K, average="micro").item(),
         "auroc": auroc(log_odds(logits), labels),
-        "f1": weighted(2 * correct / (of_class + predicted)),
-        "precision": weighted(correct / predicted),
-        "recall": weighted(correct / of_class),
-        "top1": (above < 1).double().mean().item(),
-        "top5": (above < 5).double().mean().item(),
+        "f1": tm.multiclass_f1_score(logits, labels, **weighted).item(),
+        "precision": tm.multiclass_precision(logits, labels, **weighted).item(),
+        "recall": tm.multiclass_recall(logits, labels, **weighted).item(),
+        "top1": tm.multiclass_accuracy(logits, labels, K, average="micro", top_k=1).item(),
+        "top5": tm.multiclass_accuracy(logits, labels, K, average="micro", top_k=min(5, K)).item(),
     }
-
-
-def _confusion_matrix(labels: Tensor, predicted: Tensor, classes: int) -> Tensor:
-    """Count images (N,) by true class (row) and predicted class (column): (K, K) int64."""
-    return torch.bincount(labels * classes + predicted, minlength=classes**2).view(classes, classes)
 
 
 def class_accuracies(logits: Tensor, labels: Tensor) -> list[float]:
@@ -102,8 +98,11 @@ def class_accuracies(logits: Tensor, labels: Tensor) -> list[float]:
         logits: (N, K) float.
         labels: (N,) int64.
     """
-    counts = _confusion_matrix(labels, logits.argmax(dim=1), logits.shape[1]).double()
-    return (counts.diag() / counts.sum(dim=1)).tolist()
+    from torchmetrics.functional import classification as tm
+
+    K = logits.shape[1]
+    accuracies = tm.multiclass_accuracy(logits, labels, K, average="none")  # 0 without images
+    return accuracies.masked_fill(labels.bincount(minlength=K) == 0, math.nan).tolist()
 
 
 def auroc(scores: Tensor, labels: Tensor) -> float:
@@ -111,7 +110,8 @@ def auroc(scores: Tensor, labels: Tensor) -> float:
 
     For a class, it is the probability that an image of the class has a higher score for it than
     another image, where a tie counts half (Hanley and McNeil 1982). Only the order of the scores
-    within a class matters.
+    within a class matters, so torchmetrics gets their ranks: it would apply a softmax in 32 bits to
+    other numbers than those from 0 to 1, and round away what was ordered.
 
     Args:
         scores: (N, K), the score of each class for each image.
@@ -120,17 +120,14 @@ def auroc(scores: Tensor, labels: Tensor) -> float:
     Returns:
         0 to 1; NaN if all images belong to one class or a score is NaN.
     """
-    classes = labels.unique()
-    if len(classes) < 2 or scores.isnan().any():
+    from torchmetrics.functional import classification as tm
+
+    N, K = scores.shape
+    if len(labels.unique()) < 2 or scores.isnan().any():
         return math.nan
-    area = 0.0
-    for k in classes.tolist():
-        inside = scores[labels == k, k].contiguous()
-        outside = scores[labels != k, k].sort().values
-        below = torch.searchsorted(outside, inside).sum().item()
-        not_above = torch.searchsorted(outside, inside, right=True).sum().item()
-        area += (below + not_above) / (2 * len(outside))  # weighted by the size of the class
-    return area / len(labels)
+    ranks = [column.unique(return_inverse=True)[1] for column in scores.T]  # equal scores tie
+    ranks = torch.stack(ranks, dim=1).double() / N  # (N, K), 0 to below 1
+    return tm.multiclass_auroc(ranks, labels, K, average="weighted").item()
 
 
 def log_odds(logits: Tensor) -> Tensor:
@@ -147,10 +144,3 @@ def log_odds(logits: Tensor) -> Tensor:
     others = total - (logits - first).exp()  # at least 1, except for the most probable class
     of_top = (first - second) - (largest[:, 1:] - second).exp().sum(dim=1, keepdim=True).log()
     return torch.where(logits == first, of_top, (logits - first) - others.log())
-
-
-def _classes_above(logits: Tensor, labels: Tensor) -> Tensor:
-    """Count the classes that rank above the true one (N,): larger logits, or equal and before."""
-    own = logits.gather(1, labels[:, None])
-    before = torch.arange(logits.shape[1]) < labels[:, None]
-    return ((logits > own) | ((logits == own) & before)).sum(dim=1)

@@ -105,7 +105,9 @@ def metrics(lesson: Lesson) -> None:
         "too. That fits both kinds of average: by images as here, or both metrics by classes with "
         "equal weights.",
     )
-    lesson.code(compute_metrics, "All metrics of a run; `weighted` averages over the classes.")
+    lesson.code(
+        compute_metrics, "torchmetrics computes the metrics; `weighted` is the type of average."
+    )
 
 
 def _predictions(lesson: Lesson) -> tuple[np.ndarray, np.ndarray]:
