@@ -13,5 +13,5 @@ EXPOSE 8501
 HEALTHCHECK CMD python -c "import urllib.request; urllib.request.urlopen('http://localhost:8501/_stcore/health')"
 # A Space shows the app in a frame of another site. There, browsers send the cookie that protects
 # uploads only with SameSite=None, which needs HTTPS. Elsewhere it keeps the stricter default.
-CMD if [ "$SPACE_ID" ]; then set -- space.py --server.xsrfCookieSameSite none; else set -- app.py; fi; \
-    exec streamlit run "$@" --server.address 0.0.0.0 --server.port 8501 --server.headless true
+CMD if [ "$SPACE_ID" ]; then set -- vitdemo/ui/space.py --server.xsrfCookieSameSite none; else set -- app.py; fi; \
+    exec python -m streamlit run "$@" --server.address 0.0.0.0 --server.port 8501 --server.headless true

@@ -4,6 +4,8 @@ There, browsers keep the cookie that protects uploads only if it is `Partitioned
 page and to this app. Streamlit has no option for it. `Dockerfile` starts this script in a Space.
 """
 
+from pathlib import Path
+
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.starlette import App
@@ -20,17 +22,17 @@ class PartitionCookies:
 
         async def partition(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [
-                    (name, value + b"; Partitioned" * _crosses_sites(name, value))
-                    for name, value in message["headers"]
-                ]
+                message["headers"] = [_partitioned(*header) for header in message["headers"]]
             await send(message)
 
         await self.app(scope, receive, partition)
 
 
-def _crosses_sites(name: bytes, value: bytes) -> bool:
-    return name == b"set-cookie" and b"SameSite=None" in value
+def _partitioned(name: bytes, value: bytes) -> tuple[bytes, bytes]:
+    """Return a header as it is, or with `Partitioned` if it sets such a cookie."""
+    if name == b"set-cookie" and b"SameSite=None" in value:
+        return name, value + b"; Partitioned"
+    return name, value
 
 
-app = App("app.py", middleware=[Middleware(PartitionCookies)])
+app = App(Path(__file__).parents[2] / "app.py", middleware=[Middleware(PartitionCookies)])
