@@ -161,7 +161,7 @@ def test_before_and_after_shows_classes_probable_in_either():
     assert (then.name, first.name) == ("after", "before")
     assert list(then.y)[::-1] == list(first.y)[::-1] == ["ant ✓", "cat", "bee"]
     assert (list(then.x)[::-1], list(first.x)[::-1]) == ([0.1, 0.8, 0.05], [0.9, 0.02, 0.05])
-    assert then.opacity > first.opacity
+    assert then.marker.opacity > first.marker.opacity
 
 
 def test_long_names_of_classes_leave_room_for_the_values():

@@ -70,8 +70,7 @@ def before_and_after(
             y=list(map(literal, names)),
             orientation="h",
             name=name,
-            marker_color=colors,
-            opacity=opacity,
+            marker={"color": colors, "opacity": opacity},  # not of the text
             text=[f"{p:.1%}" for p in values[shown]],
             textposition="outside",
             cliponaxis=False,

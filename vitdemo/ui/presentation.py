@@ -5,9 +5,19 @@ import streamlit as st
 from . import url_state
 
 SCALE = 1.4
-_root_font = st.components.v2.component(
-    "root_font",
+_look = st.components.v2.component(
+    "look",
     html="",
+    # Streamlit's colors of code have a contrast of 2.9 with the background; these have 4.5.
+    css="""
+        .stCode.stCode .token:is(.comment, .punctuation) { color: light-dark(#555d68, #a3adba); }
+        .stCode.stCode .token:is(.string, .number) { color: light-dark(#0b6135, #7bd490); }
+        .stCode.stCode .token:is(.operator, .decorator) { color: light-dark(#8a3f00, #f0b27a); }
+        .stCode.stCode .token:is(.keyword, .function, .class-name, .boolean) {
+            color: light-dark(#0a559e, #7bbcf5);
+        }
+    """,
+    isolate_styles=False,
     # Streamlit measures everything in units of the root's font size.
     js="""
         export default function ({ data }) {
@@ -25,9 +35,7 @@ def title(text: str) -> None:
         wanted = url_state.read(url_state.PRESENTATION, ("yes",), "no")
         st.session_state[url_state.PRESENTATION] = wanted == "yes"
     with st.container(gap=None):
-        _root_font(
-            key="root_font", data={"scale": scale()}
-        )  # takes no room here, in a row it would
+        _look(key="look", data={"scale": scale()})  # takes no room here, in a row it would
         with st.container(horizontal=True, vertical_alignment="center"):
             st.title(text)
             st.toggle(
@@ -38,6 +46,15 @@ def title(text: str) -> None:
                 "setting.",
                 on_change=_switch,
             )
+
+
+def primary(label: str) -> str:
+    """Return the label of a primary button, dark in the dark theme, whose buttons are light.
+
+    Streamlit writes these labels in white in both themes.
+    """
+    is_dark = st.context.theme.type == "dark"
+    return f':color[{label}]{{foreground="#0b1016"}}' if is_dark else label
 
 
 def _switch() -> None:

@@ -119,7 +119,7 @@ def _predictions(
 
 
 def _heads(run: Run, chosen: Interventions) -> None:
-    st.subheader("Heads")
+    st.header("Heads")
     _sample_accuracy(run, chosen)
 
     def head_clicked(point: dict) -> None:

@@ -36,7 +36,7 @@ def show(case: Case, tab: str, view: View) -> None:
         image = case.images[0]
         return maps_file(case.model, picture.pixels, image, case.class_, occlusion, about)
 
-    st.subheader("Download")
+    st.header("Download")
     row = st.container(horizontal=True)
     if tab == "attention":
         row.download_button("View (PNG)", png, f"{name}.png", "image/png", on_click="ignore")

@@ -55,10 +55,10 @@ def show(case: Case, methods: dict[str, Method]) -> None:
             "Occlusion is left out because it is slow for a model this large. Compute it under "
             "*Attribution* first."
         )
-    st.subheader("This picture")
+    st.header("This picture")
     checked = _this_picture(case, methods, slow)
     _sample(case, for_sample)
-    st.subheader("Sanity check: shuffled weights")
+    st.header("Sanity check: shuffled weights")
     sanity_check.show(case, for_sample, slow, after=checked)
 
 
@@ -180,7 +180,7 @@ def _sample(case: Case, methods: dict[str, Method]) -> None:
     """Compare each method with random orders over many pictures."""
     sample = sample_of(case.run, SAMPLE)
     count = len(sample)
-    st.subheader(f"{count} pictures")
+    st.header(f"{count} pictures")
     st.caption("It takes many pictures to tell whether a method is faithful to this model.")
     task_panel(
         ("faithfulness", *case.run.version, *methods.values()),

@@ -102,7 +102,7 @@ def _delete(run: Run) -> None:
 
 def _offer_download(run: Run) -> None:
     shape, size = run.model, megabytes_of(run.id)
-    st.subheader(f"{run.id}, trained on ImageNet")
+    st.header(f"{run.id}, trained on ImageNet")
     st.markdown(
         f"A Vision Transformer with {sum(parameters(shape).values()) / 1e6:.0f} million "
         f"parameters: {shape.depth} layers with {shape.num_heads} heads each, patches of "

@@ -181,7 +181,7 @@ def one_step(lesson: Lesson, name: str, found: ForwardPass) -> None:
         if name == "Blocks":
             _norms(found)
     with right:
-        st.subheader(f"{list(STEPS).index(name) + 1}. {name}")
+        st.header(f"{list(STEPS).index(name) + 1}. {name}")
         st.markdown(step.text)
         after = dict(pairwise(STEPS)).get(name)
         if after and "step" not in lesson.hidden:

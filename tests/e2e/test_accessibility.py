@@ -1,0 +1,115 @@
+"""What people need who see little or use no mouse, on every page of the app."""
+
+import itertools
+
+import pytest
+
+from vitdemo.ui.lessons.order import ORDER
+
+LESSONS = [place.script.removeprefix("pages/").removesuffix(".py") for place in ORDER]
+TABS = ["attribution", "faithfulness", "ablation", "training", "heads"]
+PAGES = [
+    "",
+    "?preset=annotation&depth=99",
+    "?run=vit",
+    "attention?run=vit",
+    "attention?run=vit&compare=True&picture=3",
+    *(f"attention?run=vit&view={tab}" for tab in TABS),
+    *LESSONS,
+]
+# Contrast ratio as WCAG 2.2 defines it. Text needs 4.5, icons and symbols need 3; disabled controls
+# and decoration (the gap in the numbers of pages) are exempt, as there (1.4.3, 1.4.11).
+LOW_CONTRAST = r"""() => {
+    const ICONS = "[data-testid=stIconMaterial], [role=img][aria-label$=icon]";
+    const parse = color => (color.match(/[\d.]+/g) ?? [0, 0, 0, 0]).map(Number);
+    const over = ([r, g, b, a = 1], under) => under.map((v, i) => [r, g, b][i] * a + v * (1 - a));
+    const luminance = rgb => {
+        const linear = v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+        return [0.2126, 0.7152, 0.0722].reduce((sum, k, i) => sum + k * linear(rgb[i] / 255), 0);
+    };
+    const backdrop = (element, { left, right, top, bottom }) => {
+        const x = (left + right) / 2, y = (top + bottom) / 2;
+        const layers = [];
+        for (let node = element; node; node = node.parentElement) {
+            const box = node.getBoundingClientRect();  // the number above a thumb is not on it
+            if (x >= box.left && x <= box.right && y >= box.top && y <= box.bottom)
+                layers.push(parse(getComputedStyle(node).backgroundColor));
+        }
+        return layers.reverse().reduce((under, layer) => over(layer, under), [255, 255, 255]);
+    };
+    const found = [];
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    while (walker.nextNode()) {
+        const element = walker.currentNode.parentElement;
+        const text = walker.currentNode.textContent.trim();
+        if (!text || !element.checkVisibility({ opacityProperty: true, visibilityProperty: true }))
+            continue;
+        if (element.closest("script, style, [disabled], [aria-disabled=true], .hm, .heatmap-label"))
+            continue;
+        if (element.closest("[data-testid=stPaginationEllipsis]")) continue;
+        if (element.closest("label, [data-testid]")?.querySelector("[disabled]")) continue;
+        const box = element.getBoundingClientRect();
+        if (box.width < 2 || box.height < 2) continue;
+        const style = getComputedStyle(element);
+        let opacity = 1;
+        for (let node = element; node; node = node.parentElement)
+            opacity *= getComputedStyle(node).opacity;
+        const [r, g, b, a = 1] = parse(element.closest("svg") ? style.fill : style.color);
+        const under = backdrop(element, box);
+        const shown = over([r, g, b, a * opacity], under);
+        const [light, dark] = [luminance(shown), luminance(under)].sort((x, y) => y - x);
+        const ratio = (light + 0.05) / (dark + 0.05);
+        const isSymbol = element.closest(ICONS) || !/[\p{L}\p{N}]/u.test(text);
+        if (ratio < (isSymbol ? 3 : 4.5)) {
+            const place = element.closest("[data-testid], [role=img]");
+            const name = place?.dataset?.testid ?? place?.ariaLabel?.slice(0, 30);
+            found.push(`${ratio.toFixed(2)} ${name}: ${text.slice(0, 40)}`);
+        }
+    }
+    return [...new Set(found)];
+}"""
+HEADINGS = """() => [...document.querySelectorAll("h1, h2, h3, h4, h5, h6, [role=heading]")]
+    .filter(heading => heading.checkVisibility())
+    .map(heading => [Number(heading.ariaLevel ?? heading.tagName[1]), heading.innerText])"""
+QUIET = """async () => {
+    const busy = "[data-testid=stStatusWidget], [data-testid=stSpinner], [data-stale=true]";
+    for (let quiet = 0; quiet < 60; quiet++) {
+        if (document.querySelector(busy)) quiet = 0;
+        await new Promise(requestAnimationFrame);
+    }
+}"""
+
+
+@pytest.fixture(scope="module", params=["light", "dark"])
+def themed(browser, request):
+    """Return a page of a visitor who prefers a theme, tall enough for all charts to be drawn."""
+    context = browser.new_context(
+        viewport={"width": 1280, "height": 6000}, color_scheme=request.param
+    )
+    context.set_default_timeout(60_000)
+    yield context.new_page()
+    context.close()
+
+
+def opened(page, url: str) -> None:
+    page.goto(url)
+    page.get_by_role("heading", level=1).wait_for()
+    page.evaluate(QUIET)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_text_has_enough_contrast(server, themed, path):
+    opened(themed, f"{server.url}/{path}")
+    assert themed.evaluate(LOW_CONTRAST) == []
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_no_level_of_headings_is_skipped(server, page, path):
+    opened(page, f"{server.url}/{path}")
+    levels = page.evaluate(HEADINGS)
+    assert [level for level, _ in levels][:1] == [1]
+    assert sum(level == 1 for level, _ in levels) == 1
+    skipped = [
+        (above, below) for above, below in itertools.pairwise(levels) if below[0] > above[0] + 1
+    ]
+    assert skipped == []
