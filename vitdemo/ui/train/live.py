@@ -5,7 +5,7 @@ import streamlit as st
 from ...background.status import Status
 from ...background.training_queue import QUEUE
 from ...config import ConfigError
-from ...runs.run import DAMAGED, Run, load_run
+from ...runs.run import DAMAGED, load_run
 from ...training.diagnosis import diagnose
 from ...training.metrics import METRICS
 from ..metrics import curves
@@ -74,7 +74,7 @@ def _watch(at_start: Status) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             _show_status(status)
             _buttons(status)
-        _notes(run)
+        _show_problem()
     started = st.session_state.get("started")  # in the browser it scrolls into sight, once
     curves(
         run.history,
@@ -83,6 +83,9 @@ def _watch(at_start: Status) -> None:
         live=run.active,
         reveal=run.id if run.id == started else "",
     )
+    seen = diagnose(run.history, run.model, run.training)
+    if seen:  # below the curves that it is about, which stay in sight
+        st.warning(seen, icon=":material/troubleshoot:")
     if (run.active, status.stopping) != (at_start.run.active, at_start.stopping):
         st.rerun()  # the whole page: it polls at another rate, and results appear or go
 
@@ -179,14 +182,11 @@ def _resume(run_id: str) -> None:
         st.session_state["resume_problem"] = str(error)
 
 
-def _notes(run: Run) -> None:
-    """Show why the run cannot be resumed, and what its curves show."""
+def _show_problem() -> None:
+    """Show why the run cannot be resumed."""
     problem = st.session_state.pop("resume_problem", "")
     if problem:
         st.error(plain(problem), icon=":material/error:")
-    seen = diagnose(run.history, run.model, run.training)
-    if seen:
-        st.warning(seen, icon=":material/troubleshoot:")
 
 
 def duration(seconds: float) -> str:
