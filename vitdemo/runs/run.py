@@ -228,7 +228,10 @@ def _read(folder: Path, stamps: tuple) -> Run:
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         missing = isinstance(error, KeyError)
         problem = f"{error.args[0]!r} is missing" if missing else reason(error).rstrip(".")
-        message = f"The files of run {folder.name} are damaged ({problem}). Delete the run."
+        message = (
+            f"The files of run {folder.name} are damaged ({problem}). Delete it on the Train page, "
+            "or delete its folder."
+        )
         return Run(folder.name, ModelConfig(), TrainConfig(), DAMAGED, message=message)
 
 

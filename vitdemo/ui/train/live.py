@@ -14,7 +14,8 @@ from ..wording import plain
 from .damaged import show_damaged
 
 POLL_SECONDS = 3.0  # a browser that draws takes processor time from a run on the same machine
-STOPPING_SECONDS = 0.5  # the same while a run stops; Stop waits as long for its end
+STOPPING_SECONDS = 0.5  # the same while a run stops
+PATIENCE = 0.2  # seconds that Stop waits for the end of the run before it shows that it stops
 
 
 def show_run(status: Status) -> None:
@@ -172,7 +173,7 @@ def _buttons(status: Status) -> None:
 
 def _stop(run_id: str) -> None:
     QUEUE.stop(run_id)
-    QUEUE.wait(run_id, STOPPING_SECONDS)
+    QUEUE.wait(run_id, PATIENCE)
 
 
 def _resume(run_id: str) -> None:
