@@ -12,8 +12,8 @@ from vitdemo.config import ConfigError, ModelConfig
 from vitdemo.model import VisionTransformer
 from vitdemo.runs import run as run_module
 from vitdemo.runs.checkpoint import read_header, save_checkpoint
+from vitdemo.runs.delete import delete_run
 from vitdemo.runs.run import (
-    delete_run,
     epoch_record,
     list_runs,
     load_run,

@@ -13,7 +13,8 @@ import pytest
 from vitdemo.background.training_queue import TrainingQueue
 from vitdemo.config import ConfigError
 from vitdemo.runs import lock
-from vitdemo.runs.run import delete_run, list_runs, load_run, new_run
+from vitdemo.runs.delete import delete_run
+from vitdemo.runs.run import list_runs, load_run, new_run
 from vitdemo.runs.train_run import load_data, resumable_run, train_run
 
 ROOT = Path(__file__).parents[2]

@@ -8,7 +8,6 @@ import json
 import math
 import os
 import re
-import shutil
 import time
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, lru_cache
@@ -187,26 +186,6 @@ def list_runs() -> list[Run]:
         return []
     found = [_saved(folder / name) for name in sorted(names, reverse=True) if ID.fullmatch(name)]
     return [run for run in found if run is not None]
-
-
-def delete_run(run_id: str) -> None:
-    """Delete a local run, damaged or not, with everything in its folder.
-
-    Raises:
-        ConfigError: there is no such run, it is in training, or the disk refuses.
-    """
-    run = _saved(runs_folder() / run_id) if ID.fullmatch(run_id) else None
-    if run is None:
-        raise ConfigError(f"There is no run {run_id[:40]} on this machine.")
-    if lock.is_held(run.folder):
-        raise ConfigError(f"Run {run_id} is in training. Stop it before you delete it.")
-    try:
-        if run.folder.is_symlink():
-            run.folder.unlink()
-        else:
-            shutil.rmtree(run.folder)
-    except OSError as error:
-        raise ConfigError(f"Run {run_id} cannot be deleted: {reason(error)}.") from error
 
 
 def _saved(folder: Path) -> Run | None:

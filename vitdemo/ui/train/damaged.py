@@ -3,7 +3,8 @@
 import streamlit as st
 
 from ...config import ConfigError
-from ...runs.run import Run, delete_run
+from ...runs.delete import delete_run
+from ...runs.run import Run
 from ..wording import plain
 
 

@@ -1,0 +1,28 @@
+"""Delete a run."""
+
+import shutil
+
+from ..config import ConfigError
+from ..files import reason
+from . import lock
+from .run import list_runs
+
+
+def delete_run(run_id: str) -> None:
+    """Delete a local run, damaged or not, with everything in its folder.
+
+    Raises:
+        ConfigError: there is no such run, it is in training, or the disk refuses.
+    """
+    run = next((run for run in list_runs() if run.id == run_id), None)
+    if run is None:
+        raise ConfigError(f"There is no run {run_id[:40]} on this machine.")
+    if lock.is_held(run.folder):
+        raise ConfigError(f"Run {run_id} is in training. Stop it before you delete it.")
+    try:
+        if run.folder.is_symlink():
+            run.folder.unlink()
+        else:
+            shutil.rmtree(run.folder)
+    except OSError as error:
+        raise ConfigError(f"Run {run_id} cannot be deleted: {reason(error)}.") from error
