@@ -21,7 +21,7 @@ from playwright.sync_api import Page
 from tests.benchmarks.app_runs import app, chromium, report, run_parts
 
 CLICK = 0.150  # target in seconds
-QUIET = 1500  # milliseconds without a change after which a page counts as complete
+QUIET = 3000  # milliseconds without a change after which a page counts as complete
 ROW, CELL = 6, 34  # pictures in a row of the sheet, and pixels of each
 WARM_UP = 2  # clicks that do not count
 
