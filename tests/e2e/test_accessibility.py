@@ -1,6 +1,7 @@
 """What people need who see little or use no mouse, on every page of the app."""
 
 import itertools
+import re
 
 import pytest
 
@@ -113,3 +114,71 @@ def test_no_level_of_headings_is_skipped(server, page, path):
         (above, below) for above, below in itertools.pairwise(levels) if below[0] > above[0] + 1
     ]
     assert skipped == []
+
+
+def control(page, begins: str):
+    """Return the control that leads the keyboard over a chart, found by its alternative text."""
+    found = page.get_by_role("application", name=re.compile(f"^{re.escape(begins)}"))
+    found.wait_for()
+    return found
+
+
+def press(page, keys: str) -> None:
+    for key in keys.split():
+        page.keyboard.press(key)
+
+
+def test_patches_are_occluded_by_keyboard(server, page):
+    page.goto(f"{server.url}/attention?run=vit&view=ablation")
+    picture = control(page, "The picture with 0 patches occluded")
+    picture.focus()
+    press(page, "ArrowRight ArrowDown ArrowRight")
+    frame, said = picture.locator(".frame"), picture.locator(".said")
+    assert said.inner_text() == "Row 2 of 8, column 3 of 8"
+    ring = "element => getComputedStyle(element).outline"
+    assert "3px" in frame.evaluate(ring)
+    assert "3px" in picture.evaluate(ring)
+    press(page, "Enter")
+    page.wait_for_url(re.compile("occluded=10(&|$)"))
+    after = control(page, "The picture with 1 patch occluded")
+    assert after.evaluate("element => element === document.activeElement")
+    page.get_by_text(re.compile("^The picture with 1 patch occluded")).wait_for()  # announced
+    press(page, "ArrowLeft Enter")
+    page.wait_for_url(re.compile("occluded=10%2C9"))
+
+
+def test_heads_are_ablated_by_keyboard(server, page):
+    page.goto(f"{server.url}/attention?run=vit&view=ablation")
+    heads = control(page, "Importance of each head")
+    heads.focus()
+    press(page, "ArrowDown ArrowDown ArrowRight Enter")
+    page.wait_for_url(re.compile("ablated=3.2"))
+
+
+def test_thumbnails_matrix_and_points_are_chosen_by_keyboard(server, page):
+    page.goto(f"{server.url}/attention?run=vit")
+    control(page, "Attention maps of 6 layers by 4 heads").focus()
+    press(page, "ArrowDown ArrowRight Enter")
+    page.wait_for_url(re.compile("layer=2&head=2"))
+    control(page, "Attention matrix of 65 by 65 tokens, layer 2").focus()
+    press(page, "ArrowDown ArrowDown Space")
+    page.wait_for_url(re.compile("token=2"))
+    page.goto(f"{server.url}/attention?run=vit&view=heads")
+    control(page, "Mean attention distance").focus()
+    press(page, "ArrowRight Enter")
+    page.wait_for_url(re.compile("layer=1&head=2"))
+
+
+def test_every_clickable_chart_is_reached_with_tab(server, page):
+    for path in ("attention?run=vit", "attention?run=vit&view=ablation", "start"):
+        opened(page, f"{server.url}/{path}")
+        charts, controls = page.locator(".charts.clickable"), page.locator(".charts > .keyboard")
+        assert charts.count() == controls.count() > 1
+        assert controls.evaluate_all("all => all.every(({ tabIndex }) => tabIndex === 0)")
+
+
+def test_the_sheet_of_images_is_chosen_from_by_keyboard(server, page):
+    page.goto(f"{server.url}/attention?run=vit")
+    control(page, "30 of 1000 validation images").focus()
+    press(page, "ArrowDown ArrowRight Enter")
+    page.wait_for_url(re.compile("picture=7(&|$)"))

@@ -4,6 +4,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from .color_bar import NO_PATCH, is_uniform, say
+from .pictures import clickable
 from .style import MARK, SEQUENTIAL, axis, blank, min_max
 
 
@@ -43,6 +44,7 @@ def thumbnails(
         showscale=False,
         hoverinfo="none",
     )
+    clickable(figure, np.zeros((depth, heads)), cell, hoverinfo="none")
     if all(is_uniform(grid) for layer in grids for grid in layer):
         say(figure, f"{NO_PATCH} in any head")
     if framed is None:

@@ -151,7 +151,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     // On a touchscreen, a drag scrolls the page.
     if (data.clickable || matchMedia("(pointer: coarse)").matches) layout.dragmode = false;
     traces?.forEach((values, i) => Object.assign(drawn[i], values));
-    return { element, figure, traces: drawn, layout, values: JSON.stringify(traces) };
+    return { element, figure, traces: drawn, layout, alt, values: JSON.stringify(traces) };
   });
 
   let gone = false;
@@ -175,8 +175,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
       if (gone) return;
       element.removeAllListeners("plotly_click");
       if (data.clickable) {
-        const click = ({ points: [{ x, y }] }) => setTriggerValue("clicked", { x, y });
-        element.on("plotly_click", click);
+        const choose = ({ x, y }) => setTriggerValue("clicked", { x, y });
+        element.on("plotly_click", ({ points: [point] }) => choose(point));
+        listenToKeys(root, element, nodes[i].alt, choose);
       }
       if (nodes.length > 1) {
         element.removeAllListeners("plotly_hover");

@@ -31,9 +31,19 @@ _charts = st.components.v2.component(
         .charts.many > .large { flex-basis: 45%; min-width: 15rem; }
         .charts > * { min-width: 0; }
         .charts.clickable .nsewdrag { cursor: pointer; }
+        .charts.clickable { position: relative; }
+        .charts > .keyboard { position: absolute; inset: 0; pointer-events: none; }
+        .charts > .keyboard:focus-visible { outline: 3px solid var(--st-primary-color); }
+        .keyboard > .frame { position: absolute; visibility: hidden; }
+        .keyboard:focus-visible > .frame {
+            visibility: visible;
+            outline: 3px solid white;
+            box-shadow: inset 0 0 0 3px black;
+        }
+        .keyboard > .said { position: absolute; overflow: hidden; width: 1px; height: 1px; }
         @media (pointer: coarse) { .charts .nsewdrag { touch-action: pan-y !important; } }
     """,
-    js=(Path(__file__).parent / "chart.js").read_text(),
+    js="".join((Path(__file__).parent / name).read_text() for name in ("keyboard.js", "chart.js")),
     isolate_styles=False,
 )
 
