@@ -10,13 +10,13 @@ import vitdemo
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "vitdemo"
 LAYERS = [  # from the lowest; a module imports from its own layer and those below
-    {"config", "disk", "files", "machine"},
+    {"config", "files", "machine"},
     {"costs", "data", "model"},
     {"training"},
     {"runs"},
     {"background", "explain", "lessons", "figures"},
     {"ui"},
-    {"__main__", "options", ""},  # the command line, and vitdemo/__init__.py
+    {"__main__", ""},  # the command line, and vitdemo/__init__.py
 ]
 HEIGHT = {part: height for height, layer in enumerate(LAYERS) for part in layer}
 

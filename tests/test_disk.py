@@ -10,8 +10,14 @@ import pytest
 
 from vitdemo.config import PRESETS, ConfigError
 from vitdemo.costs import run_bytes
-from vitdemo.disk import check_disk, remove_leftovers
-from vitdemo.files import pretrained_folder, reason, runs_folder, write_atomically
+from vitdemo.files import (
+    pretrained_folder,
+    reason,
+    remove_leftovers,
+    runs_folder,
+    write_atomically,
+)
+from vitdemo.machine import check_disk
 from vitdemo.runs.run import list_runs, new_run
 from vitdemo.runs.train_run import load_data, train_run
 

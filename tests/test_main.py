@@ -12,9 +12,9 @@ from safetensors import safe_open
 
 from vitdemo.__main__ import main
 from vitdemo.config import PRESETS, ModelConfig
+from vitdemo.config.options import configs, parser
 from vitdemo.files import runs_folder
 from vitdemo.model import VisionTransformer
-from vitdemo.options import configs, parser
 from vitdemo.runs.checkpoint import load_checkpoint, save_checkpoint
 from vitdemo.runs.run import list_runs, load_run, load_weights, new_run, save_run
 from vitdemo.runs.snapshots import list_snapshots, snapshot_steps

@@ -7,7 +7,7 @@ import pytest
 
 from tests.benchmarks.recipes import ABLATIONS, OF_ONE_PRESET, RECIPES, SHORTER, changed
 from vitdemo import PRESETS
-from vitdemo.options import configs, parser
+from vitdemo.config.options import configs, parser
 
 ROOT = Path(__file__).parents[1]
 BENCHMARKS = (ROOT / "tests/benchmarks/README.md").read_text()

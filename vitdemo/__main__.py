@@ -8,10 +8,10 @@ from contextlib import closing
 from pathlib import Path
 
 from .config import ConfigError, ModelConfig, TrainConfig
+from .config.options import check_resumed, configs, parser
 from .costs import run_bytes
-from .disk import check_disk, remove_leftovers
-from .files import check_output, json_text, runs_folder
-from .options import check_resumed, configs, parser
+from .files import check_output, json_text, remove_leftovers, runs_folder
+from .machine import check_disk
 from .training.diagnosis import diagnose
 
 INTERRUPTED = 130  # exit status after Ctrl-C, as in other programs: 128 + SIGINT

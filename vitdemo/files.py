@@ -1,9 +1,11 @@
-"""Paths on disk, and writing files atomically. No torch here."""
+"""Paths on disk, writing files atomically, and removing what a kill left. No torch here."""
 
 import json
 import math
 import os
 import tempfile
+import time
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -18,6 +20,7 @@ PROJECT = Path(__file__).parents[1]
 SHIPPED = PROJECT / "checkpoints"  # trained models that ship with the app
 CIFAR10_FILES = (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch", "batches.meta")
 CIFAR10_ARRAYS = ("train.npz", "test.npz")  # the same as arrays: see data.cifar10
+QUIET = 60.0  # seconds without a write after which a download counts as dead
 
 
 def home() -> Path:
@@ -148,3 +151,24 @@ def write_atomically(path: str | Path, content: bytes) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def remove_leftovers() -> None:
+    """Remove the part files of writes and downloads left by a kill, but none in use."""
+    runs, pretrained = runs_folder(), pretrained_folder()
+    parts = [*runs.glob("*/.*.part"), *runs.glob("*/snapshots/.*.part")]
+    parts += [*pretrained.glob(".*.part"), *pretrained.glob("*.partial"), *pretrained.glob("*.pth")]
+    for path in parts:
+        with suppress(OSError):  # another process may remove it, too
+            if _is_abandoned(path):
+                path.unlink()
+
+
+def _is_abandoned(path: Path) -> bool:
+    """Return whether nobody writes the file any more: whoever does so holds its lock."""
+    quiet = time.time() - path.stat().st_mtime
+    with path.open("rb") as file:
+        locked = lock(file.fileno()) if path.suffix == ".part" else None  # torch locks nothing
+    if locked is None:
+        return quiet > QUIET
+    return locked and quiet > 1  # who writes it locks it right after it is made

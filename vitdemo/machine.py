@@ -1,10 +1,22 @@
-"""Cores, memory and the processor of this machine."""
+"""Cores, memory, processor and disk of this machine."""
 
 import ctypes
+import errno
 import os
 import platform
+import shutil
 import sys
+import tempfile
 from pathlib import Path
+
+from .config import ConfigError
+from .files import reason
+
+ADVICE = (
+    "Free space on the disk of this app, or set the variable VITDEMO_HOME to a folder on a disk "
+    "that can be written, and start the app again."
+)
+ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)  # of such a disk
 
 
 def available_cores() -> int:
@@ -41,3 +53,27 @@ def processor() -> str:
         return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()
+
+
+def check_disk(folder: Path, needed: int) -> None:
+    """Refuse to begin what the disk cannot take.
+
+    Args:
+        folder: where it will be written; it is made.
+        needed: bytes.
+
+    Raises:
+        ConfigError: the folder cannot be written, or has less space. The message names no path.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(4096))
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        raise ConfigError(f"Nothing can be saved here: {reason(error)}. {ADVICE}") from error
+    if free < needed:
+        raise ConfigError(
+            f"This needs {needed / 2**20:,.0f} MB on the disk, and {free / 2**20:,.0f} MB are "
+            f"free. {ADVICE}"
+        )

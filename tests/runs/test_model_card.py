@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from vitdemo.config import PRESETS, ModelConfig, TrainConfig
+from vitdemo.config.options import configs, parser
 from vitdemo.data import cifar10
 from vitdemo.data.cifar10 import CLASSES, load_cifar10
 from vitdemo.model import VisionTransformer
-from vitdemo.options import configs, parser
 from vitdemo.runs.model_card import command, model_card
 from vitdemo.runs.run import card_of, new_run
 from vitdemo.training.loop import evaluate, predict

@@ -17,9 +17,8 @@ import torch
 
 from ..config import ConfigError, ModelConfig, TrainConfig
 from ..costs import run_bytes
-from ..disk import check_disk
 from ..files import runs_folder
-from ..machine import available_cores, release_memory
+from ..machine import available_cores, check_disk, release_memory
 from ..runs.run import Run, load_run, new_run
 from ..runs.train_run import failure_message, load_data, resumable_run, save_failed, train_run
 from ..training.loop import EpochEnd, TrainingDiverged, check_trainable

@@ -10,8 +10,8 @@ from PIL import Image
 from torch import Tensor
 
 from ..config import SETTINGS, ConfigError
-from ..disk import check_disk
 from ..files import data_folder, full_set_on_disk, reason
+from ..machine import check_disk
 from .classes import checked_names
 from .split import Split
 

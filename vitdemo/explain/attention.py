@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..config import ConfigError
-from .precision import without_noise
+from .rounding import without_noise
 
 
 def attention_matrix(attention: list[Tensor], layer: int, head: int | None) -> np.ndarray:

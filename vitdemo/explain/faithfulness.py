@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..model import VisionTransformer
 from .occlusion import probabilities_occluded
-from .precision import ROUNDED
+from .rounding import ROUNDED
 
 # An attribution method, such as `Method`: model, images, classes -> scores of patches (B, n, n).
 Explain = Callable[[VisionTransformer, Tensor, Tensor], Tensor]

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..model import VisionTransformer
-from .precision import without_noise
+from .rounding import without_noise
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from ..model import Edit, VisionTransformer
 from .ablation import ablate_heads
 from .faithfulness import Z_95
 from .occlusion import BATCH
-from .precision import without_noise
+from .rounding import without_noise
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from torch import Tensor
 
 from ..model import Trace, VisionTransformer
 from .occlusion import occlusion
-from .precision import without_noise
 from .relevance import relevance
 from .rollout import rollout
+from .rounding import without_noise
 
 
 def pooling_weights(model: VisionTransformer, trace: Trace) -> Tensor:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..model import VisionTransformer
-from .precision import without_noise
+from .rounding import without_noise
 
 BATCH = 64  # images at a time
 

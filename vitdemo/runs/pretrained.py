@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from ..config import ConfigError, ModelConfig, TrainConfig
 from ..data.cifar10 import SAMPLE
 from ..data.classes import name_each
-from ..disk import check_disk
 from ..files import pretrained_folder, reason
+from ..machine import check_disk
 from ..model import VisionTransformer
 from . import checks
 from .checkpoint import read_header, save_checkpoint

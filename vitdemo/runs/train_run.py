@@ -9,8 +9,8 @@ from ..config import ConfigError
 from ..costs import run_bytes
 from ..data.cifar10 import Data, load_cifar10
 from ..data.classes import name_each
-from ..disk import ADVICE, ERRORS, check_disk
 from ..files import reason, runs_folder
+from ..machine import ADVICE, ERRORS, check_disk
 from ..model import VisionTransformer
 from ..training.loop import EpochEnd, Event, TrainingDiverged, check_trainable, train
 from ..training.precision import working_precision

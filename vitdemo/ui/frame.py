@@ -13,8 +13,7 @@ from pathlib import Path
 import streamlit as st
 
 from ..config import ConfigError
-from ..disk import remove_leftovers
-from ..files import home
+from ..files import home, remove_leftovers
 from .wording import plain
 
 APP = Path(__file__).parents[2] / "app.py"

@@ -7,8 +7,8 @@ import streamlit as st
 
 from ...config import ConfigError, ModelConfig, TrainConfig
 from ...costs import check_memory, run_bytes
-from ...disk import check_disk
 from ...files import runs_folder
+from ...machine import check_disk
 from ..download_button import offer
 from ..presentation import primary
 from ..wording import plain

@@ -2,7 +2,7 @@
 
 import pytest
 
-from vitdemo.options import nearest_options, parser
+from vitdemo.config.options import nearest_options, parser
 
 
 def commands():

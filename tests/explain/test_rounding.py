@@ -15,8 +15,8 @@ from vitdemo.explain.heads import head_statistics
 from vitdemo.explain.importance import head_importance
 from vitdemo.explain.methods import METHODS
 from vitdemo.explain.occlusion import map_of_parts, occlusion, occlusion_in_parts
-from vitdemo.explain.precision import ROUNDING, without_noise
 from vitdemo.explain.randomization import similarity
+from vitdemo.explain.rounding import ROUNDING, without_noise
 from vitdemo.files import SHIPPED
 
 EPSILON = torch.finfo(torch.float32).eps

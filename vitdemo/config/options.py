@@ -5,8 +5,10 @@ from dataclasses import asdict, replace
 from difflib import get_close_matches
 from pathlib import Path
 
-from .config import PRESETS, ConfigError, ModelConfig, TrainConfig
-from .config.settings import one_of, settings_of
+from .model_config import ModelConfig
+from .presets import PRESETS
+from .settings import ConfigError, one_of, settings_of
+from .train_config import TrainConfig
 
 DEFAULT_PRESET = "recommended"
 
