@@ -174,7 +174,7 @@ def test_training_metrics_of_mixed_images_are_explained(tiny, short):
 
 
 def test_exploding_loss_names_the_learning_rate(saved_run):
-    assert not open_app(run=saved_run.id).warning
+    assert "too high" not in open_app(run=saved_run.id).warning[0].value
     exploded = copy.deepcopy(saved_run.history)
     exploded[-1]["train"]["loss"] = 5.0
     save_run(replace(saved_run, history=exploded), load_weights(saved_run))

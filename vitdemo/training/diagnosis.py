@@ -69,7 +69,8 @@ def _at_chance(history: Sequence[dict], model: ModelConfig, training: TrainConfi
             "outweighs what could be learned. Use AdamW."
         )
     elif steps < FEW_STEPS:
-        cause = f"{steps} steps are too few. Train for more epochs."
+        few = "1 step is" if steps == 1 else f"{steps} steps are"
+        cause = f"{few} too few. Train for more epochs."
     else:
         cause = f"try a learning rate of {rate / 10:g}, or of {rate * 10:g}."
     return seen + cause

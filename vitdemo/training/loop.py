@@ -96,12 +96,12 @@ def train(
     if state_file:
         load_state(state_file, state, config)
     try:
-        yield from _epochs(state, data, state_file)
+        yield from epochs(state, data, state_file)
     finally:
         model.eval()  # also after an interrupt in the middle of a step
 
 
-def _epochs(state: TrainState, data: Data, state_file: Path | None) -> Iterator[Event]:
+def epochs(state: TrainState, data: Data, state_file: Path | None) -> Iterator[Event]:
     """Train and validate epoch by epoch, to the end of the run."""
     with Replicas(state.model, state.config) as replicas:
         while state.epoch < state.config.epochs:

@@ -35,7 +35,8 @@ class Adam(torch.optim.Adam):
     """torch's Adam without loading torch's compiler, which takes 150 MB and more than a second.
 
     torch wraps these methods to keep the compiler out of them, and loads it for that on first use.
-    Nothing is compiled here, so the methods inside the wrappers are used.
+    Nothing is compiled here, so the methods inside the wrappers are used. Steps alone, as in the
+    lessons, never load the compiler then; a run does with torchmetrics.
     """
 
     add_param_group = _unwrapped(torch.optim.Adam.add_param_group)

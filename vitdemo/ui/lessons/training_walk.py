@@ -1,6 +1,6 @@
 """Notes on the source of training: label -> the part, and (words of a line, what happens there)."""
 
-from ...training.loop import predict, train, train_epoch, validate
+from ...training.loop import epochs, predict, train, train_epoch, validate
 from ...training.optimizer import learning_rate, make_optimizer
 from ...training.replicas import Replicas
 
@@ -58,6 +58,16 @@ LOOP = {
                 "weights and the **optimizer**. A run that was stopped resumes from its "
                 "`state_file`.",
             ),
+            (
+                "try:",
+                "Train epoch by epoch: see *The epochs*. However that ends, the model is left in "
+                "evaluation mode, without dropout.",
+            ),
+        ),
+    ),
+    "The epochs": (
+        epochs,
+        (
             ("while state.epoch", "An **epoch** is one pass over all training images."),
             ("yield from train_epoch", "Train on the training images: see *An epoch*."),
             (
@@ -90,7 +100,7 @@ LOOP = {
                 "Keep the logits for the metrics and report the step: a `BatchEnd`.",
             ),
             (
-                "return compute_metrics",
+                "return _finite_metrics",
                 "Compute every metric over all logits of the epoch at once. The paper's code "
                 "updates its metrics batch by batch. This gives the same values except for the "
                 "loss, which it averages over batches although the last one is smaller.",
@@ -106,7 +116,7 @@ LOOP = {
                 "*Evaluation*.",
             ),
             (
-                "metrics = compute_metrics",
+                "return _finite_metrics",
                 "The same metrics, on images that the model is not trained on.",
             ),
         ),
