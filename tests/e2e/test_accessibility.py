@@ -116,6 +116,15 @@ def test_no_level_of_headings_is_skipped(server, page, path):
     assert skipped == []
 
 
+def test_the_end_of_a_training_is_announced(server, page):
+    page.goto(f"{server.url}/?train_images=600&epochs=2&depth=1&validation_images=100")
+    page.get_by_role("button", name="Train", exact=True).click()
+    said = page.locator(".said[role=status]")
+    said.get_by_text(
+        re.compile(r"^Training finished after 2 of 2 epochs. Validation accuracy \d")
+    ).wait_for(state="attached")
+
+
 def control(page, begins: str):
     """Return the control that leads the keyboard over a chart, found by its alternative text."""
     found = page.get_by_role("application", name=re.compile(f"^{re.escape(begins)}"))

@@ -5,9 +5,10 @@ import streamlit as st
 from ...background.status import Status
 from ...background.training_queue import QUEUE
 from ...config import ConfigError
-from ...runs.run import DAMAGED, load_run
+from ...runs.run import DAMAGED, Run, load_run
 from ...training.diagnosis import diagnose
 from ...training.metrics import METRICS
+from ..announcement import announce
 from ..metrics import curves
 from ..progress import progress
 from ..wording import plain
@@ -76,6 +77,7 @@ def _watch(at_start: Status) -> None:
             _show_status(status)
             _buttons(status)
         _show_problem()
+    announce(_announcement(run), key="announcement")
     started = st.session_state.get("started")  # in the browser it scrolls into sight, once
     curves(
         run.history,
@@ -89,6 +91,19 @@ def _watch(at_start: Status) -> None:
         st.warning(seen, icon=":material/troubleshoot:")
     if (run.active, status.stopping) != (at_start.run.active, at_start.stopping):
         st.rerun()  # the whole page: it polls at another rate, and results appear or go
+
+
+def _announcement(run: Run) -> str:
+    """Return what is spoken when a run starts or ends; it does not change in between."""
+    done, epochs = len(run.history), run.training.epochs
+    if run.state == "failed":
+        return f"Training failed. {run.message}"
+    if run.active or not run.history:
+        return f"Training: {run.state}."
+    accuracy = run.history[-1]["validation"]["accuracy"]
+    return (
+        f"Training {run.state} after {done} of {epochs} epochs. Validation accuracy {accuracy:.1%}."
+    )
 
 
 def _now(at_start: Status) -> Status:
