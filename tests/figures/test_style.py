@@ -1,8 +1,10 @@
 """Colors, layout and scaling that all figures share."""
 
+import html
+
 import numpy as np
 
-from vitdemo.figures.style import TRAIN, VALIDATION, axis, blank, min_max
+from vitdemo.figures.style import TRAIN, VALIDATION, axis, blank, literal, min_max
 
 
 def test_min_max_spans_0_to_1_and_leaves_a_uniform_grid_at_0():
@@ -24,3 +26,10 @@ def test_blank_keeps_zoom_and_takes_layout():
     assert layout.uirevision == "keep"
     assert (layout.xaxis.title.text, layout.xaxis.range) == ("Epoch", (0, 1))
     assert layout.xaxis.zeroline is layout.yaxis.zeroline is False
+
+
+def test_literal_text_is_neither_html_nor_a_field_of_a_template():
+    shown = literal("<a href='x'>b</a> & %{x}")
+    assert not set("<>{") & set(shown)
+    assert html.unescape(shown) == "<a href='x'>b</a> & %{x}"
+    assert literal("cat") == "cat"
