@@ -33,7 +33,10 @@ _charts = st.components.v2.component(
         .charts.clickable .nsewdrag { cursor: pointer; }
         .charts.clickable { position: relative; }
         .charts > .keyboard { position: absolute; inset: 0; pointer-events: none; }
-        .charts > .keyboard:focus-visible { outline: 3px solid var(--st-primary-color); }
+        .charts > .keyboard:focus-visible {
+            outline: 3px solid var(--st-primary-color);
+            outline-offset: -3px;  /* outside, the container would cut it */
+        }
         .keyboard > .frame { position: absolute; visibility: hidden; }
         .keyboard:focus-visible > .frame {
             visibility: visible;
