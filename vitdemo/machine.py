@@ -7,6 +7,7 @@ import platform
 import shutil
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from .config import ConfigError
@@ -34,6 +35,29 @@ def available_cores() -> int:
         return max(1, min(cores, int(quota) // int(period)))
     except (OSError, ValueError):
         return cores
+
+
+def busy_fraction(seconds: float) -> float:
+    """Watch for some seconds how busy the cores are: 0 idle, 1 all in use.
+
+    Counts every process of the machine on Linux, otherwise only this one.
+    """
+    started, before = time.process_time(), _ticks()
+    time.sleep(seconds)
+    idle, total = (now - then for now, then in zip(_ticks(), before, strict=True))
+    if total:
+        return 1 - idle / total
+    return (time.process_time() - started) / (seconds * available_cores())
+
+
+def _ticks() -> tuple[int, int]:
+    """Return the idle and all clock ticks of the cores since the start; 0 where unknown."""
+    try:
+        first = Path("/proc/stat").read_text().splitlines()[0]  # cpu user nice system idle iowait …
+        ticks = [int(number) for number in first.split()[1:9]]
+        return ticks[3] + ticks[4], sum(ticks)
+    except (OSError, ValueError, IndexError):
+        return 0, 0
 
 
 def release_memory() -> None:

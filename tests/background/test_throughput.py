@@ -5,10 +5,18 @@ from dataclasses import replace
 import pytest
 
 from vitdemo.background import throughput
-from vitdemo.background.throughput import Speed, estimate, estimate_from, images_per_step, timed
+from vitdemo.background.throughput import (
+    START,
+    Speed,
+    estimate,
+    estimate_from,
+    images_per_step,
+    timed,
+)
 from vitdemo.background.training_queue import TrainingQueue
 from vitdemo.config import PRESETS, ModelConfig, TrainConfig
 from vitdemo.costs import check_memory
+from vitdemo.runs.snapshots import snapshot_steps
 from vitdemo.training.replicas import Replicas, shards_of
 from vitdemo.ui.train.controls import CONTROLS
 
@@ -66,13 +74,14 @@ def test_time_of_a_run_is_the_sum_of_its_parts():
     epoch = 500 * 0.01 + 2 * 0.5 + 756 * 0.001 + 0.25
     assert found.epoch == pytest.approx(epoch)
     assert found.images_per_second == pytest.approx(100)
-    # Of the 100 steps, the first epoch has 10; snapshots after fewer are validated on their own.
-    assert found.total == pytest.approx(10 * epoch + 0)
+    snapshots = len(snapshot_steps(10, 10))
+    assert found.total == pytest.approx(START + 10 * epoch + snapshots * 2 * 0.5)
 
 
-def test_snapshots_within_the_first_epoch_are_validated():
+def test_each_snapshot_is_evaluated():
     training = TrainConfig(epochs=1, batch_size=10, train_images=400, validation_images=64)
-    assert estimate_from(SPEED, training).total == pytest.approx(400 * 0.01 + 0.5 + 0.25 + 8 * 0.5)
+    expected = START + 400 * 0.01 + 0.5 + 0.25 + 8 * 0.5
+    assert estimate_from(SPEED, training).total == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
@@ -164,12 +173,15 @@ def test_measured_steps_are_those_of_the_recipe(monkeypatch, tiny, short):
 
 
 class Clock:
-    """A clock that only the timed work moves."""
+    """A clock that only the timed work and pauses move."""
 
     now = 100.0
 
     def perf_counter(self):
         return self.now
+
+    def sleep(self, seconds):
+        self.now += seconds
 
 
 @pytest.mark.parametrize(
@@ -284,19 +296,14 @@ def test_measurement_ends_when_a_run_comes_in(queue, tiny, short, monkeypatch):
     assert throughput._measured == {}
 
 
-def test_waits_until_nothing_else_in_the_process_computes(queue, monkeypatch):
-    busy, used = [True], [0.0]
+def test_waits_until_nothing_else_computes(queue, monkeypatch):
+    busy = [1.0, 0.8, 0.2, 0.05, 1.0]
+    monkeypatch.setattr(throughput, "busy_fraction", lambda seconds: busy.pop(0))
+    assert throughput.wait_until_quiet()
+    assert busy == [1.0]
 
-    def process_time():
-        used[0] += 0.1 if busy[0] else 0.0
-        return used[0]
 
-    monkeypatch.setattr(throughput.time, "process_time", process_time)
-    done = []
-    waiting = threading.Thread(target=lambda: done.append(throughput.wait_until_quiet()))
-    waiting.start()
-    waiting.join(0.5)
-    assert waiting.is_alive()
-    busy[0] = False
-    waiting.join(TIMEOUT)
-    assert done == [True]
+def test_waits_no_longer_than_promised(queue, monkeypatch):
+    monkeypatch.setattr(throughput, "LONGEST_WAIT", 0.05)
+    monkeypatch.setattr(throughput, "busy_fraction", lambda seconds: time.sleep(0.01) or 1.0)
+    assert throughput.wait_until_quiet()

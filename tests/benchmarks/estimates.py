@@ -52,6 +52,7 @@ UNITS = {"h": 3600, "min": 60, "s": 1}
 def presets(home: Path, rounds: int) -> None:
     """Compare each preset, the first one right after the server has started."""
     for number in range(rounds):
+        (home / str(number)).mkdir()
         with app(home / str(number)) as server, chromium() as browser:
             for settings in PRESETS:
                 compare(server, browser, settings)

@@ -13,6 +13,7 @@ from ..config import ModelConfig, TrainConfig
 from ..costs import MEMORY_LIMIT, activation_bytes, macs
 from ..data.split import Split
 from ..files import home
+from ..machine import busy_fraction
 from ..model import VisionTransformer
 from ..runs.checkpoint import save_checkpoint
 from ..runs.snapshots import snapshot_steps
@@ -22,13 +23,17 @@ from ..training.replicas import Replicas, shards_of
 from ..training.state import TrainState, new_state, save_state
 from .training_queue import QUEUE
 
-SECONDS = 0.5  # duration of the measured steps, unless a single one takes longer
+SECONDS = 0.4  # duration of a window of measured steps, unless a single one takes longer
+MOST_WINDOWS, PAUSE = 8, 0.3  # and the seconds between them, in which a browser can draw
+AGREE = 1.08  # ratio of the two fastest windows; above it, something else was at work
 MOST_STEPS = 50
 STEP_MACS = 20e9  # MACs of a measured step at most; larger batches are measured on a part of them
 SMALLEST_PART = 4  # images of each replica, even if they need more MACs than that
 METRIC_IMAGES = 500
-QUIET = 0.1  # of one core: what the rest of the process may use while steps are measured
-LONGEST_WAIT = 30.0  # seconds until the process is quiet
+# Seconds in which a run starts and ends; measured with tests/benchmarks/estimates.py
+START = 1.0
+QUIET = 0.1  # of the cores: what everything else may use when steps are measured
+LONGEST_WAIT = 15.0  # seconds until the machine is quiet
 TIMED = [  # fields of a recipe that decide how long a step takes
     *("batch_size", "optimizer", "ema_decay", "precision"),
     *("augmentation", "jitter", "cutout", "mixup", "cutmix"),
@@ -82,9 +87,8 @@ def estimate_from(speed: Speed, training: TrainConfig) -> Estimate:
     metrics = speed.metrics * (images + validation_images)
     epoch = speed.image * images + validation + metrics + speed.saving
     steps = math.ceil(images / training.batch_size)
-    # Snapshots within the first epoch are validated, later ones are saved with an epoch.
-    within = sum(step < steps for step in snapshot_steps(training.epochs, steps))
-    return Estimate(epoch, epoch * training.epochs + within * validation, 1 / speed.image)
+    snapshots = len(snapshot_steps(training.epochs, steps)) * validation  # each is evaluated
+    return Estimate(epoch, START + epoch * training.epochs + snapshots, 1 / speed.image)
 
 
 def timed(training: TrainConfig) -> TrainConfig:
@@ -114,16 +118,14 @@ def _measure_and_keep(key: tuple[ModelConfig, TrainConfig]) -> None:
 
 
 def wait_until_quiet() -> bool:
-    """Wait until nothing else in this process computes, such as a page that loads.
+    """Wait until nothing else computes, such as a page that loads and the browser that draws it.
 
     Returns:
         False if a run came in meanwhile.
     """
     until = time.monotonic() + LONGEST_WAIT
     while time.monotonic() < until and not QUEUE.busy():
-        started, used = time.perf_counter(), time.process_time()
-        time.sleep(0.1)
-        if time.process_time() - used < QUIET * (time.perf_counter() - started):
+        if busy_fraction(PAUSE) < QUIET:
             break
     return not QUEUE.busy()
 
@@ -141,10 +143,8 @@ def measure(model: ModelConfig, training: TrainConfig) -> Speed | None:
     )
     state = new_state(VisionTransformer(model, seed=0), training)
     with Replicas(state.model, state.config) as replicas:
-        # Twice, as a browser on this machine may draw the page during the first.
-        first = _seconds_of_a_step(state, split, replicas)
+        image = _seconds_of_a_step(state, split, replicas) / count
         validation = _seconds_of_validation(state, split, replicas)
-        image = min(first, _seconds_of_a_step(state, split, replicas)) / count
     if QUEUE.busy():
         return None
     metrics = _seconds_of_metrics(model.num_classes)
@@ -161,7 +161,21 @@ def images_per_step(model: ModelConfig, training: TrainConfig) -> int:
 
 
 def _seconds_of_a_step(state: TrainState, images: Split, replicas: Replicas) -> float:
-    """Return the seconds of one optimizer step; `images` are at most a batch."""
+    """Return the seconds of one optimizer step; `images` are at most a batch.
+
+    A browser on this machine draws the page meanwhile, so this repeats until two windows agree.
+    """
+    windows = []
+    while len(windows) < MOST_WINDOWS and not QUEUE.busy():
+        windows = sorted([*windows, _seconds_in_a_window(state, images, replicas)])
+        if len(windows) > 2 and windows[1] < AGREE * windows[0]:
+            break
+        time.sleep(PAUSE)
+    return windows[0] if windows else math.inf
+
+
+def _seconds_in_a_window(state: TrainState, images: Split, replicas: Replicas) -> float:
+    """Return the seconds of a step, in the mean over a short time."""
     seconds, began = [], time.perf_counter()
     while len(seconds) < MOST_STEPS and not QUEUE.busy():
         started = time.perf_counter()

@@ -58,7 +58,7 @@ def show_time(model: ModelConfig, training: TrainConfig) -> None:
     except ConfigError:  # pressing Train says so
         return
     measuring = estimate(model, training) is None and not QUEUE.busy()
-    st.fragment(_time, run_every=0.5 if measuring else None)(model, training, measuring)
+    st.fragment(_time, run_every=1.0 if measuring else None)(model, training, measuring)
 
 
 def _time(model: ModelConfig, training: TrainConfig, measuring: bool) -> None:
