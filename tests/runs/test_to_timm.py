@@ -6,11 +6,11 @@ import re
 
 import pytest
 import torch
-from conftest import uneven
 from safetensors import safe_open
 from safetensors.torch import load_file
 from timm.models.vision_transformer import VisionTransformer as Timm
 
+from tests.conftest import uneven
 from vitdemo import ConfigError, ModelConfig, from_timm, load_checkpoint, to_timm
 from vitdemo.config import PRESETS
 from vitdemo.config.settings import settings_of
