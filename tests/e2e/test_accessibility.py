@@ -120,9 +120,9 @@ def test_the_end_of_a_training_is_announced(server, page):
     page.goto(f"{server.url}/?train_images=600&epochs=2&depth=1&validation_images=100")
     page.get_by_role("button", name="Train", exact=True).click()
     said = page.locator(".said[role=status]")
-    said.get_by_text(
-        re.compile(r"^Training finished after 2 of 2 epochs. Validation accuracy \d")
-    ).wait_for(state="attached")
+    said.get_by_text(re.compile(r"^Run finished: 2 of 2 epochs. Validation accuracy \d")).wait_for(
+        state="attached"
+    )
 
 
 def control(page, begins: str):

@@ -77,7 +77,6 @@ def _watch(at_start: Status) -> None:
             _show_status(status)
             _buttons(status)
         _show_problem()
-    announce(_announcement(run), key="announcement")
     started = st.session_state.get("started")  # in the browser it scrolls into sight, once
     curves(
         run.history,
@@ -86,6 +85,7 @@ def _watch(at_start: Status) -> None:
         live=run.active,
         reveal=run.id if run.id == started else "",
     )
+    announce(_announcement(run), key="announcement")
     seen = diagnose(run.history, run.model, run.training)
     if seen:  # below the curves that it is about, which stay in sight
         st.warning(seen, icon=":material/troubleshoot:")
@@ -97,13 +97,11 @@ def _announcement(run: Run) -> str:
     """Return what is spoken when a run starts or ends; it does not change in between."""
     done, epochs = len(run.history), run.training.epochs
     if run.state == "failed":
-        return f"Training failed. {run.message}"
+        return f"Run failed. {run.message}"
     if run.active or not run.history:
-        return f"Training: {run.state}."
+        return f"Run {run.state}."
     accuracy = run.history[-1]["validation"]["accuracy"]
-    return (
-        f"Training {run.state} after {done} of {epochs} epochs. Validation accuracy {accuracy:.1%}."
-    )
+    return f"Run {run.state}: {done} of {epochs} epochs. Validation accuracy {accuracy:.1%}."
 
 
 def _now(at_start: Status) -> Status:
