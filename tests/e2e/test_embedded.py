@@ -77,14 +77,20 @@ def framed(other_site: str, server: Server) -> str:
     return f"{other_site}?{app}/attention?run=vit"
 
 
-def test_upload_and_camera_work_in_a_frame_of_another_site(other_site, space, visitor, tmp_path):
-    Image.new("RGB", (90, 90), "teal").save(tmp_path / "picture.png")
-    visitor.goto(framed(other_site, space))
+def upload(visitor, url: str, folder):
+    """Upload a picture to the app in the frame, and return the server's response."""
+    Image.new("RGB", (90, 90), "teal").save(folder / "picture.png")
+    visitor.goto(url)
     app = visitor.frame_locator("iframe")
     app.get_by_text("Upload", exact=True).click()
     with visitor.expect_response(re.compile("upload_file")) as uploaded:
-        app.locator("input[type=file]").set_input_files(tmp_path / "picture.png")
-    assert uploaded.value.ok
+        app.locator("input[type=file]").set_input_files(folder / "picture.png")
+    return uploaded.value
+
+
+def test_upload_and_camera_work_in_a_frame_of_another_site(other_site, space, visitor, tmp_path):
+    assert upload(visitor, framed(other_site, space), tmp_path).ok
+    app = visitor.frame_locator("iframe")
     app.get_by_role("img", name=re.compile("^your picture. Token: CLS")).wait_for()
 
     app.get_by_text("Camera", exact=True).click()
@@ -98,13 +104,7 @@ def test_other_sites_cannot_use_the_cookie_where_the_app_is_not_in_a_frame(
     other_site, server, visitor, tmp_path
 ):
     """The default that a Space has to give up: the cookie stays in the app's own site."""
-    Image.new("RGB", (90, 90), "teal").save(tmp_path / "picture.png")
-    visitor.goto(framed(other_site, server))
-    app = visitor.frame_locator("iframe")
-    app.get_by_text("Upload", exact=True).click()
-    with visitor.expect_response(re.compile("upload_file")) as uploaded:
-        app.locator("input[type=file]").set_input_files(tmp_path / "picture.png")
-    assert uploaded.value.status == 403
+    assert upload(visitor, framed(other_site, server), tmp_path).status == 403
 
 
 def test_upload_needs_the_token_in_a_space_and_elsewhere(space, server):

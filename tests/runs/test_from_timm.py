@@ -1,6 +1,7 @@
 """timm's models as ours: the same logits and attention, or a sentence that says why not."""
 
 import random
+from functools import partial
 
 import pytest
 import timm
@@ -251,7 +252,7 @@ def test_models_that_ours_cannot_represent_are_refused(changes, sentence):
 def test_hybrid_models_are_refused():
     backbone = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 8, stride=8))
     backbone.num_features = 8
-    embed = lambda **settings: HybridEmbed(backbone, feature_size=(4, 4), **settings)  # noqa: E731
+    embed = partial(HybridEmbed, backbone, feature_size=(4, 4))
     with pytest.raises(ConfigError, match="convolutional stem of another kind"):
         from_timm(timm_model(embed_layer=embed, patch_size=1).state_dict(), num_heads=3)
 
