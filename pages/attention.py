@@ -23,16 +23,20 @@ with heavy_imports():
     from vitdemo.ui.attention.model_choice import choose_model
     from vitdemo.ui.attention.prediction import show_prediction
     from vitdemo.ui.chart import forget_drawn
-    from vitdemo.ui.picture_picker import choose_picture
+    from vitdemo.ui.picture_picker import choose_picture, choose_validation_image
 
 left, right = st.columns([3, 7], gap="large")
 with left:
     run = choose_model(tabs_place=right)
     state.start(run)
-    picture = choose_picture(run)
+    chooser = st.container()
+    with chooser:
+        picture = choose_picture(run)
     forget_drawn()
     probabilities, _ = predict_picture(run, picture)
     show_prediction(probabilities, run.classes, picture)
+    with chooser:
+        choose_validation_image(run)
 with right:
     problems = st.container()
     shown = tabs.Shown(run, picture, probabilities)

@@ -2,14 +2,15 @@
 
     python -m tests.benchmarks.attention_in_browser [--only pictures snapshots] [--rounds 40]
 
-pictures   from clicking another picture on the tab Faithfulness to the first frame with the new
-           prediction, to the first with a curve of the new picture, and to the last change of the
+pictures   from clicking another picture on the tab Faithfulness to the first frame with the
+           picture framed, with the new prediction in words (in the chart, where the words stay the
+           same), with its chart, and with a curve of the new picture; and to the last change of the
            curves and of the sanity check.
 snapshots  on the tab Training: from moving the slider to another snapshot to the first frame with
            its attention map, and to the last change of any chart; the same for another picture.
 
 The clock starts with the event of the mouse or the keyboard and stops with the frame that follows
-the change of a chart's drawing. No picture is shown twice.
+the change of a chart's drawing or of the words. No picture is shown twice.
 """
 
 import re
@@ -35,7 +36,10 @@ WATCH = """(charts) => {
     for (const name of ["pointerdown", "keydown"])
         document.addEventListener(name, begin, { capture: true, once: true });
     const nameOf = (node) => {
-        const text = node.closest?.("[role=img]")?.getAttribute("aria-label") ?? "";
+        const element = node.nodeType === Node.TEXT_NODE ? node.parentElement : node;
+        const words = element?.closest("[data-testid=stMarkdown]")?.textContent;
+        if (words?.startsWith("Prediction:")) return "words";
+        const text = element?.closest("[role=img]")?.getAttribute("aria-label") ?? "";
         return charts.find(([, begins, more]) => text.startsWith(begins) && text.match(more))?.[0];
     };
     window.watch = new MutationObserver((changes) => {
@@ -109,6 +113,7 @@ def tell(name: str, milliseconds: list[float], target: float | None = CLICK) -> 
 def pictures(home: Path, rounds: int) -> None:
     """Measure another picture on the tab Faithfulness."""
     charts = [
+        ("frame", "30 of 1000 validation images", ""),
         ("prediction", "Most probable classes", ""),
         ("curves", "Probability of", r"AUC: \w"),
         ("sanity", "Rank correlation", ""),
@@ -122,7 +127,10 @@ def pictures(home: Path, rounds: int) -> None:
             firsts.append(first)
             lasts.append(last)
     firsts, lasts = firsts[WARM_UP:], lasts[WARM_UP:]
-    tell("Faithfulness, another picture: prediction", [each["prediction"] for each in firsts])
+    words = [each.get("words", each["prediction"]) for each in firsts]
+    tell("Faithfulness, another picture: framed", [each["frame"] for each in firsts])
+    tell("Faithfulness, another picture: prediction", words)
+    tell("Faithfulness, another picture: its chart", [each["prediction"] for each in firsts], None)
     tell("Faithfulness, another picture: first curve", [each["curves"] for each in firsts], None)
     tell("Faithfulness, another picture: all curves", [each["curves"] for each in lasts], None)
     tell("Faithfulness, another picture: sanity check", [each["sanity"] for each in lasts], None)

@@ -1,6 +1,8 @@
 """The Attention page in a real browser, with the model that ships."""
 
 import re
+import signal
+from contextlib import contextmanager
 
 import numpy as np
 from PIL import Image
@@ -124,6 +126,32 @@ def test_the_checks_of_a_new_picture_fill_in(server, page, chart):
             /^Probability of frog.*deletion/.test(element.getAttribute("aria-label"))
             && element.data?.length === 3 + 4)"""
     )
+
+
+@contextmanager
+def stopped(server):
+    """Let the server answer nothing for a while."""
+    server.process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        server.process.send_signal(signal.SIGCONT)
+
+
+def test_the_frame_moves_before_the_server_answers(server, page, chart):
+    page.goto(f"{server.url}/attention?run=vit&class=bird&predictions=incorrect")
+    sheet = chart(page, "14 of 14 validation images")
+    drawn(sheet)
+    assert shapes(sheet) == []  # image 0 is no bird
+    page.mouse.click(**at(sheet, 17, 17))
+    first, second = [0, 34, 0, 34], [34, 68, 34, 68]
+    assert shapes(sheet, [first]) == [first]
+    with stopped(server):
+        page.mouse.click(**at(sheet, 51, 51))
+        assert shapes(sheet, [second]) == [second]
+    page.get_by_text("The chosen image is framed.").wait_for()
+    page.mouse.click(**at(sheet, 187, 85))  # where the 18th of 14 would be
+    assert shapes(sheet) == [second]
 
 
 def test_a_stopped_check_keeps_its_results(server, page):

@@ -95,7 +95,9 @@ def sheet(images: np.ndarray, columns: int, chosen: int | None, height: int) -> 
         top, left = number // columns * CELL + GAP, number % columns * CELL + GAP
         canvas[top : top + 32, left : left + 32] = image
     figure = picture(canvas, height)
-    clickable(figure, np.zeros((rows, columns)), CELL, hoverinfo="none")
+    cells = np.zeros(rows * columns)
+    cells[len(images) :] = np.nan  # not clickable
+    clickable(figure, cells.reshape(rows, columns), CELL, hoverinfo="none", hoverongaps=False)
     if chosen is not None:
         top, left = chosen // columns * CELL, chosen % columns * CELL
         figure.add_shape(

@@ -5,7 +5,8 @@ import streamlit as st
 import torch
 
 from ..background.training_queue import QUEUE
-from ..config import ConfigError
+from ..config import ConfigError, ModelConfig
+from ..costs import macs
 from ..data.cifar10 import SAMPLE, Split, load_cifar10
 from ..explain.predictions import class_probabilities
 from ..files import stamp
@@ -15,6 +16,10 @@ from ..runs.checkpoint import load_checkpoint
 from ..runs.run import Run, load_weights
 from ..runs.snapshots import Snapshot
 
+# MACs of a pass below which one thread is faster: a page runs on a thread of its own each time, and
+# torch would first start others beside it, which takes 13 ms.
+FEW_MACS = 1e9
+
 # Cache keys of runs and snapshots; both change with the weights on disk.
 HASHES = {
     Run: lambda run: run.version,
@@ -22,16 +27,36 @@ HASHES = {
 }
 
 
-def model_of(run: Run) -> VisionTransformer:
+def model_of(run: Run, images: int | None = None) -> VisionTransformer:
     """Return the model of a run, and set the number of torch threads of this thread for it.
 
-    That is all cores, or one while a training run is active.
+    That is all cores, or one while a training run is active, or for a few images.
+
+    Args:
+        run: run with weights.
+        images: how many images it is for; None: many.
 
     Raises:
         ConfigError: the run has no weights, or they are damaged.
     """
-    torch.set_num_threads(QUEUE.spare_cores())
+    _set_threads(run.model, images)
     return _own_model(run) if run.origin == "own" else _model(run)
+
+
+def snapshot_model(snapshot: Snapshot, images: int | None = None) -> VisionTransformer:
+    """Return the model of a snapshot, and set the number of torch threads, as `model_of`.
+
+    Raises:
+        ConfigError: its weights are damaged.
+    """
+    model = _snapshot_model(snapshot)
+    _set_threads(model.config, images)
+    return model
+
+
+def _set_threads(model: ModelConfig, images: int | None) -> None:
+    few = images is not None and images * sum(macs(model).values()) < FEW_MACS
+    torch.set_num_threads(1 if few else QUEUE.spare_cores())
 
 
 @st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=HASHES)
@@ -48,12 +73,7 @@ def _own_model(run: Run) -> VisionTransformer:
 
 @st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=HASHES)
 @torch.inference_mode(False)
-def snapshot_model(snapshot: Snapshot) -> VisionTransformer:
-    """Return the model of a snapshot.
-
-    Raises:
-        ConfigError: its weights are damaged.
-    """
+def _snapshot_model(snapshot: Snapshot) -> VisionTransformer:
     return load_checkpoint(snapshot.weights)[0]
 
 

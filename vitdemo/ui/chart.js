@@ -5,6 +5,10 @@
 // Milliseconds between two updates of live charts: on a laptop, drawing takes time from the run.
 const REST = 6000;
 let rested = 0; // performance.now() after which they may be drawn again
+// Milliseconds of drawing after which the browser shows what is drawn, before it draws more.
+const BUSY = 24;
+let turn = Promise.resolve(); // resolves when the next chart may be drawn
+let drawing = 0; // milliseconds of drawing since the last frame
 let loading = null;
 const revealed = new Set(); // what the page has scrolled to
 
@@ -57,6 +61,29 @@ function lengthen(Plotly, element, traces) {
   const frame = { duration: 0, redraw: false };
   const atOnce = { mode: "immediate", transition: { duration: 0 }, frame };
   Plotly.animate(element, { data }, atOnce).catch(() => {}); // the next update may interrupt it
+}
+
+// Move the frame of a picture to the clicked cell at once; the server's answer draws it again.
+function moveFrame(Plotly, element, { x, y }) {
+  const [frame] = element.own;
+  if (!frame) return;
+  const size = frame.x1 - frame.x0;
+  const [x0, y0] = [x, y].map((value) => Math.floor(value / size) * size);
+  Plotly.relayout(element, { shapes: [{ ...frame, x0, y0, x1: x0 + size, y1: y0 + size }] });
+}
+
+// Run `draw` when the charts before it are drawn, and shown if they took long: otherwise the first
+// chart of a page would wait for the last.
+function inTurn(draw) {
+  turn = turn.then(async () => {
+    const begun = performance.now();
+    await draw();
+    drawing += performance.now() - begun;
+    if (drawing < BUSY) return;
+    await new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
+    drawing = 0;
+  });
+  return turn;
 }
 
 // Resolve when a chart is within half a screen of the visible part of the page: drawing one takes
@@ -150,8 +177,10 @@ export default function ({ data, parentElement, setTriggerValue }) {
     element.style.height = `${layout.height}px`;
     // On a touchscreen, a drag scrolls the page.
     if (data.clickable || matchMedia("(pointer: coarse)").matches) layout.dragmode = false;
+    const { shapes, ...rest } = layout;
+    const still = JSON.stringify([drawn, rest]); // what lies under the shapes
     traces?.forEach((values, i) => Object.assign(drawn[i], values));
-    return { element, figure, traces: drawn, layout, alt, values: JSON.stringify(traces) };
+    return { element, figure, still, traces: drawn, layout, alt, values: JSON.stringify(traces) };
   });
 
   let gone = false;
@@ -159,30 +188,40 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const draw = async () => {
     const Plotly = await loadPlotly(data.script);
     const near = nodes.map(({ element }) => nearView(element));
-    for (const [i, { element, figure, traces, layout, values }] of nodes.entries()) {
+    for (const [i, node] of nodes.entries()) {
+      const { element, figure, still, traces, layout, values } = node;
       await near[i];
       while (element._dragging) await new Promise(requestAnimationFrame); // a zoom in progress
       if (gone) return;
       const look = themed(layout, element, data.scale);
       shown = `${look.font.color} ${data.scale}`;
-      if (element.figure !== figure || element.look !== shown || element.values !== values) {
+      const isSame = element.look === shown && element.values === values;
+      if (!isSame || element.figure !== figure) {
+        const own = look.shapes ?? [];
         const longer = onlyLonger(element, figure, shown, traces);
-        Object.assign(element, { figure, look: shown, values });
-        if (longer) lengthen(Plotly, element, traces);
-        else await Plotly.react(element, traces, look, config);
-        Object.assign(element, { own: look.shapes ?? [], highlighted: false });
+        const moved = isSame && element.still === still;
+        Object.assign(element, { figure, still, look: shown, values });
+        await inTurn(() => {
+          if (longer) return lengthen(Plotly, element, traces);
+          if (moved) return Plotly.relayout(element, { shapes: own });
+          return Plotly.react(element, traces, look, config);
+        });
+        Object.assign(element, { own, highlighted: false });
       }
       if (gone) return;
       element.removeAllListeners("plotly_click");
       if (data.clickable) {
-        const choose = ({ x, y }) => setTriggerValue("clicked", { x, y });
+        const choose = ({ x, y }) => {
+          if (data.framed) moveFrame(Plotly, element, { x, y });
+          setTriggerValue("clicked", { x, y });
+        };
         element.on("plotly_click", ({ points: [point] }) => choose(point));
-        listenToKeys(root, element, nodes[i].alt, choose);
+        listenToKeys(root, element, node.alt, choose);
       }
       if (nodes.length > 1) {
         element.removeAllListeners("plotly_hover");
         element.removeAllListeners("plotly_unhover");
-        const others = nodes.filter((node) => node.element !== element);
+        const others = nodes.filter((other) => other !== node);
         const show = (x) => hoverTogether(Plotly, others, x);
         element.on("plotly_hover", ({ points: [{ x }] }) => show(x));
         element.on("plotly_unhover", () => show(null));

@@ -66,6 +66,8 @@ def chart(
     alt: str,
     on_click: Callable[[dict], None] | None = None,
     tokens: Tokens | None = None,
+    framed: bool = False,
+    download: bool = True,
 ) -> None:
     """Show a figure.
 
@@ -76,8 +78,11 @@ def chart(
         on_click: callback that gets the clicked point, a mapping with `x` and `y` in the units of
             the figure, before the page runs.
         tokens: mapping from positions to tokens, to highlight them together with other charts.
+        framed: whether its shape is a frame around the chosen cell, which moves at the click.
+        download: whether `drawn` returns it.
     """
-    st.session_state.setdefault(DRAWN, {})[key] = (alt, figure)
+    if download:
+        st.session_state.setdefault(DRAWN, {})[key] = (alt, figure)
 
     def clicked():
         point = st.session_state[key].clicked
@@ -90,6 +95,7 @@ def chart(
         "charts": charts,
         "script": _SCRIPT,
         "clickable": on_click is not None,
+        "framed": framed,
         "scale": scale(),
     }
     if tokens:

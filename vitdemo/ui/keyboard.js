@@ -13,12 +13,16 @@ function centers(values, count) {
 // Return what a click can choose, row by row as seen on the screen: for each cell of the topmost
 // heatmap its center, for points one row from left to right.
 function cellsOf({ calcdata, _fullLayout: { xaxis, yaxis } }) {
-  const ascending = (axis, values) => [...values].sort((a, b) => axis.d2p(a) - axis.d2p(b));
   const heatmap = calcdata.map(([first]) => first).findLast(({ z }) => z);
   if (heatmap) {
-    const across = ascending(xaxis, centers(heatmap.x, heatmap.z[0].length));
-    const down = ascending(yaxis, centers(heatmap.y, heatmap.z.length));
-    return down.map((y) => across.map((x) => ({ x, y })));
+    const { z } = heatmap;
+    const ascending = (axis, values, count) =>
+      [...centers(values, count).entries()].sort(([, a], [, b]) => axis.d2p(a) - axis.d2p(b));
+    const across = ascending(xaxis, heatmap.x, z[0].length);
+    const isCell = (row) => ([column]) => Number.isFinite(z[row][column]);
+    return ascending(yaxis, heatmap.y, z.length).map(([row, y]) =>
+      across.filter(isCell(row)).map(([, x]) => ({ x, y })),
+    );
   }
   const points = calcdata.findLast(([{ trace }]) => trace.mode === "markers") ?? calcdata[0];
   return [points.toSorted((a, b) => a.x - b.x).map(({ x, y }) => ({ x, y }))];
@@ -55,8 +59,9 @@ function listenToKeys(root, element, alt, choose) {
   const show = () => {
     const cells = cellsOf(element);
     control.at[0] = Math.min(Math.max(control.at[0], 0), cells.length - 1);
-    control.at[1] = Math.min(Math.max(control.at[1], 0), cells[0].length - 1);
-    const [row, column] = control.at;
+    const [row] = control.at;
+    control.at[1] = Math.min(Math.max(control.at[1], 0), cells[row].length - 1);
+    const [, column] = control.at;
     const { xaxis, yaxis } = element._fullLayout;
     const cell = cells[row][column];
     const isGrid = cells.length > 1;
@@ -72,7 +77,7 @@ function listenToKeys(root, element, alt, choose) {
   };
   const say = ({ cells }) => {
     const [row, column] = control.at;
-    const place = `column ${column + 1} of ${cells[0].length}`;
+    const place = `column ${column + 1} of ${cells[row].length}`;
     control.said.textContent =
       cells.length > 1 ? `Row ${row + 1} of ${cells.length}, ${place}` : place;
   };

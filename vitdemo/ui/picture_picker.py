@@ -65,7 +65,7 @@ def validation_picture(run: Run, number: int) -> Picture:
 
 
 def choose_picture(run: Run) -> Picture:
-    """Draw the controls and return the chosen picture."""
+    """Draw where pictures come from, and return the chosen one."""
     source = st.segmented_control(
         "Picture source",
         ["Validation", "Upload", "Camera"],
@@ -75,11 +75,7 @@ def choose_picture(run: Run) -> Picture:
         persist_state="session",
         help="Validation images are photos that the model was not trained on.",
     )
-    own = None
-    if source == "Validation":
-        _choose_validation_image(run)
-    else:
-        own = _own_picture(source, run)
+    own = None if source == "Validation" else _own_picture(source, run)
     return own or validation_picture(run, st.session_state["picture"])
 
 
@@ -107,7 +103,13 @@ def cropped_note(run: Run, width: int, height: int) -> str:
     return f"The model sees the central square: {' and '.join(parts)}. The rest is cropped."
 
 
-def _choose_validation_image(run: Run) -> None:
+def choose_validation_image(run: Run) -> None:
+    """Draw the validation images to choose from, if pictures come from there.
+
+    Drawn after what shows the chosen picture: it takes longer, and changes little.
+    """
+    if st.session_state["source"] != "Validation":
+        return
     split = validation_split(run)
     found = _filter_images(run, split)
     if len(found):
@@ -181,6 +183,8 @@ def _image_sheet(split: Split, found: np.ndarray) -> None:
         key="sheet",
         alt=f"{len(shown)} of {len(found)} validation images to choose from.",
         on_click=clicked,
+        framed=True,
+        download=False,
     )
     matching = "1 image matches" if len(found) == 1 else f"{len(found):,} images match"
     caption = f"{matching} the filters. Click one to choose it."

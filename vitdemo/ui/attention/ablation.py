@@ -32,7 +32,7 @@ def show(run: Run, picture: Picture, before: np.ndarray, view: View) -> None:
     chosen = chosen_interventions(run.model, view)
     changed = chosen.occluded(picture.image, run.model)
     with torch.inference_mode():
-        logits, _ = model_of(run).trace(normalize(changed), chosen.edit)
+        logits, _ = model_of(run, images=1).trace(normalize(changed), chosen.edit)
         after = logits.softmax(dim=1)[0].numpy()
     left, right = st.columns(2)
     with left:

@@ -80,7 +80,7 @@ def _weighted(source: Run | Snapshot, picture: Picture) -> list[torch.Tensor]:
 
 
 def _model(source: Run | Snapshot) -> VisionTransformer:
-    return model_of(source) if isinstance(source, Run) else snapshot_model(source)
+    return (model_of if isinstance(source, Run) else snapshot_model)(source, images=1)
 
 
 @st.cache_data(max_entries=512, show_spinner=False, hash_funcs=CASE_HASHES)

@@ -110,7 +110,7 @@ def epochs_of(snapshot: Snapshot) -> str:
 @st.cache_resource(max_entries=144, show_spinner=False, hash_funcs=CASE_HASHES)
 @torch.inference_mode()
 def _at(snapshot: Snapshot, picture: Picture) -> Seen:
-    model = snapshot_model(snapshot)
+    model = snapshot_model(snapshot, images=1)
     logits, trace = model.trace(normalize(picture.image[None]))
     rolled = on_patches(model, pooling_weights(model, trace), rollout(trace.attention))
     return Seen(trace.attention, rolled[0].numpy(), logits.softmax(dim=1)[0].numpy())

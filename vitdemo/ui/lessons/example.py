@@ -20,13 +20,15 @@ FIRST_DIGITS = "3 1 4 1 5 9"  # the sequence that the pages begin with
 def plain_vit() -> tuple[Run, VisionTransformer]:
     """Return the shipped ViT with the architecture of the paper: linear patch embedding and CLS.
 
+    It is for a few images; for many, take `model_of`.
+
     Raises:
         ConfigError: its file is missing or damaged.
     """
     run = next(run for run in shipped_runs() if run.id == "vit")
     if run.state == DAMAGED:
         raise ConfigError(run.message)
-    return run, model_of(run)
+    return run, model_of(run, images=4)
 
 
 def first_pictures(count: int) -> Split:
