@@ -11,11 +11,10 @@ frame()
 title("What does the model attend to?")
 st.write(
     "The model splits a picture into patches, and each patch becomes a token. In each layer, every "
-    "token gathers information from all tokens, itself included: the attention weights set the "
-    "proportions in which their values are added up. "
-    "Choose a picture, a layer and a head. The default view is that of Figure 3 in *Annotation of "
+    "token takes in information from all tokens; the attention weights say how much from each. "
+    "Choose a picture, a layer and a head. The first view is that of Figure 3 in *Annotation of "
     "Vision Transformer*: last layer, mean of all heads, attention of the CLS token, from which "
-    "the class is predicted (in a model without CLS, the mean over all patches)."
+    "the class is predicted (without CLS: the mean over all patches)."
 )
 with heavy_imports():
     from vitdemo.ui.attention import export, state, tabs
@@ -43,6 +42,6 @@ with right:
     tab, view = tabs.show(shown)
     export.show(shown.prediction, tab, view)
     url_state.check_names(state.names(run))
+    url_state.write(state.url_values(run))
     with problems:
         url_state.show_problems()
-    url_state.write(state.url_values(run))

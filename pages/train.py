@@ -36,10 +36,8 @@ with left:
 with right:
     explanations.chance_level(model, training)
     status = pick_run("Run")
+    url_state.write(settings.url_values() | ({"run": status.run.id} if status else {}))
     url_state.show_problems()
     if status:
-        url_state.write(settings.url_values() | {"run": status.run.id})
         show_run(status)
         show_results(status.run)
-    else:
-        url_state.write(settings.url_values())

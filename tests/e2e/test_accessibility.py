@@ -81,12 +81,10 @@ QUIET = """async () => {
 }"""
 
 
-@pytest.fixture(scope="module", params=["light", "dark"])
-def themed(browser, request):
-    """Return a page of a visitor who prefers a theme, tall enough for all charts to be drawn."""
-    context = browser.new_context(
-        viewport={"width": 1280, "height": 6000}, color_scheme=request.param
-    )
+@pytest.fixture(scope="module")
+def tall(browser):
+    """Return a page in the light theme, tall enough for all charts to be drawn."""
+    context = browser.new_context(viewport={"width": 1280, "height": 6000}, color_scheme="light")
     context.set_default_timeout(60_000)
     yield context.new_page()
     context.close()
@@ -98,22 +96,30 @@ def opened(page, url: str) -> None:
     page.evaluate(QUIET)
 
 
-@pytest.mark.parametrize("path", PAGES)
-def test_text_has_enough_contrast(server, themed, path):
-    opened(themed, f"{server.url}/{path}")
-    assert themed.evaluate(LOW_CONTRAST) == []
+def turn(page, theme: str) -> None:
+    """Prefer a theme, as when the system changes it, and wait until the page has it."""
+    page.emulate_media(color_scheme=theme)
+    page.wait_for_function(
+        "theme => getComputedStyle(document.querySelector('.stApp')).colorScheme === theme",
+        arg=theme,
+    )
+    page.evaluate(QUIET)
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_no_level_of_headings_is_skipped(server, page, path):
-    opened(page, f"{server.url}/{path}")
-    levels = page.evaluate(HEADINGS)
+def test_contrast_and_headings(server, tall, path):
+    tall.emulate_media(color_scheme="light")
+    opened(tall, f"{server.url}/{path}")
+    assert tall.evaluate(LOW_CONTRAST) == []
+    levels = tall.evaluate(HEADINGS)
     assert [level for level, _ in levels][:1] == [1]
     assert sum(level == 1 for level, _ in levels) == 1
     skipped = [
         (above, below) for above, below in itertools.pairwise(levels) if below[0] > above[0] + 1
     ]
     assert skipped == []
+    turn(tall, "dark")
+    assert tall.evaluate(LOW_CONTRAST) == []
 
 
 def test_the_end_of_a_training_is_announced(server, page):

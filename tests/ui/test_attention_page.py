@@ -9,7 +9,7 @@ import pytest
 from open_app import by_label, captions_of, open_app, trained_run
 
 from vitdemo.config import ModelConfig
-from vitdemo.data.cifar10 import load_cifar10, normalize
+from vitdemo.data.cifar10 import Data, Split, load_cifar10, normalize
 from vitdemo.explain.value_norms import weighted_by_norm
 from vitdemo.files import SHIPPED
 from vitdemo.runs.checkpoint import load_checkpoint
@@ -251,6 +251,15 @@ def test_a_bad_url_gets_one_sentence(saved_run, parameter, value, said):
     app = open_app(PAGE, **({"run": saved_run.id} | {parameter: value}))
     assert len(app.warning) == 1
     assert said in app.warning[0].value
+
+
+def test_a_model_of_gray_images_gets_one_sentence(tiny, short):
+    data = load_cifar10(20, 10)
+    gray = [Split(split.images[:, :1], split.labels) for split in (data.train, data.validation)]
+    run = new_run(replace(tiny, in_channels=1), short)
+    list(train_run(run, Data(*gray)))
+    app = open_app("pages/attention.py", run=run.id)
+    assert "This model takes images with 1 channel" in app.info[0].value
 
 
 def test_damaged_weights_get_one_sentence(saved_run):

@@ -188,6 +188,10 @@ def test_failed_run_shows_its_message(tiny, short):
     save_run(run)
     app = open_app(run=run.id)
     assert [error.value for error in app.error] == [message]
+    spoken = [
+        part.proto.json for part in app.get("bidi_component") if "status" in part.proto.html_content
+    ]
+    assert json.loads(*spoken) == {"text": f"Run failed. {message}"}
 
 
 def test_downloaded_metrics_hold_every_number(saved_run):

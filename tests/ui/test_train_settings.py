@@ -296,6 +296,18 @@ def test_non_default_settings_round_trip_through_the_url():
     assert {field: again.session_state[field] for field in NON_DEFAULTS} == NON_DEFAULTS
 
 
+def test_a_warning_about_the_url_stays_until_something_changes():
+    app = open_app(depth=99)
+    said = [warning.value for warning in app.warning]
+    assert "depth=99" in said[0]
+    app.run()  # as the page does by itself, when the time of a run is known
+    assert [warning.value for warning in app.warning] == said
+    by_label(app.slider, "Depth").set_value(3).run()
+    assert not app.warning
+    by_label(app.slider, "Depth").set_value(6).run()
+    assert not app.warning
+
+
 @pytest.mark.parametrize(
     ("parameter", "value", "message"),
     [

@@ -16,6 +16,8 @@ _look = st.components.v2.component(
         .stCode.stCode .token:is(.keyword, .function, .class-name, .boolean) {
             color: light-dark(#0a559e, #7bbcf5);
         }
+        /* Streamlit's labels of primary buttons are white on the dark theme's light blue, too. */
+        button[kind^=primary]:enabled p { color: light-dark(white, #0b1016); }
     """,
     isolate_styles=False,
     # Streamlit measures everything in units of the root's font size.
@@ -46,15 +48,6 @@ def title(text: str) -> None:
                 "setting.",
                 on_change=_switch,
             )
-
-
-def primary(label: str) -> str:
-    """Return the label of a primary button, dark in the dark theme, whose buttons are light.
-
-    Streamlit writes these labels in white in both themes.
-    """
-    is_dark = st.context.theme.type == "dark"
-    return f':color[{label}]{{foreground="#0b1016"}}' if is_dark else label
 
 
 def _switch() -> None:

@@ -10,7 +10,8 @@ from ..config.settings import one_of
 from .wording import plain
 
 PRESENTATION = "presentation"  # a parameter of every page; in the session, whether it is on
-_PROBLEMS = "url_problems"
+_PROBLEMS = "url_problems"  # in the session: found by this run of the page
+_SHOWN = "url_problems_shown"  # in the session: problems, and the URL with which they were shown
 
 
 def read(name: str, options, default):
@@ -57,8 +58,18 @@ def check_names(known) -> None:
 
 
 def show_problems() -> None:
-    """Show the problems with the URL, once."""
-    problems = st.session_state.pop(_PROBLEMS, [])
+    """Show the problems with the URL until the visitor changes something. To call after `write`.
+
+    A page also runs again by itself, for instance when a time is known.
+    """
+    state = st.session_state
+    view = (st.context.url, st.query_params.to_dict())
+    found = state.pop(_PROBLEMS, [])
+    if found:
+        state[_SHOWN] = (found, view)
+    elif _SHOWN in state and state[_SHOWN][1] != view:
+        del state[_SHOWN]
+    problems, _ = state.get(_SHOWN, ([], view))
     with st.container():  # of its own, so that nothing below changes its place
         if problems:
             st.warning("  \n".join(map(plain, problems)), icon=":material/link_off:")

@@ -79,9 +79,10 @@ def _can_be_shown(run: Run) -> bool:
         return False
     channels = run.model.in_channels
     if channels != 3:
+        count = "1 channel" if channels == 1 else f"{channels} channels"
         st.info(
-            f"This model takes images with {channels} channels, and this page shows pictures with "
-            "three: red, green and blue. Choose another model."
+            f"This model takes images with {count}, and this page shows pictures with three: red, "
+            "green and blue. Choose another model."
         )
         return False
     try:

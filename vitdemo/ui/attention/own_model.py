@@ -20,7 +20,6 @@ from ...runs.own_models import (
 )
 from ...runs.pretrained import imagenet_classes
 from ...runs.run import Run
-from ..presentation import primary
 from ..run_picker import OWN
 from ..wording import plain
 
@@ -122,7 +121,7 @@ def _fill_in(path: str, name: str) -> None:
             placeholder="Leave empty for "
             + ("ImageNet's names" if config.num_classes == 1000 else "class 0, class 1, …"),
         )
-        if not st.form_submit_button(primary("Open model"), type="primary"):
+        if not st.form_submit_button("Open model", type="primary"):
             return
     mean, std = NORMALIZATIONS[normalization]
     names = [line for line in classes.splitlines() if line.strip()]

@@ -10,7 +10,6 @@ from ...costs import check_memory, run_bytes
 from ...files import runs_folder
 from ...machine import check_disk
 from ..download_button import offer
-from ..presentation import primary
 from ..wording import plain
 from . import settings
 
@@ -23,9 +22,7 @@ def train_button(model: ModelConfig, training: TrainConfig) -> None:
         problem = ""
     except ConfigError as error:
         problem = str(error)
-    st.button(
-        primary("Train"), type="primary", width="stretch", on_click=_train, disabled=bool(problem)
-    )
+    st.button("Train", type="primary", width="stretch", on_click=_train, disabled=bool(problem))
     problem = problem or st.session_state.pop("train_problem", "")
     if problem:
         st.error(plain(problem), icon=":material/error:")
