@@ -235,34 +235,34 @@ def test_without_cls_a_click_toggles_between_one_query_patch_and_all(server, pag
 
 
 def test_run_continues_after_its_tab_is_closed(server, browser, page):
-    url = f"{server.url}/?depth=1&num_heads=1&embed_dim=16&epochs=50&train_images=2000"
+    url = f"{server.url}/?depth=1&num_heads=1&embed_dim=16&epochs=30&train_images=2000"
     closed = browser.new_page()
     closed.goto(url)
     closed.get_by_role("button", name="Train", exact=True).click()
-    closed.get_by_text(re.compile(r"Epoch \d+ of 50")).wait_for(timeout=60_000)
+    closed.get_by_text(re.compile(r"Epoch \d+ of 30")).wait_for(timeout=60_000)
     found = closed.url
     closed.close()
     page.goto(found)
-    page.get_by_text(re.compile(r"(Epoch \d+|Finished after 50) of 50")).first.wait_for()
+    page.get_by_text(re.compile(r"(Epoch \d+|Finished after 30) of 30")).first.wait_for()
     page.reload()
-    page.get_by_text("Finished after 50 of 50 epochs").wait_for(timeout=120_000)
+    page.get_by_text("Finished after 30 of 30 epochs").wait_for(timeout=120_000)
 
 
 def test_killed_run_keeps_its_complete_epochs_and_can_be_resumed(tmp_path, page):
     server = Server(tmp_path)
     server.start()
     try:
-        page.goto(f"{server.url}/?depth=1&num_heads=1&embed_dim=16&epochs=100&train_images=600")
+        page.goto(f"{server.url}/?depth=1&num_heads=1&embed_dim=16&epochs=30&train_images=600")
         page.get_by_role("button", name="Train", exact=True).click()
-        page.get_by_text(re.compile(r"Epoch ([3-9]|\d\d) of 100")).wait_for()
+        page.get_by_text(re.compile(r"Epoch ([3-9]|\d\d) of 30")).wait_for()
         url = page.url
         server.kill()
         server.start()
         page.goto(url)
-        page.get_by_text(re.compile(r"Stopped after \d+ of 100 epochs")).wait_for()
+        page.get_by_text(re.compile(r"Stopped after \d+ of 30 epochs")).wait_for()
         page.get_by_text("Most confident errors").wait_for()
         page.get_by_role("button", name="Resume", exact=True).click()
-        page.get_by_text("Finished after 100 of 100 epochs").wait_for()
+        page.get_by_text("Finished after 30 of 30 epochs").wait_for()
         expect(page.get_by_role("button", name="Resume", exact=True)).to_have_count(0)
     finally:
         server.kill()

@@ -55,15 +55,11 @@ def test_train_each_trains_recipes_in_order():
 
 @pytest.mark.slow
 def test_papers_code_equals_its_preset():
-    found = [epoch for _, epoch in train_each(PAPERS_CODE)]
-    assert [epoch["epoch"] for epoch in found] == list(range(1, 7))
+    _, found = next(train_each(PAPERS_CODE))
     model, recipe = PRESETS["annotation"]
-    (first, *_) = (
-        event
-        for event in train(VisionTransformer(model, seed=0), load_cifar10(600, 200), recipe)
-        if isinstance(event, EpochEnd)
-    )
-    assert first.validation == found[0]["validation"]
+    events = train(VisionTransformer(model, seed=0), load_cifar10(600, 200), recipe)
+    first = next(event for event in events if isinstance(event, EpochEnd))
+    assert first.validation == found["validation"]
 
 
 def test_torchmetrics_averages_accuracy_over_classes_by_default():

@@ -87,9 +87,9 @@ def stopped_in_the_app(epochs: int):
 
 @pytest.mark.slow
 def test_stopped_run_can_be_resumed_to_its_last_epoch():
-    app, run_id = stopped_in_the_app(epochs=100)
+    app, run_id = stopped_in_the_app(epochs=40)
     done = load_run(run_id).history
-    assert 2 <= len(done) < 100
+    assert 2 <= len(done) < 40
     by_label(app.button, "Resume").click().run()
     assert not app.exception
     assert not app.error
@@ -97,7 +97,7 @@ def test_stopped_run_can_be_resumed_to_its_last_epoch():
     app.run()
     assert not app.exception
     resumed = load_run(run_id)
-    assert (resumed.state, len(resumed.history)) == ("finished", 100)
+    assert (resumed.state, len(resumed.history)) == ("finished", 40)
     assert resumed.history[: len(done)] == done
     assert app.session_state["run"] == app.query_params["run"] == run_id
     assert by_label(app.button, "Stop").disabled
@@ -105,7 +105,7 @@ def test_stopped_run_can_be_resumed_to_its_last_epoch():
 
 
 def test_run_that_can_no_longer_be_resumed_shows_an_error():
-    app, run_id = stopped_in_the_app(epochs=100)
+    app, run_id = stopped_in_the_app(epochs=40)
     load_run(run_id).state_file.unlink()
     by_label(app.button, "Resume").click().run()
     assert not app.exception

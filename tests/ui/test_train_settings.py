@@ -346,4 +346,3 @@ def test_bad_url_parameter_gets_one_message_and_the_default(parameter, value, me
     assert message in app.warning[0].value
     assert len(app.warning[0].value) < 300
     assert by_label(app.slider, "Depth").value == 7
-    assert not app.run().warning

@@ -75,7 +75,7 @@ function moveFrame(Plotly, element, { x, y }) {
 // Run `draw` when the charts before it are drawn, and shown if they took long: otherwise the first
 // chart of a page would wait for the last.
 function inTurn(draw) {
-  turn = turn.then(async () => {
+  const drawn = turn.then(async () => {
     const begun = performance.now();
     await draw();
     drawing += performance.now() - begun;
@@ -83,7 +83,8 @@ function inTurn(draw) {
     await new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
     drawing = 0;
   });
-  return turn;
+  turn = drawn.catch(() => {}); // one that cannot be drawn stops no other
+  return drawn;
 }
 
 // Resolve when a chart is within half a screen of the visible part of the page: drawing one takes
@@ -185,29 +186,25 @@ export default function ({ data, parentElement, setTriggerValue }) {
 
   let gone = false;
   let shown = "";
+  const update = async (Plotly, { element, figure, still, traces, layout, values }) => {
+    const look = themed(layout, element, data.scale);
+    shown = `${look.font.color} ${data.scale}`;
+    const isSame = element.look === shown && element.values === values;
+    if (isSame && element.figure === figure) return;
+    const own = look.shapes ?? [];
+    if (onlyLonger(element, figure, shown, traces)) lengthen(Plotly, element, traces);
+    else if (isSame && element.still === still) await Plotly.relayout(element, { shapes: own });
+    else await Plotly.react(element, traces, look, config);
+    Object.assign(element, { figure, still, look: shown, values, own, highlighted: false });
+  };
   const draw = async () => {
     const Plotly = await loadPlotly(data.script);
     const near = nodes.map(({ element }) => nearView(element));
     for (const [i, node] of nodes.entries()) {
-      const { element, figure, still, traces, layout, values } = node;
+      const { element } = node;
       await near[i];
       while (element._dragging) await new Promise(requestAnimationFrame); // a zoom in progress
-      if (gone) return;
-      const look = themed(layout, element, data.scale);
-      shown = `${look.font.color} ${data.scale}`;
-      const isSame = element.look === shown && element.values === values;
-      if (!isSame || element.figure !== figure) {
-        const own = look.shapes ?? [];
-        const longer = onlyLonger(element, figure, shown, traces);
-        const moved = isSame && element.still === still;
-        Object.assign(element, { figure, still, look: shown, values });
-        await inTurn(() => {
-          if (longer) return lengthen(Plotly, element, traces);
-          if (moved) return Plotly.relayout(element, { shapes: own });
-          return Plotly.react(element, traces, look, config);
-        });
-        Object.assign(element, { own, highlighted: false });
-      }
+      await inTurn(() => gone || update(Plotly, node));
       if (gone) return;
       element.removeAllListeners("plotly_click");
       if (data.clickable) {
