@@ -19,6 +19,7 @@ from .chart import chart
 from .own_picture import own_picture
 
 SHEET_COLUMNS, SHEET_ROWS = 6, 5
+ROW_HEIGHT = 51  # pixels on the screen
 PER_PAGE = SHEET_COLUMNS * SHEET_ROWS
 PREDICTIONS = ("all", "correct", "incorrect")
 
@@ -172,6 +173,7 @@ def _image_sheet(split: Split, found: np.ndarray) -> None:
         page = st.pagination(pages, default=first, key=f"page-{filters}-{pages}", width="stretch")
     shown = found[(page - 1) * PER_PAGE : page * PER_PAGE]
     chosen = int(np.flatnonzero(shown == picture)[0]) if picture in shown else None
+    rows = -(-len(shown) // SHEET_COLUMNS)
 
     def clicked(point: dict) -> None:
         cell = int(point["y"] // CELL) * SHEET_COLUMNS + int(point["x"] // CELL)
@@ -179,7 +181,7 @@ def _image_sheet(split: Split, found: np.ndarray) -> None:
             st.session_state["picture"] = int(shown[cell])
 
     chart(
-        sheet(pixels_of(split.images[shown]), SHEET_COLUMNS, chosen, height=270),
+        sheet(pixels_of(split.images[shown]), SHEET_COLUMNS, chosen, 16 + ROW_HEIGHT * rows),
         key="sheet",
         alt=f"{len(shown)} of {len(found)} validation images to choose from.",
         on_click=clicked,
