@@ -127,7 +127,8 @@ def test_faithfulness_is_drawn_before_it_is_computed(saved_run):
     wait_for(app, lambda: all(tasks.status(key).state == "done" for key in keys))
 
 
-def test_another_picture_stops_the_check_of_the_last_one(saved_run):
+@pytest.mark.parametrize("started", ["started-curves", "started-check of another tab"])
+def test_another_picture_stops_the_check_of_the_last_one(saved_run, started):
     go_on = threading.Event()
 
     def steps():
@@ -136,9 +137,8 @@ def test_another_picture_stops_the_check_of_the_last_one(saved_run):
 
     tasks.start("endless", 10, steps)
     app = open_app(PAGE, run=saved_run.id, view="faithfulness")
-    app.session_state["started-curves"] = "endless"
-    app.session_state["picture"] = 1
-    app.run()
+    app.session_state[started] = "endless"
+    by_label(app.number_input, "Image number").set_value(1).run()
     assert not app.exception
     assert tasks.status("endless").state == "stopped"
     go_on.set()

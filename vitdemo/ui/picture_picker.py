@@ -17,6 +17,7 @@ from ..runs.run import Run
 from .cached import probabilities_of, validation_split
 from .chart import chart
 from .own_picture import own_picture
+from .task_panel import stop_started
 
 SHEET_COLUMNS, SHEET_ROWS = 6, 5
 ROW_HEIGHT = 51  # pixels on the screen
@@ -123,6 +124,7 @@ def choose_validation_image(run: Run) -> None:
         max_value=len(split) - 1,
         key="picture",
         persist_state="session",
+        on_change=stop_started,
         help="Number of the validation image, counted from 0. This is another way to choose it.",
     )
     if not run.sees_own_classes:
@@ -179,6 +181,7 @@ def _image_sheet(split: Split, found: np.ndarray) -> None:
         cell = int(point["y"] // CELL) * SHEET_COLUMNS + int(point["x"] // CELL)
         if cell < len(shown):
             st.session_state["picture"] = int(shown[cell])
+            stop_started()
 
     chart(
         sheet(pixels_of(split.images[shown]), SHEET_COLUMNS, chosen, 16 + ROW_HEIGHT * rows),

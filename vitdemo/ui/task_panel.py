@@ -10,6 +10,7 @@ from .wording import plain
 
 POLL_SECONDS = 1.0
 POLL_STARTED_SECONDS = 0.25  # the same for a task that the page starts itself
+STARTED = "started-"  # in the session, before the name of such a task: its key
 
 
 def task_panel(
@@ -49,6 +50,16 @@ def task_panel(
     st.fragment(_watch, run_every=every)(key, unit, show, state == "running")
 
 
+def stop_started() -> None:
+    """Stop the tasks that the page has started itself, when another picture is chosen.
+
+    Otherwise they would run beside the page until it comes to the new ones.
+    """
+    for name, key in st.session_state.items():
+        if str(name).startswith(STARTED):
+            tasks.stop(key)
+
+
 def _start_and_watch(
     key: tuple, total: int, steps: Callable, unit: str, show: Callable[[tuple], None]
 ) -> None:
@@ -56,7 +67,7 @@ def _start_and_watch(
 
     The task of this name that was started before is stopped: the page shows another one now.
     """
-    name = f"started-{key[0]}"
+    name = f"{STARTED}{key[0]}"
     before, task = st.session_state.get(name), tasks.status(key)
     if task is not None and task.state == "failed":
         st.rerun()  # the whole page, which says why and has a button to try again
