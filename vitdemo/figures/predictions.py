@@ -8,6 +8,7 @@ from .style import CORRECT, NEUTRAL, SEQUENTIAL, WRONG, axis, blank, literal
 MOST_LABELED = 20  # classes of a confusion matrix whose names and counts can be read
 LONGEST = 24  # characters of a class on an axis
 SHORT = 12  # characters of a class that a margin of fixed width has room for
+CHARACTER = 6.5  # pixels, on average
 
 
 def top_classes(
@@ -30,13 +31,13 @@ def top_classes(
         colors = [CORRECT if k == label else color for k, color in zip(shown, colors, strict=True)]
     x = axis("Probability", range=[0, 1.12], tickvals=[0, 0.5, 1], tickformat=".0%")
     names = _names(shown, classes, label)
-    figure = blank(300, x=x, y=_class_axis(names), bargap=0.35)
+    # In a margin of fixed width, the bars stay in place when others are shown. Plotly draws them in
+    # half the time, as it does not measure the names.
     longest = max(map(len, classes))
-    if longest <= SHORT and all(map(str.isascii, classes)):
-        # The bars stay in place when others are shown, and Plotly, which would measure each name,
-        # draws them in half the time.
-        figure.layout.yaxis.automargin = False
-        figure.layout.margin.l = 24 + 6.5 * longest
+    fits = longest <= SHORT and all(map(str.isascii, classes))
+    y = _class_axis(names, automargin=not fits)
+    left = CHARACTER * longest + 24 if fits else 8  # with room for the check mark
+    figure = blank(300, left=left, x=x, y=y, bargap=0.35)
     return figure.add_bar(
         x=probabilities[shown],
         y=list(map(literal, names)),

@@ -30,7 +30,12 @@ def axis(title: str = "", **more) -> dict:
 
 
 def blank(
-    height: int, top: int = 30, x: dict | None = None, y: dict | None = None, **more
+    height: int,
+    top: int = 30,
+    left: float = 8,
+    x: dict | None = None,
+    y: dict | None = None,
+    **more,
 ) -> go.Figure:
     """Return a figure to add traces to, with all of its layout.
 
@@ -39,13 +44,14 @@ def blank(
     Args:
         height: height of the figure in pixels.
         top: top margin in pixels.
+        left: left margin in pixels, if the y axis has no `automargin`.
         x: x axis, as from `axis`.
         y: y axis, as from `axis`.
         more: other keys of Plotly's layout.
     """
     layout = {
         "height": height,
-        "margin": {"l": 8, "r": 8, "t": top, "b": 8},
+        "margin": {"l": left, "r": 8, "t": top, "b": 8},
         "template": "none",
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
