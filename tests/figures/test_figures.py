@@ -147,6 +147,19 @@ def test_top_classes_puts_the_most_probable_on_top_and_checks_the_true_class():
     assert len({colors[0], colors[1], colors[2]}) == 3
 
 
+@pytest.mark.parametrize(
+    ("longest", "fits"), [("automobile", True), ("a striped armchair", False), ("ネコ", False)]
+)
+def test_bars_of_short_names_stay_in_place(longest, fits):
+    classes = (longest, "cat", "dog")
+    first, other = (
+        top_classes(np.array(probabilities), classes, label=None, count=1)
+        for probabilities in ([0.8, 0.1, 0.1], [0.1, 0.8, 0.1])
+    )
+    assert first.layout.margin == other.layout.margin
+    assert (first.layout.yaxis.automargin, first.layout.margin.l > 8) == (not fits, fits)
+
+
 def test_top_classes_without_a_label_marks_none_as_wrong():
     figure = top_classes(np.array([0.1, 0.05, 0.4, 0.25, 0.15, 0.05]), NAMES, label=None)
     assert len(set(figure.data[0].marker.color)) == 1
