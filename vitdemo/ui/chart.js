@@ -168,6 +168,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   while (root.children.length < data.charts.length) root.append(document.createElement("div"));
   const [positions] = data.tokens ?? []; // how positions map to tokens
   const config = { responsive: true, displayModeBar: false };
+  if (data.clickable) config.doubleClickDelay = 0; // two quick clicks are two choices
   const nodes = data.charts.map(({ figure, traces, alt, large }, index) => {
     const element = root.children[index];
     const { data: drawn, layout } = JSON.parse(figure);
