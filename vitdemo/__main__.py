@@ -3,8 +3,10 @@
 import argparse
 import math
 import shutil
+import signal
 import sys
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from .config import ConfigError, ModelConfig, TrainConfig
@@ -34,7 +36,8 @@ def run_train(options: argparse.Namespace) -> None:
         _write_lines(options.json, run.history)
     interrupted = False
     try:
-        _train(run, data, options.json)
+        with _ctrl_c() as pressed:
+            _train(run, data, options.json, pressed)
     except KeyboardInterrupt:
         interrupted = True
     if not run.has_weights:
@@ -121,8 +124,35 @@ def _check_space(options: argparse.Namespace, model: ModelConfig) -> None:
             )
 
 
-def _train(run, data, json_file: Path | None) -> None:
-    """Train to the end, with a progress bar and a line per epoch."""
+@contextmanager
+def _ctrl_c() -> Iterator[Callable[[], bool]]:
+    """Let Ctrl-C wait for the end of the step; pressed again, it interrupts at once.
+
+    An interrupt in the middle of a step can be swallowed: libraries import others when they are
+    first used, and catch whatever that raises.
+
+    Yields:
+        a function that says whether it was pressed.
+    """
+    presses = []
+
+    def press(number, frame) -> None:
+        presses.append(number)
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, press)
+    try:
+        yield lambda: bool(presses)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _train(run, data, json_file: Path | None, stop: Callable[[], bool]) -> None:
+    """Train to the end or until `stop`, with a progress bar and a line per epoch.
+
+    Raises:
+        KeyboardInterrupt: it was stopped.
+    """
     from tqdm import tqdm
 
     from .runs.train_run import train_run
@@ -143,6 +173,8 @@ def _train(run, data, json_file: Path | None) -> None:
                 bar.write(_line(event), file=sys.stdout)
                 if json_file:
                     _write_lines(json_file, trained.history)
+            if stop():
+                raise KeyboardInterrupt
 
 
 def _save_checkpoint(run, path: Path, half: bool) -> None:

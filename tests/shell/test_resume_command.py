@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from vitdemo.runs.checkpoint import load_checkpoint
 from vitdemo.runs.run import list_runs, load_run, load_weights, new_run, save_run
 from vitdemo.runs.snapshots import list_snapshots
 from vitdemo.training.loop import BatchEnd, EpochEnd
+from vitdemo.training.metrics import compute_metrics
 
 
 def numbers_of(run):
@@ -198,6 +200,27 @@ def test_ctrl_c_in_a_shell():
     assert out == b"Stopped before the end of the first epoch. Nothing is kept.\n"
     assert b"Traceback" not in err
     assert list_runs() == []
+
+
+@pytest.mark.parametrize("presses", [1, 2])
+def test_ctrl_c_within_a_library_that_catches_everything(monkeypatch, presses):
+    """Press Ctrl-C while a step is under way: twice interrupts it, once waits for its end."""
+    reached = []
+
+    def metrics(*arguments):
+        with suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        reached.append("first")
+        if presses == 2:
+            signal.raise_signal(signal.SIGINT)
+            reached.append("second")
+        return compute_metrics(*arguments)
+
+    monkeypatch.setattr("vitdemo.training.loop.compute_metrics", metrics)
+    before = signal.getsignal(signal.SIGINT)
+    stopped_main(TINY)
+    assert reached == ["first"]
+    assert signal.getsignal(signal.SIGINT) == before
 
 
 @pytest.fixture
