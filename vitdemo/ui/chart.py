@@ -14,12 +14,18 @@ import streamlit as st
 from ..figures.style import MARK
 from .presentation import scale
 
-# Registered only to serve plotly.min.js from the plotly package; the browser caches it.
-_FILES = st.components.v1.declare_component(
-    "plotly_files", path=str(Path(plotly.__file__).parent / "package_data")
-)
+
+def _served(name: str, folder: Path) -> str:
+    """Register a component only to serve the files of a folder; return the URL of the folder."""
+    return f"component/{st.components.v1.declare_component(name, path=str(folder)).name}"
+
+
+_URLS = {
+    "plotly": _served("plotly_files", Path(plotly.__file__).parent / "package_data")
+    + "/plotly.min.js",
+    "module": _served("chart_files", Path(__file__).parent / "chart_files") + "/chart.js",
+}
 DRAWN = "drawn"  # in the session: key -> alternative text and figure
-_SCRIPT = f"component/{_FILES.name}/plotly.min.js"
 # .nsewdrag is private to Plotly, checked by tests/e2e: the area between the axes.
 _charts = st.components.v2.component(
     "plotly_charts",
@@ -46,7 +52,19 @@ _charts = st.components.v2.component(
         .keyboard > .said { position: absolute; overflow: hidden; width: 1px; height: 1px; }
         @media (pointer: coarse) { .charts .nsewdrag { touch-action: pan-y !important; } }
     """,
-    js="".join((Path(__file__).parent / name).read_text() for name in ("keyboard.js", "chart.js")),
+    js="""  // goes with every message, so the rest is a file that the browser loads once
+        export default function (component) {
+            let leave = () => {};
+            let gone = false;
+            import(new URL(component.data.module, document.baseURI)).then(({ show }) => {
+                if (!gone) leave = show(component);
+            });
+            return () => {
+                gone = true;
+                leave();
+            };
+        }
+    """,
     isolate_styles=False,
 )
 
@@ -92,8 +110,8 @@ def chart(
     # A tuple: in a list or a mapping, Streamlit would look for a dataframe and load pandas.
     charts = ({"figure": figure.to_json(), "alt": alt},)
     data = {
+        **_URLS,
         "charts": charts,
-        "script": _SCRIPT,
         "clickable": on_click is not None,
         "framed": framed,
         "scale": scale(),
@@ -129,6 +147,5 @@ def chart_grid(charts: list[dict], key: str, live: bool, reveal: str) -> None:
         live: whether they keep changing, so that the browser draws them every few seconds only.
         reveal: if not empty and new, the browser scrolls to the grid where it is out of sight.
     """
-    data = {"charts": tuple(charts), "script": _SCRIPT, "live": live, "reveal": reveal}
-    data["scale"] = scale()
+    data = {"charts": tuple(charts), "live": live, "reveal": reveal, "scale": scale()} | _URLS
     _charts(key=key, data=data, on_clicked_change=lambda: None)

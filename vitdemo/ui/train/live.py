@@ -15,7 +15,7 @@ from ..wording import plain
 from .damaged import show_damaged
 
 POLL_SECONDS = 3.0  # a browser that draws takes processor time from a run on the same machine
-STOPPING_SECONDS = 0.5  # the same while a run stops
+STOPPING_SECONDS = 0.25  # the same while a run stops
 PATIENCE = 0.2  # seconds that Stop waits for the end of the run before it shows that it stops
 
 

@@ -2,6 +2,8 @@
 //
 // _fullLayout and _dragging are private to Plotly, checked by tests/e2e.
 
+import { listenToKeys } from "./keyboard.js";
+
 // Milliseconds between two updates of live charts: on a laptop, drawing takes time from the run.
 const REST = 6000;
 let rested = 0; // performance.now() after which they may be drawn again
@@ -12,11 +14,11 @@ let drawing = 0; // milliseconds of drawing since the last frame
 let loading = null;
 const revealed = new Set(); // what the page has scrolled to
 
-function loadPlotly(script) {
+function loadPlotly(url) {
   if (window.Plotly) return Promise.resolve(window.Plotly);
   loading ??= new Promise((resolve, reject) => {
     const tag = document.createElement("script");
-    tag.src = new URL(script, document.baseURI).href;
+    tag.src = new URL(url, document.baseURI).href;
     tag.onload = () => resolve(window.Plotly);
     tag.onerror = () => reject(new Error("plotly.min.js could not be loaded"));
     document.head.append(tag);
@@ -160,7 +162,8 @@ function tokensAt({ cls, side, patch_size }, { x, y }) {
   return { query: token, key: token };
 }
 
-export default function ({ data, parentElement, setTriggerValue }) {
+// Draw the charts; return a function that stops watching the page when they leave it.
+export function show({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".charts");
   root.leave?.(); // for new data, Streamlit does not call the function that is returned below
   root.classList.toggle("many", data.charts.length > 1);
@@ -199,7 +202,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     Object.assign(element, { figure, still, look: shown, values, own, highlighted: false });
   };
   const draw = async () => {
-    const Plotly = await loadPlotly(data.script);
+    const Plotly = await loadPlotly(data.plotly);
     const near = nodes.map(({ element }) => nearView(element));
     for (const [i, node] of nodes.entries()) {
       const { element } = node;

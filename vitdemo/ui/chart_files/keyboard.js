@@ -50,7 +50,7 @@ function addControl(root) {
 }
 
 // Let the keyboard move over a chart's cells, and tell `choose` which one Enter chooses.
-function listenToKeys(root, element, alt, choose) {
+export function listenToKeys(root, element, alt, choose) {
   const control = root.querySelector(".keyboard") ?? addControl(root);
   control.setAttribute("aria-label", `${alt} Move with the arrow keys, choose with Enter.`);
   if (control.chosen && control.alt !== alt) control.said.textContent = alt; // what Enter did
