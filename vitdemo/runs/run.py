@@ -29,11 +29,13 @@ from ..files import (
 from ..model import VisionTransformer
 from ..training.loop import EpochEnd
 from . import checks, lock
+from .about import FILE as ABOUT
+from .about import NO_OWNER, About, read_about
 from .checkpoint import load_checkpoint, read_header, save_checkpoint
 
 ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
 TIME = "%Y%m%d-%H%M%S"  # format of the first 15 characters of an id
-FILES = ("config.json", "metrics.jsonl", "weights.safetensors")
+FILES = ("config.json", "metrics.jsonl", "weights.safetensors", ABOUT)
 ACTIVE = ("waiting", "running")
 STATES = (*ACTIVE, "finished", "stopped", "failed")
 DAMAGED = "damaged"  # state of a run whose files cannot be used; it is in no file
@@ -55,6 +57,7 @@ class Run:
     # "own": a visitor's file
     origin: str = "local"
     classes: tuple[str, ...] = ()  # names of the outputs, one for each
+    about: About = NO_OWNER
 
     def __post_init__(self):
         """Name every class. Runs without names are those of CIFAR-10, if they have its classes."""
@@ -107,12 +110,12 @@ class Run:
         return of_cifar10 and (self.model.in_channels, self.model.image_size) == (3, 32)
 
 
-def new_run(model: ModelConfig, training: TrainConfig) -> Run:
+def new_run(model: ModelConfig, training: TrainConfig, about: About = NO_OWNER) -> Run:
     """Return a waiting run with an id of its own."""
     second, nanoseconds = divmod(time.time_ns(), 10**9)
     started = time.strftime(TIME, time.localtime(second))
     fraction = nanoseconds // 60  # in units of 60 ns, which fit into 6 hex digits
-    return Run(f"{started}-{fraction:06x}", model, training)  # ids sort by time
+    return Run(f"{started}-{fraction:06x}", model, training, about=about)  # ids sort by time
 
 
 def epoch_record(event: EpochEnd) -> dict:
@@ -211,7 +214,16 @@ def _read(folder: Path, stamps: tuple) -> Run:
             f"The files of run {folder.name} are damaged ({problem}). Delete it on the Train page, "
             "or delete its folder."
         )
-        return Run(folder.name, ModelConfig(), TrainConfig(), DAMAGED, message=message)
+        run = Run(folder.name, ModelConfig(), TrainConfig(), DAMAGED, message=message)
+        return replace(run, about=_whatever_is_said(folder))
+
+
+def _whatever_is_said(folder: Path) -> About:
+    """Return whose a damaged run is, so that its owner can delete it."""
+    try:
+        return read_about(folder)
+    except (OSError, ValueError, RecursionError):
+        return NO_OWNER
 
 
 def _checked(folder: Path) -> Run:
@@ -233,6 +245,7 @@ def _checked(folder: Path) -> Run:
         checks.precision(config.get("precision", "")),  # missing in runs of earlier versions
         checks.text(config["message"], "message"),
         classes=checks.classes(config.get("classes"), model.num_classes),
+        about=read_about(folder),
     )
     if run.has_weights:
         of_weights, card = read_header(run.weights)

@@ -1,0 +1,66 @@
+"""What people say of a run: whose it is, what it is called, and who may see it.
+
+It is a file of its own, as the other files of a run belong to whoever trains it.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ..files import json_text, write_atomically
+from . import checks
+
+FILE = "about.json"
+LONGEST = 60  # characters of a name, a nickname or a tag
+MOST_TAGS = 10
+
+
+@dataclass(frozen=True)
+class About:
+    """What people say of a run. Nothing of it changes what is trained."""
+
+    owner: str = ""  # hash of the owner's secret; empty on a server that only one person uses
+    nickname: str = ""  # of the owner
+    name: str = ""  # of the run
+    tags: tuple[str, ...] = ()
+    shared: bool = False  # whether everyone with its link may read it
+    published: bool = False  # whether the teacher lists it for everyone
+    pinned: bool = False
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the run stays when old runs are trimmed."""
+        return self.pinned or self.shared or self.published
+
+
+NO_OWNER = About()  # of runs that nobody has said anything of
+
+
+def read_about(folder: Path) -> About:
+    """Return what the file in a run's folder says; a run without one has no owner.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    try:
+        values = checks.mapping(json.loads((folder / FILE).read_text()), FILE)
+    except FileNotFoundError:
+        return NO_OWNER
+    tags = values.get("tags", [])
+    if not isinstance(tags, list) or len(tags) > MOST_TAGS:
+        raise ValueError(f"tags is not a list of at most {MOST_TAGS}")
+    texts = {
+        name: checks.text(values.get(name, ""), name) for name in ("owner", "nickname", "name")
+    }
+    choices = {name: values.get(name) is True for name in ("shared", "published", "pinned")}
+    return About(**texts, tags=tuple(checks.text(tag, "a tag") for tag in tags), **choices)
+
+
+def write_about(folder: Path, about: About) -> None:
+    """Write the file. A kill at any moment leaves the old one or the new one."""
+    write_atomically(folder / FILE, json_text(asdict(about), indent=2).encode())
+
+
+def short(text: str) -> str:
+    """Return what a person typed as a name: on one line, of at most LONGEST characters."""
+    return " ".join(text.split())[:LONGEST].rstrip()
