@@ -75,6 +75,16 @@ def activation_bytes(config: ModelConfig, batch_size: int) -> int:
     return 4 * batch_size * numbers
 
 
+def held_bytes(config: ModelConfig, batch_size: int) -> int:
+    """Return the bytes that a training holds between two steps, in float32, without the images.
+
+    The weights, their moving average, a gradient for each shard of a batch, two means of AdamW, and
+    as much again while it is saved.
+    """
+    shards = max(2, batch_size // 64)
+    return 4 * (2 * 4 + shards) * sum(parameters(config).values())
+
+
 def run_bytes(config: ModelConfig) -> int:
     """Return the bytes on disk that a run needs at most.
 

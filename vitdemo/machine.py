@@ -37,6 +37,18 @@ def available_cores() -> int:
         return cores
 
 
+def available_memory() -> int:
+    """Return the bytes of memory that this process may use: those of the machine or container."""
+    try:
+        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError):  # on Windows
+        total = 8 * 2**30
+    try:
+        return min(total, int(Path("/sys/fs/cgroup/memory.max").read_text()))  # "max": no limit
+    except (OSError, ValueError):
+        return total
+
+
 def busy_fraction(seconds: float) -> float:
     """Watch for some seconds how busy the cores are: 0 idle, 1 all in use.
 

@@ -130,19 +130,26 @@ def test_queue_is_busy_while_a_run_trains_or_waits(queue, tiny, short, watched):
     assert not queue.busy()
 
 
-def test_runs_start_in_the_order_of_submission(tiny, short, watched):
+def test_first_epochs_come_in_the_order_of_submission_and_then_one_run_after_another(
+    tiny, short, watched
+):
     queue = TrainingQueue(cores=1)
     seen, released = [], threading.Event()
     queue.when_idle(lambda: released.wait(TIMEOUT))
     ids = [queue.submit(tiny, replace(short, seed=seed)) for seed in range(4)]
-    watched.append(lambda event: seen.append([queue.snapshot(run_id).run.state for run_id in ids]))
+    names = [f"training-{run_id}" for run_id in ids]
+
+    def look(event):
+        turn = names.index(threading.current_thread().name), event.epoch
+        if isinstance(event, BatchEnd) and turn not in seen:
+            seen.append(turn)
+
+    watched.append(look)
     released.set()
     for run_id in ids:
         ended(queue, run_id)
-    assert len(seen) == 4 * 2 * (3 + 1 + 1)
-    for states in seen:
-        at = states.index("running")
-        assert states == ["finished"] * at + ["running"] + ["waiting"] * (3 - at)
+    assert seen[:4] == [(number, 1) for number in range(4)]
+    assert sorted(seen[4:]) == [(number, 2) for number in range(4)]
 
 
 def test_full_queue_refuses_runs(queue, hold, tiny, short, monkeypatch):
@@ -163,20 +170,22 @@ def test_full_queue_refuses_runs(queue, hold, tiny, short, monkeypatch):
 
 
 @pytest.mark.parametrize("cores", [1, 2, 3])
-def test_threads_in_use_never_exceed_the_cores(cores, tiny, short, watched):
+def test_threads_in_use_never_exceed_the_cores(cores, tiny, short, monkeypatch):
     queue = TrainingQueue(cores=cores)
     released = threading.Event()
     queue.when_idle(lambda: released.wait(TIMEOUT))
     assert queue.threads_in_use() == cores
     used, running = [], {}
 
-    def look(event):
-        running[threading.get_ident()] = torch.get_num_threads()
-        used.append((queue.threads_in_use(), sum(list(running.values()))))
-        if isinstance(event, EpochEnd):  # its next epoch may use another number of threads
-            del running[threading.get_ident()]
+    def train_counted(*arguments):
+        for event in train(*arguments):
+            running[threading.get_ident()] = torch.get_num_threads()
+            used.append((queue.threads_in_use(), sum(list(running.values()))))
+            if isinstance(event, EpochEnd):  # it may rest now, or go on with other threads
+                del running[threading.get_ident()]
+            yield event
 
-    watched.append(look)
+    monkeypatch.setattr("vitdemo.runs.train_run.train", train_counted)
     ids = [queue.submit(tiny, replace(short, seed=seed)) for seed in range(6)]
     released.set()
     runs = [ended(queue, run_id).run for run_id in ids]
@@ -384,7 +393,7 @@ def test_wait_returns_when_a_waiting_run_is_stopped(queue, hold, tiny, short):
     seen = []
     waiting = threading.Thread(target=lambda: seen.append(queue.wait(run_id, TIMEOUT)))
     waiting.start()
-    while not queue._ended._waiters:  # until the thread waits
+    while not queue._changed._waiters:  # until the thread waits
         time.sleep(0.001)
     queue.stop(run_id)
     waiting.join(5)

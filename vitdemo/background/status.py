@@ -15,7 +15,9 @@ class Status:
     """The state of a training run at one moment."""
 
     run: Run
-    place: int = 0  # in the queue, from 1; 0 if it is not waiting
+    place: int = 0  # in the queue, from 1; 0 while it has its turn
+    starts: float | None = None  # seconds until its next turn, as expected; None if it has ended
+    ends: float | None = None  # seconds until its end, as expected
     epoch: int = 0  # current epoch, from 1
     phase: str = ""  # "training" or "validation"
     batch: int = 0
@@ -60,4 +62,13 @@ class Clock:
             self.resumed_at = (event.epoch - 1) / self.epochs
         seconds = time.perf_counter() - self.started
         left = seconds * (1 - progress) / (progress - self.resumed_at)
-        return Status(run, 0, event.epoch, phase, batch, batches, self.speed, progress, left)
+        return Status(
+            run,
+            epoch=event.epoch,
+            phase=phase,
+            batch=batch,
+            batches=batches,
+            images_per_second=self.speed,
+            progress=progress,
+            seconds_left=left,
+        )

@@ -1,15 +1,17 @@
 """The queue of training runs: in the background, for many users on one machine.
 
 Each run trains on its own thread and publishes a frozen status that pages read. The torch threads
-of all runs together never exceed the cores: a single run uses all of them, and gives some up after
-an epoch in which others arrived.
+of all runs together never exceed the cores. A single run uses all of them; when more runs want to
+train than there are cores, they take turns, as `turns` says. A run keeps its memory between its
+turns as long as there is room for it; otherwise it continues from its files.
 """
 
 import sys
 import threading
+import time
 import traceback
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
 
@@ -18,40 +20,62 @@ import torch
 from ..config import ConfigError, ModelConfig, TrainConfig
 from ..costs import run_bytes
 from ..files import runs_folder
-from ..machine import available_cores, check_disk, release_memory
+from ..machine import available_cores, available_memory, check_disk, release_memory
+from ..runs.about import NO_OWNER, About
+from ..runs.delete import delete_run
 from ..runs.run import Run, load_run, new_run
-from ..runs.train_run import failure_message, load_data, resumable_run, save_failed, train_run
-from ..training.loop import EpochEnd, TrainingDiverged, check_trainable
+from ..runs.train_run import (
+    failure_message,
+    load_data,
+    resumable_run,
+    save_failed,
+    save_waiting,
+    train_run,
+)
+from ..training.loop import EpochEnd, Event, TrainingDiverged, check_trainable
+from . import pace
+from .job import Job
 from .status import Clock, Status
+from .turns import SLICE, Claim, eligible, forecast, order, yields
 
 MAX_WAITING = 100
+MAX_WAITING_EACH = 5  # runs of one owner that wait, where runs have owners
 KEPT = 100  # ended runs whose status is kept in memory; all are on disk
 # Seconds after which the interpreter lets a waiting thread run; the default is 5 ms. A training run
 # gives the interpreter lock away at each of its many small operations, so beside a busy page it
 # would almost stop. Measured in tests/benchmarks/beside_a_busy_page.py.
 SWITCH_INTERVAL = 0.0002
+FORECAST_SECONDS = 1.0  # for which a forecast counts
 
 
 class TrainingQueue:
-    """Submit, resume, watch, stop and list training runs."""
+    """Submit, resume, watch, stop and list training runs.
 
-    def __init__(self, cores: int | None = None):
+    Args:
+        cores: torch threads of all runs together; as many as there are if not given.
+        memory: bytes that runs may take together, if more than one runs; by default half of what
+            there is.
+    """
+
+    def __init__(self, cores: int | None = None, memory: int | None = None):
         self.cores = cores or available_cores()
+        self.memory = memory or available_memory() // 2
         self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)  # somebody's turn, or the end of a run
         self._statuses: OrderedDict[str, Status] = OrderedDict()
-        self._waiting: list[str] = []
-        self._threads: dict[str, int] = {}  # torch threads of each running run or task
-        self._stopping: set[str] = set()
-        self._ended = threading.Condition(self._lock)
+        self._jobs: dict[str, Job] = {}  # active runs, in the order in which they came
+        self._idle_task = 0  # torch threads of a task of `when_idle`
+        self._turn = 0  # number of the next turn
+        self._forecast: tuple[float, dict] = (-FORECAST_SECONDS, {})  # when it was made
 
-    def submit(self, model: ModelConfig, training: TrainConfig) -> str:
+    def submit(self, model: ModelConfig, training: TrainConfig, about: About = NO_OWNER) -> str:
         """Queue a new run and return its id. It starts as soon as a core is free.
 
         Raises:
             ConfigError: it cannot be trained (too many images, too little memory, a full disk), or
                 the queue is full.
         """
-        return self._enqueue(new_run(model, training))
+        return self._enqueue(new_run(model, training, about))
 
     def resume(self, run_id: str) -> str:
         """Queue a stopped or interrupted run. It resumes after its last complete epoch.
@@ -66,32 +90,80 @@ class TrainingQueue:
     def _enqueue(self, run: Run) -> str:
         check_trainable(run.model, load_data(run), run.training)
         check_disk(runs_folder(), run_bytes(run.model))
-        with self._lock:
-            self._check_absent(run.id)  # again, as two visitors may resume a run at the same time
-            if len(self._waiting) >= MAX_WAITING:
-                raise ConfigError(
-                    f"{MAX_WAITING} runs are waiting already. Try again when some have finished."
-                )
-            self._waiting.append(run.id)
-            self._statuses[run.id] = Status(run)
-            self._statuses.move_to_end(run.id)
-            self._start_waiting()
+        is_new = not run.folder.exists()
+        if is_new:
+            with suppress(OSError):  # then it fails at its first epoch, and says why
+                save_waiting(run)
+        try:
+            with self._lock:
+                self._check_absent(run.id)  # again, as two visitors may resume it at the same time
+                self._check_room(run.about.owner)
+                self._jobs[run.id] = Job(run, time.monotonic(), len(run.history))
+                self._statuses[run.id] = Status(run)
+                self._statuses.move_to_end(run.id)
+                self._give_turns()
+        except ConfigError:
+            if is_new:
+                delete_run(run.id)
+            raise
         return run.id
 
     def _check_absent(self, run_id: str) -> None:
         """Refuse a run that is waiting or training. The lock must be held."""
-        if run_id in self._waiting or run_id in self._threads:
+        if run_id in self._jobs:
             raise ConfigError(f"Run {run_id} is in the queue already.")
+
+    def _check_room(self, owner: str) -> None:
+        """Refuse a run where too many wait already. The lock must be held."""
+        waiting = [job for job in self._jobs.values() if not job.used and not job.threads]
+        theirs = [job for job in waiting if owner and job.run.about.owner == owner]
+        if len(theirs) >= MAX_WAITING_EACH:
+            raise ConfigError(
+                f"{MAX_WAITING_EACH} of your runs are waiting already. Stop one of them, or try "
+                "again when one has started."
+            )
+        if len(waiting) >= MAX_WAITING:
+            raise ConfigError(
+                f"{MAX_WAITING} runs are waiting already. Try again when some have finished."
+            )
 
     def snapshot(self, run_id: str) -> Status | None:
         """Return the latest status of a run, or None if it is not in this queue."""
         with self._lock:
-            status = self._statuses.get(run_id)
-            if status and run_id in self._waiting:
-                return replace(status, place=self._waiting.index(run_id) + 1)
-            if status and run_id in self._stopping:
-                return replace(status, stopping=True)
-            return status
+            status, job = self._statuses.get(run_id), self._jobs.get(run_id)
+            if not status or not job:
+                return status
+            starts, ends = self._expected().get(run_id, (None, None))
+            status = replace(status, stopping=job.stopping, starts=starts, ends=ends)
+            if job.threads:
+                return status
+            return replace(status, place=self._places().index(run_id) + 1)
+
+    def _places(self) -> Sequence[str]:
+        """Return the ids of the runs that wait for a turn, the next one first."""
+        expected, last = self._expected(), (float("inf"), 0.0)
+        waiting = [run_id for run_id, job in self._jobs.items() if not job.threads]
+        return sorted(waiting, key=lambda run_id: expected.get(run_id, last)[0])
+
+    def _expected(self) -> dict[str, tuple[float, float]]:
+        """Return in how many seconds each run gets a turn, and ends. The lock must be held."""
+        now = time.monotonic()
+        made, found = self._forecast
+        if now - made > FORECAST_SECONDS or found.keys() != self._jobs.keys():
+            running, waiting = self._claims()
+            found = forecast(running, waiting, self.cores, now, self._turn)
+            made, self._forecast = now, (now, found)
+        past = now - made
+        return {
+            run_id: (max(0.0, start - past), max(0.0, end - past))
+            for run_id, (start, end) in found.items()
+        }
+
+    def _claims(self) -> tuple[Sequence[Claim], Sequence[Claim]]:
+        """Return what the running and the waiting runs claim. The lock must be held."""
+        jobs = [job for job in self._jobs.values() if not job.stopping]
+        running = [job.claim() for job in jobs if job.threads]
+        return running, [job.claim() for job in jobs if not job.threads]
 
     def status_of(self, saved: Run) -> Status:
         """Return the status of a run that was just read from disk.
@@ -113,38 +185,47 @@ class TrainingQueue:
         statuses = (self.snapshot(run_id) for run_id in newest_first)
         return [status for status in statuses if status]
 
+    def active_of(self, owner: str) -> tuple[str, ...]:
+        """Return the ids of the runs of an owner that wait or train, in the order they came."""
+        with self._lock:
+            jobs = [job for job in self._jobs.values() if job.run.about.owner == owner]
+            return tuple(job.run.id for job in jobs)
+
     def stop(self, run_id: str) -> None:
-        """Stop a run within one batch, or take it off the queue if it is waiting.
+        """Stop a run within one batch, or take it off the queue if it has not begun.
 
         Its last complete epoch is kept.
         """
         with self._lock:
-            if run_id in self._waiting:
-                self._waiting.remove(run_id)
-                status = self._statuses[run_id]
-                self._statuses[run_id] = replace(status, run=replace(status.run, state="stopped"))
-                self._ended.notify_all()
-            elif run_id in self._threads:
-                self._stopping.add(run_id)
+            job = self._jobs.get(run_id)
+            if job and job.in_memory:
+                job.stopping = True
+            elif job:
+                self._end(job, replace(self._statuses[run_id].run, state="stopped"))
+            self._changed.notify_all()
+        if job and not job.in_memory and not job.run.history:
+            with suppress(ConfigError):  # it was deleted meanwhile
+                delete_run(run_id)  # it never began, so there is nothing to see
 
     def wait(self, run_id: str, timeout: float | None = None) -> Status:
         """Wait until the run has ended, at most `timeout` seconds, and return its status."""
-        with self._ended:
-            self._ended.wait_for(
-                lambda: run_id not in self._threads and run_id not in self._waiting, timeout
-            )
+        with self._changed:
+            self._changed.wait_for(lambda: run_id not in self._jobs, timeout)
             status = self._statuses.get(run_id)
         return status or Status(load_run(run_id), progress=1.0)  # if KEPT others have ended since
 
     def threads_in_use(self) -> int:
         """Return the torch threads of all runs and tasks; never more than `cores`."""
         with self._lock:
-            return sum(self._threads.values())
+            return self.cores - self._free()
+
+    def _free(self) -> int:
+        return self.cores - self._idle_task - sum(job.threads for job in self._jobs.values())
 
     def busy(self) -> bool:
         """Whether a run is training or waiting."""
         with self._lock:
-            return bool(self._waiting) or any(run_id in self._statuses for run_id in self._threads)
+            return bool(self._jobs)
 
     def spare_cores(self) -> int:
         """Return the cores for other work: all, or one while a run is training or waiting."""
@@ -163,58 +244,71 @@ class TrainingQueue:
             try:
                 task()
             finally:
-                self._release(name)
+                release_memory()
+                with self._lock:
+                    self._idle_task = 0
+                    self._give_turns()
 
-        name = "idle task"
         with self._lock:
-            if self._threads or self._waiting:
+            if self._idle_task or self._jobs:
                 return False
-            self._threads[name] = self.cores
-        threading.Thread(target=work, name=name, daemon=True).start()
+            self._idle_task = self.cores
+        threading.Thread(target=work, name="idle task", daemon=True).start()
         return True
 
-    def _release(self, name: str) -> None:
-        """Give the threads of a run or task to waiting runs, and its memory to the system."""
-        release_memory()
-        with self._ended:
-            del self._threads[name]
-            self._stopping.discard(name)
-            ended = [run_id for run_id, status in self._statuses.items() if not status.run.active]
-            for run_id in ended[:-KEPT]:
-                del self._statuses[run_id]
-            self._start_waiting()
-            self._ended.notify_all()
+    def _give_turns(self) -> None:
+        """Give free cores to the runs whose turn it is. The lock must be held."""
+        while (free := self._free()) and (able := self._able()):
+            now = time.monotonic()
+            for claim in sorted(able, key=lambda claim: order(claim, now, self._turn)):
+                job = self._jobs[claim.id]
+                if job.in_memory or self._has_room(job):
+                    break
+            else:
+                return
+            job.threads, job.turn_began = max(1, free // len(able)), now
+            self._turn += 1
+            if not job.in_memory:
+                job.in_memory = True
+                name = f"training-{claim.id}"
+                threading.Thread(target=self._work, args=(job,), name=name, daemon=True).start()
+        self._changed.notify_all()
 
-    def _start_waiting(self) -> None:
-        """Start waiting runs on free cores, first come, first served. The lock must be held."""
-        while self._waiting and (free := self.cores - sum(self._threads.values())):
-            threads = max(1, free // len(self._waiting))
-            run_id = self._waiting.pop(0)
-            self._threads[run_id] = threads
-            name = f"training-{run_id}"
-            threading.Thread(target=self._work, args=(run_id,), name=name, daemon=True).start()
+    def _able(self) -> Sequence[Claim]:
+        """Return the claims of the runs that may get a turn now. The lock must be held."""
+        owners = [job.run.about.owner for job in self._jobs.values() if job.threads]
+        return eligible(self._claims()[1], owners)
 
-    def _share(self, run_id: str) -> int:
-        """Return the threads of a run's next epoch: with free ones, or fewer if others wait."""
-        with self._lock:
-            free = self.cores - sum(self._threads.values()) + self._threads[run_id]
-            fair = max(1, self.cores // (len(self._threads) + len(self._waiting)))
-            self._threads[run_id] = min(free, fair) if self._waiting else free
-            self._start_waiting()
-            return self._threads[run_id]
+    def _has_room(self, new: Job) -> bool:
+        """Whether there is memory for one more run, or nobody else has any. The lock must be held.
+
+        If there is not, a run that rests between two epochs is told to leave it: the last in line.
+        """
+        others = [job for job in self._jobs.values() if job.in_memory]
+        needed = sum(job.held for job in (*others, new)) + new.working
+        needed += sum(job.working for job in others if job.threads)
+        if not others or needed <= self.memory:
+            return True
+        resting = [job for job in others if job.rests_between_epochs]
+        if resting and not any(job.leaves for job in others):
+            now = time.monotonic()
+            max(resting, key=lambda job: order(job.claim(), now, self._turn)).leaves = True
+            self._changed.notify_all()
+        return False
 
     def _publish(self, status: Status) -> None:
         with self._lock:
             self._statuses[status.run.id] = status
 
-    def _work(self, run_id: str) -> None:
-        """Train one run to its end, on the calling thread."""
-        torch.set_num_threads(self._threads[run_id])
+    def _work(self, job: Job) -> None:
+        """Train a run until it ends or leaves the memory, on the calling thread."""
+        run_id = job.run.id
+        torch.set_num_threads(job.threads)
         sys.setswitchinterval(SWITCH_INTERVAL)
-        run = replace(self._statuses[run_id].run, state="running", threads=self._threads[run_id])
+        run = replace(self._statuses[run_id].run, state="running", threads=job.threads)
         self._publish(Status(run))
         try:
-            self._train(run)
+            self._train(job, run)
             run = load_run(run_id)
         except TrainingDiverged:
             run = load_run(run_id)
@@ -225,21 +319,71 @@ class TrainingQueue:
             )
             with suppress(OSError):  # a disk that is full or read-only may be why it failed
                 save_failed(run)
-        finally:
-            self._publish(replace(self._statuses[run_id], run=run, seconds_left=None))
-            self._release(run_id)
+        release_memory()
+        with self._lock:
+            if job.leaves and run.state == "stopped" and not job.stopping:
+                job.in_memory = job.leaves = False
+                waiting = replace(run, state="waiting")
+                self._statuses[run_id] = replace(self._statuses[run_id], run=waiting)
+            else:
+                self._end(job, run)
+            self._give_turns()
 
-    def _train(self, run: Run) -> None:
+    def _end(self, job: Job, run: Run) -> None:
+        """Take a run off the queue. The lock must be held."""
+        run_id = job.run.id
+        del self._jobs[run_id]
+        self._statuses[run_id] = replace(self._statuses[run_id], run=run, seconds_left=None)
+        ended = [name for name, status in self._statuses.items() if not status.run.active]
+        for name in ended[:-KEPT]:
+            del self._statuses[name]
+        self._changed.notify_all()
+
+    def _train(self, job: Job, run: Run) -> None:
         data = load_data(run)
         clock = Clock(run, data)
         with closing(train_run(run, data)) as events:
             for trained, event in events:
                 if isinstance(event, EpochEnd):
-                    torch.set_num_threads(self._share(run.id))
+                    model, training = run.model, run.training
+                    pace.learn(model, training, event.seconds, trained.threads)
                 now = replace(trained, threads=torch.get_num_threads())
                 self._publish(clock.read(now, event))
-                if run.id in self._stopping and not isinstance(event, EpochEnd):
+                if job.stopping and not isinstance(event, EpochEnd):
                     return  # not at an EpochEnd, after which the state is saved
+                with self._lock:
+                    began = time.monotonic()
+                    self._take_turns(job, event)
+                    clock.started += time.monotonic() - began  # it did not train meanwhile
+                if job.leaves or (job.stopping and not job.threads):
+                    return
+                torch.set_num_threads(job.threads)
+
+    def _take_turns(self, job: Job, event: Event) -> None:
+        """Give the cores away where it is others' turn, and wait for the next turn of this run.
+
+        The lock must be held. Returns at once, and with other threads than before, if the run goes
+        on; without threads if it was stopped or shall leave the memory.
+        """
+        now = time.monotonic()
+        seconds = now - job.turn_began
+        at_end = isinstance(event, EpochEnd)
+        if at_end:
+            job.epochs_done = event.epoch
+        if not at_end and seconds < SLICE:
+            return
+        able = self._able()
+        if yields(job.claim(), able, now, self._turn, seconds):
+            job.used += seconds
+            job.threads, job.waiting_since, job.rests_between_epochs = 0, now, at_end
+            self._give_turns()
+            self._changed.wait_for(lambda: job.threads or job.stopping or job.leaves)
+            job.rests_between_epochs = False
+        elif at_end:
+            others = len([other for other in self._jobs.values() if other.threads]) + len(able)
+            most = self._free() + job.threads
+            job.threads = min(most, max(1, self.cores // others)) if able else most
+            self._give_turns()
 
 
 QUEUE = TrainingQueue()  # of this process

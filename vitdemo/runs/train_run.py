@@ -15,6 +15,7 @@ from ..model import VisionTransformer
 from ..training.loop import EpochEnd, Event, TrainingDiverged, check_trainable, train
 from ..training.precision import working_precision
 from . import lock
+from .about import NO_OWNER, write_about
 from .run import Run, epoch_record, load_run, save_run
 from .snapshots import take_snapshot
 
@@ -100,6 +101,13 @@ def failure_message(error: Exception) -> str:
     return f"The run failed: {reason(error)}"
 
 
+def save_waiting(run: Run) -> None:
+    """Save a new run before it begins, so that it outlives the process that it waits in."""
+    save_run(run)
+    if run.about != NO_OWNER:
+        write_about(run.folder, run.about)
+
+
 def save_failed(run: Run) -> None:
     """Save a failed run, unless another process trains it by now."""
     if not lock.is_held(run.folder):
@@ -119,9 +127,11 @@ def load_data(run: Run) -> Data:
 def resumable_run(run_id: str) -> Run:
     """Return a stopped or interrupted run that can be resumed.
 
+    Without a complete epoch, it starts from the beginning.
+
     Raises:
-        ConfigError: there is no such run, it is in training, it has finished, it has no complete
-            epoch, or its images are not those of CIFAR-10.
+        ConfigError: there is no such run, it is in training, it has finished, or its images are not
+            those of CIFAR-10.
     """
     run = load_run(run_id)
     if run.active:
@@ -134,9 +144,11 @@ def resumable_run(run_id: str) -> Run:
             f"Run {run.id} was trained on other images than those of CIFAR-10. Resume it in Python "
             "with train_run and these images."
         )
-    if not run.state_file.exists():
-        raise ConfigError(
-            f"Run {run.id} cannot be resumed: it has finished, or was stopped before its first "
-            "epoch ended. Start a new run."
-        )
+    if not can_resume(run):
+        raise ConfigError(f"Run {run.id} cannot be resumed: it has finished. Start a new run.")
     return run
+
+
+def can_resume(run: Run) -> bool:
+    """Whether a run that is not active has something left to do."""
+    return run.origin == "local" and (run.state_file.exists() or not run.history)

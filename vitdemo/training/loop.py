@@ -55,7 +55,7 @@ class EpochEnd:
     # changed. An image mixed with another counts under its own label.
     train: dict[str, float]
     validation: dict[str, float]  # after the epoch, without dropout
-    seconds: float  # for the whole epoch, including validation
+    seconds: float  # for the whole epoch, including validation, without what the caller does
     images_per_second: float  # of the training pass alone
 
 
@@ -106,14 +106,31 @@ def epochs(state: TrainState, data: Data, state_file: Path | None) -> Iterator[E
     with Replicas(state.model, state.config) as replicas:
         while state.epoch < state.config.epochs:
             state.epoch += 1
-            started = time.perf_counter()
-            train_metrics, speed = yield from train_epoch(state, data.train, replicas)
-            validation_metrics = yield from validate(state, data.validation, replicas)
-            seconds = time.perf_counter() - started
-            yield EpochEnd(state.epoch, train_metrics, validation_metrics, seconds, speed)
+            seconds = []
+            training = train_epoch(state, data.train, replicas)
+            train_metrics, speed = yield from timed(training, seconds)
+            validation = validate(state, data.validation, replicas)
+            validation_metrics = yield from timed(validation, seconds)
+            yield EpochEnd(state.epoch, train_metrics, validation_metrics, sum(seconds), speed)
             # Saved only now that the caller has stored the epoch: after a kill, it is repeated.
             if state_file:
                 save_state(state_file, state)
+
+
+def timed(steps: Generator, seconds: list[float]) -> Generator:
+    """Yield and return what `steps` does, and append the seconds of each of its steps.
+
+    What the caller does with an event does not count: it may rest there for minutes.
+    """
+    while True:
+        started = time.perf_counter()
+        try:
+            event = next(steps)
+        except StopIteration as end:
+            return end.value
+        finally:
+            seconds.append(time.perf_counter() - started)
+        yield event
 
 
 def train_epoch(

@@ -1,0 +1,45 @@
+"""A training in the queue: what it has used so far, and whether it has the cores now."""
+
+from dataclasses import dataclass, field
+
+from ..costs import activation_bytes, held_bytes
+from ..runs.run import Run
+from . import pace
+from .turns import Claim
+
+
+@dataclass
+class Job:
+    """A training that waits, or runs, or has begun and waits for its next turn."""
+
+    run: Run  # as it was submitted or resumed
+    waiting_since: float  # time.monotonic()
+    epochs_done: int = 0  # also before it was resumed
+    threads: int = 0  # torch threads of its turn; 0 while it waits
+    turn_began: float = 0.0  # time.monotonic()
+    used: float = 0.0  # seconds of its turns before this one
+    in_memory: bool = False  # whether it has begun, on a thread of its own
+    rests_between_epochs: bool = False  # waits for its turn in memory, and its last epoch is saved
+    leaves: bool = False  # whether it shall leave the memory
+    stopping: bool = False
+    held: int = field(init=False)  # bytes while it is in memory
+    working: int = field(init=False)  # bytes on top of them while it has a turn
+
+    def __post_init__(self):
+        """Compute what memory it takes."""
+        batch = min(self.run.training.batch_size, self.run.training.train_images)
+        self.held = held_bytes(self.run.model, batch)
+        self.working = activation_bytes(self.run.model, batch)
+
+    def claim(self) -> Claim:
+        """Return what it claims, for `turns`."""
+        run = self.run
+        return Claim(
+            run.id,
+            run.training.epochs - self.epochs_done,
+            pace.epoch_seconds(run.model, run.training),
+            self.epochs_done,
+            self.used,
+            self.waiting_since,
+            run.about.owner,
+        )
