@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -60,12 +61,12 @@ def test_a_training_yields_to_a_new_one_at_once_and_to_a_shorter_one_after_a_whi
     runner = Claim("runner", 10, 1.0, 1)
     new, shorter = Claim("new", 100, 1.0), Claim("shorter", 9, 1.0, 1)
     longer = Claim("longer", 11, 1.0, 1)
-    assert not yields(runner, [], 0.0, 0, 100.0)
-    assert yields(runner, [longer, new], 0.0, 0, 0.1)
-    assert not yields(runner, [shorter], 0.0, 0, SHORTEST / 2)
-    assert yields(runner, [shorter], 0.0, 0, SHORTEST)
-    assert not yields(runner, [longer], 0.0, 0, SHORTEST)
-    assert yields(runner, [longer], PATIENCE, 1, SHORTEST)
+    assert not yields(runner, [], 0.0, 100.0)
+    assert yields(runner, [longer, new], 0.0, 0.1)
+    assert not yields(runner, [shorter], 0.0, SHORTEST / 2)
+    assert yields(runner, [shorter], 0.0, SHORTEST)
+    assert not yields(runner, [longer], 0.0, SHORTEST)
+    assert yields(runner, [longer], PATIENCE, SHORTEST)
 
 
 # Forecasts
@@ -117,7 +118,7 @@ def test_trainings_of_one_owner_follow_each_other(seed):
     claims = [replace(claim, owner="a") for claim in claims_of(random.Random(seed), 5)]
     found = forecast([], claims, 2, 60.0, 0)
     spans = [found[claim.id] for claim in claims]
-    assert all(end <= start + 1e-6 for (_, end), (start, _) in zip(spans, spans[1:], strict=False))
+    assert all(end <= start + 1e-6 for (_, end), (start, _) in pairwise(spans))
 
 
 def test_a_class_of_forty_sees_its_first_epochs_before_anyone_ends():

@@ -161,7 +161,7 @@ class TrainingQueue:
 
     def _claims(self) -> tuple[Sequence[Claim], Sequence[Claim]]:
         """Return what the running and the waiting runs claim. The lock must be held."""
-        jobs = [job for job in self._jobs.values() if not job.stopping]
+        jobs = [job for job in self._jobs.values() if not job.stopping and not job.leaves]
         running = [job.claim() for job in jobs if job.threads]
         return running, [job.claim() for job in jobs if not job.threads]
 
@@ -322,7 +322,7 @@ class TrainingQueue:
         release_memory()
         with self._lock:
             if job.leaves and run.state == "stopped" and not job.stopping:
-                job.in_memory = job.leaves = False
+                job.in_memory, job.leaves, job.threads = False, False, 0
                 waiting = replace(run, state="waiting")
                 self._statuses[run_id] = replace(self._statuses[run_id], run=waiting)
             else:
@@ -373,7 +373,7 @@ class TrainingQueue:
         if not at_end and seconds < SLICE:
             return
         able = self._able()
-        if yields(job.claim(), able, now, self._turn, seconds):
+        if yields(job.claim(), able, now, seconds):
             job.used += seconds
             job.threads, job.waiting_since, job.rests_between_epochs = 0, now, at_end
             self._give_turns()

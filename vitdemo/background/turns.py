@@ -62,11 +62,11 @@ def eligible(claims: Iterable[Claim], running_owners: Iterable[str]) -> list[Cla
     return found
 
 
-def yields(runner: Claim, others: Sequence[Claim], now: float, turn: int, seconds: float) -> bool:
+def yields(runner: Claim, others: Sequence[Claim], now: float, seconds: float) -> bool:
     """Return whether a training gives its core away, after this many seconds of its turn."""
     if not others:
         return False
-    best = min(order(other, now, turn) for other in others)
+    best = min(order(other, now, turn=1) for other in others)
     if best[0] == NEW:
         return True
     return seconds >= SHORTEST and best < (BY_END, runner.seconds_left)
