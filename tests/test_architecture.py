@@ -14,7 +14,7 @@ LAYERS = [  # from the lowest; a module imports from its own layer and those bel
     {"costs", "data", "model"},
     {"training"},
     {"runs"},
-    {"background", "explain", "lessons", "figures"},
+    {"background", "explain", "lessons", "figures", "people"},
     {"ui"},
     {"__main__", ""},  # the command line, and vitdemo/__init__.py
 ]

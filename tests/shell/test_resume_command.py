@@ -134,10 +134,11 @@ def test_finished_run_cannot_be_resumed():
     assert f"Run {run.id} cannot be resumed: it has finished" in refusal("--resume", run.id)
 
 
-def test_run_without_a_state_cannot_be_resumed(tiny, short):
+def test_run_without_an_epoch_is_resumed_from_the_beginning(tiny, short):
     run = new_run(tiny, short)
     save_run(run)
-    assert "was stopped before its first epoch ended" in refusal("--resume", run.id)
+    main(["train", "--resume", run.id])
+    assert len(load_run(run.id).history) == short.epochs
 
 
 @pytest.mark.parametrize(

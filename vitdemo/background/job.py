@@ -31,13 +31,14 @@ class Job:
         self.held = held_bytes(self.run.model, batch)
         self.working = activation_bytes(self.run.model, batch)
 
-    def claim(self) -> Claim:
-        """Return what it claims, for `turns`."""
-        run = self.run
+    def claim(self, progress: float = 0.0) -> Claim:
+        """Return what it claims, for `turns`; `progress` is that of the whole run, 0 to 1."""
+        run, epochs = self.run, self.run.training.epochs
+        seconds = pace.epoch_seconds(run.model, run.training)
         return Claim(
             run.id,
-            run.training.epochs - self.epochs_done,
-            pace.epoch_seconds(run.model, run.training),
+            min(epochs - self.epochs_done, epochs * (1 - progress)),
+            seconds / max(1, self.threads) ** pace.SHARE,
             self.epochs_done,
             self.used,
             self.waiting_since,

@@ -161,9 +161,12 @@ class TrainingQueue:
 
     def _claims(self) -> tuple[Sequence[Claim], Sequence[Claim]]:
         """Return what the running and the waiting runs claim. The lock must be held."""
-        jobs = [job for job in self._jobs.values() if not job.stopping and not job.leaves]
-        running = [job.claim() for job in jobs if job.threads]
-        return running, [job.claim() for job in jobs if not job.threads]
+        running, waiting = [], []
+        for job in self._jobs.values():
+            if not job.stopping and not job.leaves:
+                claim = job.claim(self._statuses[job.run.id].progress)
+                (running if job.threads else waiting).append(claim)
+        return running, waiting
 
     def status_of(self, saved: Run) -> Status:
         """Return the status of a run that was just read from disk.
@@ -351,10 +354,10 @@ class TrainingQueue:
                 self._publish(clock.read(now, event))
                 if job.stopping and not isinstance(event, EpochEnd):
                     return  # not at an EpochEnd, after which the state is saved
+                began = time.perf_counter()
                 with self._lock:
-                    began = time.monotonic()
                     self._take_turns(job, event)
-                    clock.started += time.monotonic() - began  # it did not train meanwhile
+                clock.started += time.perf_counter() - began  # it did not train meanwhile
                 if job.leaves or (job.stopping and not job.threads):
                     return
                 torch.set_num_threads(job.threads)

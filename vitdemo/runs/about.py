@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ..files import json_text, write_atomically
-from . import checks
 
 FILE = "about.json"
 LONGEST = 60  # characters of a name, a nickname or a tag
@@ -42,6 +41,8 @@ def read_about(folder: Path) -> About:
     Raises:
         ValueError: it is damaged.
     """
+    from . import checks  # loads torch, and pages ask before that who their visitor is
+
     try:
         values = checks.mapping(json.loads((folder / FILE).read_text()), FILE)
     except FileNotFoundError:

@@ -145,7 +145,10 @@ def resumable_run(run_id: str) -> Run:
             "with train_run and these images."
         )
     if not can_resume(run):
-        raise ConfigError(f"Run {run.id} cannot be resumed: it has finished. Start a new run.")
+        raise ConfigError(
+            f"Run {run.id} cannot be resumed: it has finished, or its state to resume from is gone. "
+            "Start a new run."
+        )
     return run
 
 

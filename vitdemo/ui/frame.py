@@ -14,6 +14,7 @@ import streamlit as st
 
 from ..config import ConfigError
 from ..files import home, remove_leftovers
+from .visitor import read_teachers_secret
 from .wording import plain
 
 APP = Path(__file__).parents[2] / "app.py"
@@ -27,6 +28,7 @@ def run_page(page) -> None:
     """
     _tidy_up(home())
     _thread.framed = True
+    read_teachers_secret()
     try:
         page.run()
     except ConfigError as error:

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from . import url_state
+from .visitor import keep_visitor
 
 SCALE = 1.4
 _look = st.components.v2.component(
@@ -38,6 +39,7 @@ def title(text: str) -> None:
         st.session_state[url_state.PRESENTATION] = wanted == "yes"
     with st.container(gap=None):
         _look(key="look", data={"scale": scale()})  # takes no room here, in a row it would
+        keep_visitor()
         with st.container(horizontal=True, vertical_alignment="center"):
             st.title(text)
             st.toggle(

@@ -10,6 +10,7 @@ from ...costs import check_memory, run_bytes
 from ...files import runs_folder
 from ...machine import check_disk
 from ..download_button import offer
+from ..visitor import visitor
 from ..wording import plain
 from . import settings
 
@@ -33,7 +34,7 @@ def _train() -> None:
 
     settings.fit()  # a slider that was moved just before the click arrives together with it
     try:
-        run_id = QUEUE.submit(*settings.chosen())
+        run_id = QUEUE.submit(*settings.chosen(), visitor().about_new_run())
         st.session_state.update(run=run_id, started=run_id)
     except ConfigError as error:
         st.session_state["train_problem"] = str(error)

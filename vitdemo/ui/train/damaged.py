@@ -5,13 +5,14 @@ import streamlit as st
 from ...config import ConfigError
 from ...runs.delete import delete_run
 from ...runs.run import Run
+from ..visitor import visitor
 from ..wording import plain
 
 
 def show_damaged(run: Run) -> None:
     """Show why a run cannot be used. One of this machine can be deleted."""
     st.error(plain(run.message), icon=":material/folder_off:")
-    if run.origin == "local":
+    if run.origin == "local" and visitor().may_change(run.about):
         st.button(
             "Delete",
             icon=":material/delete:",

@@ -6,11 +6,13 @@ from ...background.status import Status
 from ...background.training_queue import QUEUE
 from ...config import ConfigError
 from ...runs.run import DAMAGED, Run, load_run
+from ...runs.train_run import can_resume
 from ...training.diagnosis import diagnose
 from ...training.metrics import METRICS
 from ..announcement import announce
 from ..metrics import curves
 from ..progress import progress
+from ..visitor import visitor
 from ..wording import plain
 from .damaged import show_damaged
 
@@ -119,10 +121,7 @@ def _show_status(status: Status) -> None:
     """Show where the run stands, as one element."""
     run = status.run
     if run.state == "waiting":
-        st.info(
-            f"Position {status.place} in the queue. The run starts when a CPU core is free.",
-            icon=":material/hourglass_top:",
-        )
+        st.info(_waiting_text(status), icon=":material/hourglass_top:")
     elif status.elsewhere:
         done, epochs = len(run.history), run.training.epochs
         text = (
@@ -150,30 +149,68 @@ def _show_status(status: Status) -> None:
         progress(done / epochs, text)
 
 
+def _waiting_text(status: Status) -> str:
+    """Return when a run is expected to start and to end."""
+    if _others_of_its_owner(status.run):
+        text = "This run waits for your other run: one of each person trains at a time."
+    else:
+        text = f"Position {status.place} in the queue."
+    if status.starts is None or status.ends is None:
+        return text
+    start, end = duration(max(1, status.starts)), duration(max(1, status.ends))
+    return f"{text} It starts in about {start} and ends in about {end}."
+
+
+def _others_of_its_owner(run: Run) -> tuple[str, ...]:
+    """Return the ids of the runs of the same person that came before it."""
+    owner = run.about.owner
+    theirs = QUEUE.active_of(owner) if owner else ()
+    return theirs[: theirs.index(run.id)] if run.id in theirs else ()
+
+
 def _progress_text(status: Status) -> str:
     parts = [f"Epoch {status.epoch} of {status.run.training.epochs}"]
     if status.stopping:
         parts.insert(0, "Stopping after this batch")
+    elif status.place:
+        parts.append("others have their turn")
+        if status.starts is not None:
+            parts.append(f"goes on in about {duration(max(1, status.starts))}")
+        if status.ends is not None:
+            parts.append(f"ends in about {duration(max(1, status.ends))}")
+        return " · ".join(parts)
     if status.batches:
         parts.append(f"{status.phase} batch {status.batch} of {status.batches}")
     parts.append(f"{status.images_per_second:,.0f} images/s")
-    if status.seconds_left is not None:
-        parts.append(f"{duration(status.seconds_left)} left")
+    left = status.seconds_left if status.ends is None else status.ends
+    if left is not None:
+        parts.append(f"{duration(left)} left")
     return " · ".join(parts)
 
 
 def _buttons(status: Status) -> None:
     """Draw Stop, Resume where it is possible, and a link to the attention of this model."""
     run = status.run
-    can_stop = run.active and not status.stopping and not status.elsewhere
+    is_theirs = visitor().may_change(run.about)
+    can_stop = is_theirs and run.active and not status.stopping and not status.elsewhere
+    others = _others_of_its_owner(run) if is_theirs and run.state == "waiting" else ()
     with st.container(horizontal=True, vertical_alignment="center", width="content"):
-        st.button("Stop", on_click=_stop, args=(run.id,), disabled=not can_stop)
-        if run.state == "stopped" and run.state_file.exists():
+        if is_theirs:
+            st.button("Stop", on_click=_stop, args=(run.id,), disabled=not can_stop)
+        if others:
+            st.button(
+                "Train this one instead",
+                on_click=_stop_all,
+                args=(others,),
+                help="Stops your other runs, which keep their complete epochs.",
+            )
+        if is_theirs and run.state == "stopped" and can_resume(run):
             st.button(
                 "Resume",
                 on_click=_resume,
                 args=(run.id,),
-                help="Continue this run after its last complete epoch, with its original settings.",
+                help="Continue this run after its last complete epoch, with its original settings. "
+                "Without a complete epoch, it starts again.",
             )
         if run.has_weights:  # after the first epoch, while the run goes on
             st.page_link(
@@ -187,6 +224,11 @@ def _buttons(status: Status) -> None:
 def _stop(run_id: str) -> None:
     QUEUE.stop(run_id)
     QUEUE.wait(run_id, PATIENCE)
+
+
+def _stop_all(run_ids: tuple[str, ...]) -> None:
+    for run_id in run_ids:
+        QUEUE.stop(run_id)
 
 
 def _resume(run_id: str) -> None:
