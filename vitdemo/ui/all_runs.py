@@ -12,11 +12,13 @@ from ..runs.run import DAMAGED, saved_run
 from ..runs.summary import RunSummary
 from . import deletion
 from .offered_runs import wanted
-from .run_name import origin_of, run_name, shape_of, state_of
+from .run_name import run_name
 from .wording import plain
 
 ROWS = 20  # of a page
-HEIGHT = 388  # pixels: the head and ten rows, so that the buttons below are in sight
+FEW = 8  # rows that are shown without scrolling
+HEIGHT = 330  # pixels of more rows, so that the buttons below are in sight
+_OPEN = "all_runs_open"  # in the session: whether the list in the open dialog is that of models
 _CHANGES = "all_runs_changes"  # in the session: after a change, nothing is selected in the table
 _PROBLEM = "all_runs_problem"  # in the session: why the last change was refused
 
@@ -29,16 +31,22 @@ def all_runs_button(models: bool = False) -> None:
     """
     if not run_index().page(wanted(models), rows=1)[1]:
         return
-    clicked = st.button(
+    st.button(
         "All runs",
         icon=":material/list:",
+        on_click=st.session_state.update,
+        kwargs={_OPEN: models},
         help="Search all saved runs. Choose, pin, rename or delete one.",
     )
-    if clicked:
+    if st.session_state.get(_OPEN) is models:  # also when the page reruns, as at the end of a run
         _dialog(models)
 
 
-@st.dialog("All runs", width="large", icon=":material/list:", on_dismiss="rerun")
+def _close() -> None:
+    st.session_state.pop(_OPEN, None)
+
+
+@st.dialog("All runs", width="large", icon=":material/list:", on_dismiss=_close)
 def _dialog(models: bool) -> None:
     text = st.text_input(
         "Search",
@@ -58,7 +66,7 @@ def _dialog(models: bool) -> None:
     if run:
         _show_actions(run)
     elif runs:
-        st.caption("Select a run in the first column to show, pin, rename or delete it.")
+        st.caption("Select a run to show, pin, rename or delete it.")
     if problem := st.session_state.pop(_PROBLEM, ""):
         st.error(plain(problem), icon=":material/error:")
     deletion.show_problem()
@@ -73,33 +81,27 @@ def _how_many(count: int) -> str:
 
 
 def _choose(runs: list[RunSummary], key: str) -> RunSummary | None:
-    """Draw the table, which shows all text as it is, and return the selected run."""
+    """Draw a page of the list and return the selected run.
+
+    It is no table: `st.dataframe` loads pandas, which takes 80 MB of the server's memory.
+    """
+    by_id = {run.id: run for run in runs}
     key = f"all_runs-{key}-{st.session_state.get(_CHANGES, 0)}"
-    event = st.dataframe(
-        {
-            "Run": [_first_cell(run) for run in runs],
-            "Accuracy": ["" if run.accuracy is None else f"{run.accuracy:.1%}" for run in runs],
-            "State": [state_of(run) for run in runs],
-            "Model": ["" if run.state == DAMAGED else shape_of(run) for run in runs],
-            "Images": [None if run.state == DAMAGED else run.training.train_images for run in runs],
-            "Epochs": [None if run.state == DAMAGED else run.epochs for run in runs],
-            "Tags": [", ".join(run.about.tags) for run in runs],
-            "Id": [run.id for run in runs],
-        },
-        key=key,
-        height=HEIGHT if len(runs) > 10 else "auto",
-        hide_index=True,
-        on_select="rerun",
-        selection_mode="single-row",
-        alt="Saved runs, newest first, with accuracy, state, model, images, epochs and tags.",
-    )
-    rows = [row for row in event.selection.rows if row < len(runs)]
-    return runs[rows[0]] if rows else None
+    with st.container(height=HEIGHT if len(runs) > FEW else "content", border=True):
+        selected = st.radio(
+            "Runs, newest first",
+            list(by_id),
+            index=None,
+            key=key,
+            format_func=lambda run_id: plain(_line(by_id[run_id])),
+            width="stretch",
+        )
+    return by_id.get(selected)
 
 
-def _first_cell(run: RunSummary) -> str:
-    name = run.id if run.state == DAMAGED else origin_of(run)
-    return f"★ {name}" if run.about.pinned else name
+def _line(run: RunSummary) -> str:
+    pin = "★ " if run.about.pinned else ""
+    return " · ".join((f"{pin}{run_name(run)}", *(f"#{tag}" for tag in run.about.tags)))
 
 
 def _show_actions(run: RunSummary) -> None:
@@ -107,6 +109,7 @@ def _show_actions(run: RunSummary) -> None:
     st.markdown(f"**{plain(run_name(run))}**")
     with st.container(horizontal=True):
         if st.button("Show", type="primary", help="Close this dialog and show the run."):
+            _close()
             st.session_state["run"] = run.id
             st.rerun()
         if run.state != DAMAGED:

@@ -11,17 +11,17 @@ def run_name(run: Run | RunSummary) -> str:
     """Return one line that tells a run from the others. A name that was given to it is not ours."""
     if run.state == DAMAGED:
         return _joined(run.about.name, run.id, DAMAGED)
-    state = "" if run.state == "finished" else state_of(run)
+    state = "" if run.state == "finished" else _state(run)
     accuracy = "" if run.accuracy is None else f"accuracy {run.accuracy:.1%}"
-    return _joined(origin_of(run), state, accuracy, shape_of(run), *_amounts(run))
+    return _joined(_origin(run), state, accuracy, _shape(run), *_amounts(run))
 
 
-def state_of(run: Run | RunSummary) -> str:
+def _state(run: Run | RunSummary) -> str:
     """Return the state of a run. The page around a list does not follow it in more detail."""
     return "in progress" if run.active else run.state
 
 
-def origin_of(run: Run | RunSummary) -> str:
+def _origin(run: Run | RunSummary) -> str:
     """Return the run's own name and when it was started, or which model it is."""
     if run.origin == "shipped":
         return f"Shipped example ({run.id})"
@@ -34,7 +34,7 @@ def origin_of(run: Run | RunSummary) -> str:
     return _joined(run.about.name, started)
 
 
-def shape_of(run: Run | RunSummary) -> str:
+def _shape(run: Run | RunSummary) -> str:
     """Return depth, heads and patch size of the run's model."""
     model = run.model
     patch = f"patch {model.patch_size}"
