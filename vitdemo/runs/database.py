@@ -29,6 +29,7 @@ class Database:
     def __init__(self, path: Path, schema: tuple[str, ...], version: str):
         self.path, self.schema, self.version = path, schema, version
         self.in_memory = False
+        self.connected = 0  # times; what was written before the last time may be gone
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
         self._opened: tuple | None = None  # process and file of the connection
@@ -44,9 +45,8 @@ class Database:
                 return self._attempt(work)
             except (sqlite3.DatabaseError, OSError) as error:
                 self._close()
-                is_damaged = isinstance(error, sqlite3.DatabaseError)
-                is_damaged &= not isinstance(error, sqlite3.OperationalError)  # locked, full, …
-            if is_damaged and not self.in_memory:
+                damaged = _is_damage(error)
+            if damaged and not self.in_memory:
                 self._delete()
                 with suppress(sqlite3.DatabaseError, OSError):
                     return self._attempt(work)
@@ -65,6 +65,7 @@ class Database:
             self._close()
             self._connection = self._connect()
             self._opened = self._place()
+            self.connected += 1
         return self._connection
 
     def _place(self) -> tuple:
@@ -110,6 +111,15 @@ class Database:
         for end in ("", "-wal", "-shm"):
             with suppress(OSError):
                 Path(f"{self.path}{end}").unlink()
+
+
+def _is_damage(error: Exception) -> bool:
+    """Whether what is in a file is wrong; otherwise the file is locked, or the disk refuses it."""
+    if isinstance(error, sqlite3.OperationalError):
+        return (
+            getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
+        )  # no such table or column
+    return isinstance(error, sqlite3.DatabaseError)
 
 
 def fact(connection: sqlite3.Connection, name: str) -> str | None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from ..files import home, index_file, runs_folder, stamp
 from . import changes, lock
 from . import index_table as table
-from .database import Database, fact, set_fact
+from .database import Database, Result, fact, set_fact
 from .index_table import Wanted
 from .run import names_of_runs, read_cached, read_files, stamps_of
 from .summary import RunSummary, row_of, summary_in, summary_of
@@ -47,26 +47,31 @@ class RunIndex:
 
         Runs that were never read are left out after PATIENCE. The background reads them.
         """
-        self._catch_up()
-        self._listed(self._ids(table.NOT_READ, {"count": OFFERED}), PATIENCE)
-        if wanted != EVERY_RUN:  # what is wanted may be new to them
-            self._listed(self._ids(table.NEWEST, EVERY_RUN.values(OFFERED)))
         values = wanted.values(OFFERED)
 
         def select() -> list[str]:
             chosen = {*self._ids(table.NEWEST, values), *self._ids(table.PINNED, values)}
             return sorted(chosen, reverse=True)
 
-        return self._settled(select)
+        def find() -> list[RunSummary]:
+            self._listed(self._ids(table.NOT_READ, {"count": OFFERED}), PATIENCE)
+            if wanted != EVERY_RUN:  # what is wanted may be new to them
+                self._listed(self._ids(table.NEWEST, EVERY_RUN.values(OFFERED)))
+            return self._settled(select)
+
+        return self._found(find)
 
     def page(
         self, wanted: Wanted = EVERY_RUN, number: int = 1, rows: int = 20
     ) -> tuple[list[RunSummary], int]:
         """Return page `number`, from 1, of the wanted runs, newest first, and their number."""
-        self._catch_up()
         values = wanted.values(rows, (number - 1) * rows)
-        runs = self._settled(lambda: self._ids(table.PAGE, values))
-        return runs, self.database.do(lambda connection: table.count_of(connection, values))
+
+        def find() -> tuple[list[RunSummary], int]:
+            runs = self._settled(lambda: self._ids(table.PAGE, values))
+            return runs, self.database.do(lambda connection: table.count_of(connection, values))
+
+        return self._found(find)
 
     def everything(self, pauses: bool = True) -> list[RunSummary]:
         """Return all runs, newest first, each compared with its files now.
@@ -74,10 +79,23 @@ class RunIndex:
         Args:
             pauses: whether to leave half of the time to other threads.
         """
-        self._catch_up()
-        with self._sweeping:
-            self._sweep(pauses)
-        return [run for run, _ in self._listed(self._ids(table.ALL, {})) if run]
+
+        def find() -> list[RunSummary]:
+            with self._sweeping:
+                self._sweep(pauses)
+            return [run for run, _ in self._listed(self._ids(table.ALL, {})) if run]
+
+        return self._found(find)
+
+    def _found(self, find: Callable[[], Result]) -> Result:
+        """Return what `find` finds; again if the database was replaced and is empty since then."""
+        for _ in range(ROUNDS):
+            connected = self.database.connected
+            self._catch_up()
+            found = find()
+            if self.database.connected == connected:
+                break
+        return found
 
     def not_read(self) -> int:
         """Return how many runs the background has still to read."""

@@ -62,7 +62,11 @@ COUNT = "SELECT count(*) FROM runs WHERE" + _VISIBLE + _FOUND
 NOT_READ = "SELECT id FROM runs WHERE state = '' ORDER BY id DESC LIMIT :count"
 NO_RUNS = "SELECT id FROM runs WHERE state = 'none' ORDER BY id DESC LIMIT :count"
 ALL = "SELECT id FROM runs ORDER BY id DESC"
-ROWS = "SELECT * FROM runs WHERE id IN (SELECT value FROM json_each(:ids))"
+ROWS = """
+    SELECT id, stamps, state, owner, published, pinned, has_weights, words, accuracy, epochs,
+        message, model, training, about
+    FROM runs WHERE id IN (SELECT value FROM json_each(:ids))
+"""
 ADD = "INSERT OR IGNORE INTO runs (id, words) VALUES (?, ?)"
 REMOVE = "DELETE FROM runs WHERE id = ?"
 STORE = """
