@@ -10,7 +10,7 @@ import vitdemo
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "vitdemo"
 LAYERS = [  # from the lowest; a module imports from its own layer and those below
-    {"config", "files", "machine"},
+    {"config", "files", "limits", "machine"},
     {"costs", "data", "model"},
     {"training"},
     {"runs"},

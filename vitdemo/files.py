@@ -33,6 +33,14 @@ def runs_folder() -> Path:
     return home() / "runs"
 
 
+def index_file() -> Path:
+    """Return the index of the runs, which may be deleted: `runs.index` makes it again.
+
+    It has a folder of its own: files beside the runs would look like a change of the runs.
+    """
+    return home() / "index" / "runs.sqlite"
+
+
 def data_folder() -> Path:
     """Return the folder of the full CIFAR-10."""
     return home() / "data"

@@ -15,7 +15,7 @@ from vitdemo.runs.run import load_run, new_run, save_run
 from vitdemo.runs.train_run import train_run
 from vitdemo.training.loop import BatchEnd
 from vitdemo.ui.cached import probabilities_of, validation_split
-from vitdemo.ui.run_picker import run_name
+from vitdemo.ui.run_name import run_name
 
 PAGES = ("pages/train.py", "pages/attention.py")
 

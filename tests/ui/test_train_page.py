@@ -20,7 +20,7 @@ from vitdemo.runs.run import list_runs, load_run, load_weights, new_run, save_ru
 from vitdemo.runs.train_run import train_run
 from vitdemo.training.loop import train
 from vitdemo.training.metrics import METRICS
-from vitdemo.ui.run_picker import run_name
+from vitdemo.ui.run_name import run_name
 from vitdemo.ui.train import export, live
 
 TINY = {"depth": 1, "num_heads": 1, "patch_size": 16, "embed_dim": 16, "warmup_epochs": 0}

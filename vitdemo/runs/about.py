@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ..files import json_text, write_atomically
+from . import changes
 
 FILE = "about.json"
 LONGEST = 60  # characters of a name, a nickname or a tag
@@ -60,6 +61,7 @@ def read_about(folder: Path) -> About:
 def write_about(folder: Path, about: About) -> None:
     """Write the file. A kill at any moment leaves the old one or the new one."""
     write_atomically(folder / FILE, json_text(asdict(about), indent=2).encode())
+    changes.note(folder.name)
 
 
 def short(text: str) -> str:

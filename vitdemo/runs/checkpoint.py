@@ -70,15 +70,20 @@ def read_header(path: str | Path) -> tuple[ModelConfig, dict]:
             much memory.
     """
     path = Path(path)
+    return _read_header(path, stamp(path))
+
+
+@lru_cache(maxsize=64)  # a page lists some twenty checkpoints at each rerun; a card may be large
+def _read_header(path: Path, stamp: tuple) -> tuple[ModelConfig, dict]:
+    return read_header_now(path)
+
+
+def read_header_now(path: Path) -> tuple[ModelConfig, dict]:
+    """Return the same as `read_header`, and keep nothing of it in memory."""
     if not path.is_file():
         raise ConfigError(
             f"There is no checkpoint {path.name}. Give the path of a .safetensors file."
         )
-    return _read_header(path, stamp(path))
-
-
-@lru_cache(maxsize=256)  # a page lists some twenty checkpoints at each rerun
-def _read_header(path: Path, stamp: tuple) -> tuple[ModelConfig, dict]:
     try:
         if is_pickle(path):
             raise ConfigError(

@@ -4,8 +4,8 @@ import shutil
 
 from ..config import ConfigError
 from ..files import reason
-from . import lock
-from .run import list_runs
+from . import changes, lock
+from .run import saved_run
 
 
 def delete_run(run_id: str) -> None:
@@ -14,7 +14,7 @@ def delete_run(run_id: str) -> None:
     Raises:
         ConfigError: there is no such run, it is in training, or the disk refuses.
     """
-    run = next((run for run in list_runs() if run.id == run_id), None)
+    run = saved_run(run_id)
     if run is None:
         raise ConfigError(f"There is no run {run_id[:40]} on this machine.")
     if lock.is_held(run.folder):
@@ -25,4 +25,5 @@ def delete_run(run_id: str) -> None:
         else:
             shutil.rmtree(run.folder)
     except OSError as error:
+        changes.note(run_id)  # some of its files may be gone
         raise ConfigError(f"Run {run_id} cannot be deleted: {reason(error)}.") from error

@@ -28,10 +28,10 @@ from ..files import (
 )
 from ..model import VisionTransformer
 from ..training.loop import EpochEnd
-from . import checks, lock
+from . import changes, checks, lock
 from .about import FILE as ABOUT
 from .about import NO_OWNER, About, read_about
-from .checkpoint import load_checkpoint, read_header, save_checkpoint
+from .checkpoint import load_checkpoint, read_header_now, save_checkpoint
 
 ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
 TIME = "%Y%m%d-%H%M%S"  # format of the first 15 characters of an id
@@ -69,6 +69,11 @@ class Run:
     def active(self) -> bool:
         """Whether it is waiting or running."""
         return self.state in ACTIVE
+
+    @property
+    def accuracy(self) -> float | None:
+        """Validation accuracy after the last complete epoch, if there is one."""
+        return self.history[-1]["validation"]["accuracy"] if self.history else None
 
     @property
     def folder(self) -> Path:
@@ -144,6 +149,7 @@ def save_run(run: Run, model: VisionTransformer | None = None) -> None:
     config |= {"model": asdict(run.model), "training": asdict(run.training)}
     config |= {"classes": run.classes}
     write_atomically(run.folder / "config.json", json_text(config, indent=2).encode())
+    changes.note(run.id)
 
 
 def card_of(run: Run) -> dict:
@@ -169,7 +175,7 @@ def load_run(run_id: str) -> Run:
         raise ConfigError(
             f"{run_id[:40]!r} is not the id of a run. An id looks like 20260131-120000-0a1b2c."
         )
-    run = _saved(runs_folder() / run_id)
+    run = saved_run(run_id)
     if run is None:
         raise ConfigError(f"There is no run {run_id} on this machine. Choose one from the list.")
     if run.state == DAMAGED:
@@ -180,31 +186,49 @@ def load_run(run_id: str) -> Run:
 def list_runs() -> list[Run]:
     """Return all local runs, newest first, with those that are damaged.
 
-    Only files that have changed are read again.
+    This reads the files of every run: `runs.index` finds some among many.
     """
-    folder = runs_folder()
-    try:
-        names = os.listdir(folder)
-    except OSError:  # there are none yet
-        return []
-    found = [_saved(folder / name) for name in sorted(names, reverse=True) if ID.fullmatch(name)]
+    found = [_saved(runs_folder() / run_id) for run_id in sorted(names_of_runs(), reverse=True)]
     return [run for run in found if run is not None]
 
 
+def names_of_runs() -> list[str]:
+    """Return the names of all folders that may be those of runs."""
+    try:
+        return [name for name in os.listdir(runs_folder()) if ID.fullmatch(name)]
+    except OSError:  # there are none yet
+        return []
+
+
+def saved_run(run_id: str) -> Run | None:
+    """Return a local run as it is on disk now, damaged or not, or None if there is none."""
+    return _saved(runs_folder() / run_id) if ID.fullmatch(run_id) else None
+
+
+def stamps_of(folder: Path) -> tuple:
+    """Return a cache key that changes with the files of a run; all None without files."""
+    start = f"{folder}/"  # made once, as pages compare many runs at each rerun
+    return tuple(stamp(start + name) for name in FILES)
+
+
 def _saved(folder: Path) -> Run | None:
-    """Return a local run as it is on disk now, or None if its folder has no file of a run."""
-    stamps = tuple(stamp(f"{folder}/{name}") for name in FILES)
+    stamps = stamps_of(folder)
     if not any(stamps):
         return None
-    run = _read(folder, stamps)
+    run = read_cached(folder, stamps)
     if run.active:
         return replace(run, state="running" if lock.is_held(folder) else "stopped")
     return run
 
 
-@lru_cache(maxsize=4096)  # a page lists all runs at each rerun
-def _read(folder: Path, stamps: tuple) -> Run:
-    """Read and check the files of a run, which have these stamps, all at once."""
+@lru_cache(maxsize=32)  # those that pages show now: a run of 200 epochs takes half a megabyte
+def read_cached(folder: Path, stamps: tuple) -> Run:
+    """Return the run whose files have these stamps, as `read_files`."""
+    return read_files(folder)
+
+
+def read_files(folder: Path) -> Run:
+    """Read and check the files of a run, all at once. Its state is that on disk."""
     try:
         return _checked(folder)
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
@@ -248,7 +272,7 @@ def _checked(folder: Path) -> Run:
         about=read_about(folder),
     )
     if run.has_weights:
-        of_weights, card = read_header(run.weights)
+        of_weights, card = read_header_now(run.weights)
         if of_weights != run.model:
             raise ValueError("its weights belong to another model")
         records, threads = card["history"], card["threads"]

@@ -14,6 +14,7 @@ import streamlit as st
 
 from ..config import ConfigError
 from ..files import home, remove_leftovers
+from ..limits import Limits, limits
 from .visitor import read_teachers_secret
 from .wording import plain
 
@@ -39,7 +40,21 @@ def run_page(page) -> None:
 
 @lru_cache  # once after each start of the server
 def _tidy_up(home: Path) -> None:
-    threading.Thread(target=remove_leftovers, name="leftovers", daemon=True).start()
+    """Remove what a kill left and old runs, in the background.
+
+    Raises:
+        ConfigError: a limit for old runs is not a number.
+    """
+    limits()
+    threading.Thread(target=_remove_all, name="leftovers", daemon=True).start()
+
+
+def _remove_all() -> None:
+    remove_leftovers()
+    if limits() != Limits():
+        from ..runs.trim import trim  # with torch, which pages load after they were drawn
+
+        trim()
 
 
 def frame() -> None:

@@ -8,7 +8,7 @@ from ...explain.export import maps_file
 from ...explain.methods import Method
 from ...figures.export import view_page, view_png
 from ..chart import drawn
-from ..run_picker import run_name
+from ..run_name import run_name
 from .attribution import known_map
 from .case import Case, seen
 from .state import TABS

@@ -11,6 +11,7 @@ from ...runs.checkpoint import read_header
 from ...runs.pretrained import megabytes_of, normalization_of
 from ...runs.run import Run
 from .. import url_state
+from ..all_runs import all_runs_button
 from ..cached import model_of, validation_split
 from ..download_button import offer
 from ..run_picker import pick_model
@@ -29,6 +30,7 @@ def choose_model(tabs_place) -> Run:
         if status is not None:
             _about(status.run)
         open_own_model()
+        all_runs_button(models=True)
     with tabs_place:
         if status is None:
             st.info("There is no model yet. Train one first.")

@@ -20,7 +20,7 @@ from ...runs.own_models import (
 )
 from ...runs.pretrained import imagenet_classes
 from ...runs.run import Run
-from ..run_picker import OWN
+from ..offered_runs import OWN
 from ..wording import plain
 
 UPLOAD, PROBLEM, COUNT = "own_upload", "own_problem", "own_uploads"  # in the session

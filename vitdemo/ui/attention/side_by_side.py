@@ -10,8 +10,9 @@ from ...runs.run import Run
 from ...runs.snapshots import Snapshot, list_snapshots
 from ..cached import images_shown
 from ..chart import chart
+from ..offered_runs import offered_runs, status_of
 from ..picture_picker import Picture, fitted, validation_picture
-from ..run_picker import all_statuses, run_name
+from ..run_name import run_name
 from ..wording import plain
 from .case import predict_picture, seen
 from .snapshots import epochs_of
@@ -80,7 +81,9 @@ def _choose(run: Run, picture: Picture) -> Side:
 
 
 def _choose_run(run: Run) -> Run:
-    runs = {status.run.id: status.run for status in all_statuses().values()}
+    before = st.session_state.get("other_run") or st.query_params.get("other_run")
+    status = status_of(before) if before else None
+    runs = offered_runs(models=True, chosen=status and status.run)
     runs = {run_id: other for run_id, other in runs.items() if other.has_weights}
     settle("other_run", ("same", *runs), "same")
     chosen = st.selectbox(
@@ -89,9 +92,11 @@ def _choose_run(run: Run) -> Run:
         key="other_run",
         persist_state="session",
         format_func=lambda run_id: "same model" if run_id == "same" else run_name(runs[run_id]),
-        help="Another run, or a shipped or pretrained model.",
+        help="Another run, or a shipped or pretrained model. Of many runs, these are the newest "
+        "and those that are pinned.",
     )
-    return run if chosen == "same" else runs[chosen]
+    other = None if chosen == "same" else status_of(chosen)
+    return other.run if other else run
 
 
 def _choose_snapshot(run: Run) -> Snapshot | None:

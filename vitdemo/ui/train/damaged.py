@@ -2,9 +2,8 @@
 
 import streamlit as st
 
-from ...config import ConfigError
-from ...runs.delete import delete_run
 from ...runs.run import Run
+from .. import deletion
 from ..visitor import visitor
 from ..wording import plain
 
@@ -16,21 +15,8 @@ def show_damaged(run: Run) -> None:
         st.button(
             "Delete",
             icon=":material/delete:",
-            on_click=_delete,
-            args=(run.id,),
+            on_click=deletion.delete,
+            args=(run.id, "The damaged run was deleted."),
             help="Delete the folder of this run with everything in it. This cannot be undone.",
         )
-    problem = st.session_state.pop("delete_problem", "")
-    if problem:
-        st.error(plain(problem), icon=":material/error:")
-
-
-def _delete(run_id: str) -> None:
-    try:
-        delete_run(run_id)
-    except ConfigError as error:
-        st.session_state["delete_problem"] = str(error)
-        return
-    st.session_state.pop("run", None)
-    st.query_params.pop("run", None)
-    st.toast("The damaged run was deleted.", icon=":material/delete:")
+    deletion.show_problem()

@@ -13,7 +13,7 @@ from ...files import json_text
 from ...runs.run import Run, load_weights
 from ...runs.to_timm import timm_file, why_not
 from ...training.metrics import METRICS
-from ..run_picker import run_name
+from ..run_name import run_name
 
 TIMM_HELP = """The model for timm's `VisionTransformer`, with the same logits. To load it:
 

@@ -1,0 +1,69 @@
+"""The runs and models that pickers offer, and the status of one of them."""
+
+from dataclasses import replace
+
+import streamlit as st
+
+from ..background.status import Status
+from ..background.training_queue import QUEUE
+from ..runs.index import run_index
+from ..runs.index_table import Wanted
+from ..runs.own_models import own_run
+from ..runs.pretrained import pretrained_runs
+from ..runs.run import Run, saved_run
+from ..runs.shipped import shipped_runs
+from ..runs.summary import RunSummary
+
+OWN = "own_models"  # in the session: ids of the models that this visitor has opened
+
+
+def wanted(models: bool = False, text: str = "") -> Wanted:
+    """Return which saved runs the visitor may see: all."""
+    return Wanted(models=models, text=text)
+
+
+def offered_runs(models: bool = False, chosen: Run | None = None) -> dict[str, Run | RunSummary]:
+    """Return what a picker offers, by id.
+
+    Active runs of this process come first, then saved runs, newest first, then shipped runs, then
+    pretrained models, then the visitor's own models. Damaged runs are among them. Of many saved
+    runs, these are the newest, those that are pinned, and the chosen one.
+
+    Args:
+        models: whether only models are wanted: runs with weights, and pretrained models, which may
+            not be downloaded yet.
+        chosen: a run that is offered in any case.
+    """
+    active = {status.run.id: status.run for status in QUEUE.list() if status.run.active}
+    saved = {run.id: run for run in run_index().offered(wanted(models))}
+    if chosen and chosen.origin == "local":
+        saved.setdefault(chosen.id, chosen)
+    for run_id in saved.keys() & active.keys():  # what is on disk belongs to the weights on disk
+        saved[run_id] = replace(saved[run_id], state=active[run_id].state)
+    saved = {run_id: saved[run_id] for run_id in sorted(saved, reverse=True)}
+    others = (*shipped_runs(), *pretrained_runs(), *_own_runs())
+    runs = active | saved | {run.id: run for run in others}
+
+    def is_offered(run: Run | RunSummary) -> bool:
+        if models:
+            return run.has_weights or run.origin == "imagenet"
+        return run.origin not in ("imagenet", "own")
+
+    return {run_id: run for run_id, run in runs.items() if is_offered(run)}
+
+
+def _own_runs() -> list[Run]:
+    """Return the models that this visitor has opened, and the one that the URL names."""
+    ids = (*st.session_state.get(OWN, ()), st.query_params.get("run", ""))
+    return [run for run in map(own_run, dict.fromkeys(ids)) if run]
+
+
+def status_of(run_id: str) -> Status | None:
+    """Return the status of a run or model, with all its metrics, or None if it is not there."""
+    if run := saved_run(run_id):
+        return QUEUE.status_of(run)
+    if status := QUEUE.snapshot(run_id):  # not on disk before it starts
+        return status
+    others = (*shipped_runs(), *pretrained_runs(), own_run(run_id))
+    run = next((run for run in others if run and run.id == run_id), None)
+    return Status(run, progress=1.0) if run else None
