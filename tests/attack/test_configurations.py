@@ -12,7 +12,8 @@ from vitdemo.config.settings import settings_of
 from vitdemo.costs import activation_bytes, macs, parameters, run_bytes
 from vitdemo.files import PROJECT
 
-CASES = 5_000  # of each kind of configuration
+EXAMPLES = 1_000  # of each kind of configuration, and with each some variations
+VARIATIONS = 4
 HOSTILE = ("<script>alert(1)</script>", "../../../etc/passwd", "\x00", "x" * 1_000, "\ud800")
 JUNK = st.one_of(
     st.none(),
@@ -39,13 +40,15 @@ def allowed(setting):
     return st.sampled_from(powers) | st.integers(low, high)
 
 
-def fields(kind):
-    """Return some fields of a configuration, with junk in a few of them."""
+def batches(kind):
+    """Return five configurations: some allowed values, and these with junk in one field."""
     known = settings_of(kind)
     valid = st.one_of([st.tuples(st.just(name), allowed(known[name])) for name in known])
     junk = st.tuples(st.sampled_from([*known, *HOSTILE, "", 7]), JUNK)
-    lists = st.tuples(st.lists(valid, max_size=6), st.lists(junk, max_size=1))
-    return lists.map(lambda pairs: dict(pairs[0] + pairs[1]))
+    several = st.lists(junk, min_size=VARIATIONS, max_size=VARIATIONS)
+    return st.tuples(st.lists(valid, max_size=6).map(dict), several).map(
+        lambda drawn: [drawn[0], *(drawn[0] | {name: value} for name, value in drawn[1])]
+    )
 
 
 def accepted(kind, values):
@@ -65,7 +68,7 @@ def accepted(kind, values):
 
 
 every_time_the_same = settings(
-    max_examples=CASES,
+    max_examples=EXAMPLES,
     derandomize=True,
     database=None,
     deadline=None,
@@ -73,46 +76,47 @@ every_time_the_same = settings(
 )
 
 
-@every_time_the_same
-@given(fields(ModelConfig))
-def test_model_is_refused_or_has_finite_costs(values):
-    config = accepted(ModelConfig, values)
-    if config is None:
-        return
-    assert config.grid_size * config.patch_size == config.image_size
-    assert config.head_dim * config.num_heads == config.embed_dim
-    costs = [*parameters(config).values(), *macs(config).values()]
-    for cost in (*costs, activation_bytes(config, 1024), run_bytes(config)):
-        assert isinstance(cost, int)
-        assert 0 < cost < 2**63
+def check_all(kind, check) -> None:
+    """Check every configuration that is accepted, and that both happens often."""
+    count = {True: 0, False: 0}
+
+    @every_time_the_same
+    @given(batches(kind))
+    def each(batch):
+        for values in batch:
+            config = accepted(kind, values)
+            count[config is not None] += 1
+            if config is not None:
+                check(config)
+
+    each()
+    assert sum(count.values()) >= EXAMPLES * (1 + VARIATIONS)
+    assert min(count.values()) > EXAMPLES / 2, count
 
 
-@every_time_the_same
-@given(fields(TrainConfig))
-def test_recipe_is_refused_or_within_its_limits(values):
-    config = accepted(TrainConfig, values)
-    if config is None:
-        return
-    assert config.mixup + config.cutmix <= 1
-    for name, setting in settings_of(TrainConfig).items():
-        value = getattr(config, name)
-        if setting.choices:
-            assert value in setting.choices
-        else:
-            assert setting.limits[0] <= value <= setting.limits[1]
+def test_model_is_refused_or_has_finite_costs():
+    def check(config):
+        assert config.grid_size * config.patch_size == config.image_size
+        assert config.head_dim * config.num_heads == config.embed_dim
+        costs = [*parameters(config).values(), *macs(config).values()]
+        for cost in (*costs, activation_bytes(config, 1024), run_bytes(config)):
+            assert isinstance(cost, int)
+            assert 0 < cost < 2**63
+
+    check_all(ModelConfig, check)
 
 
-@pytest.mark.parametrize("kind", [ModelConfig, TrainConfig])
-def test_some_are_accepted_and_some_are_not(kind):
-    found = set()
+def test_recipe_is_refused_or_within_its_limits():
+    def check(config):
+        assert config.mixup + config.cutmix <= 1
+        for name, setting in settings_of(TrainConfig).items():
+            value = getattr(config, name)
+            if setting.choices:
+                assert value in setting.choices
+            else:
+                assert setting.limits[0] <= value <= setting.limits[1]
 
-    @settings(every_time_the_same, max_examples=200)
-    @given(fields(kind))
-    def look(values):
-        found.add(accepted(kind, values) is not None)
-
-    look()
-    assert found == {True, False}
+    check_all(TrainConfig, check)
 
 
 @pytest.mark.parametrize("values", [None, 7, "x", [], [("depth", 1)], {None: 1}, {1: 1, "a": 2}])
