@@ -134,7 +134,7 @@ def resumable_run(run_id: str) -> Run:
             f"Run {run.id} was trained on other images than those of CIFAR-10. Resume it in Python "
             "with train_run and these images."
         )
-    if not run.state_file.exists():
+    if not run.has_state:
         raise ConfigError(
             f"Run {run.id} cannot be resumed: it has finished, or was stopped before its first "
             "epoch ended. Start a new run."

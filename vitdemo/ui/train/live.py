@@ -168,7 +168,7 @@ def _buttons(status: Status) -> None:
     can_stop = run.active and not status.stopping and not status.elsewhere
     with st.container(horizontal=True, vertical_alignment="center", width="content"):
         st.button("Stop", on_click=_stop, args=(run.id,), disabled=not can_stop)
-        if run.state == "stopped" and run.state_file.exists():
+        if run.state == "stopped" and run.has_state:
             st.button(
                 "Resume",
                 on_click=_resume,
