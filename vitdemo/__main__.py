@@ -47,7 +47,7 @@ def run_train(options: argparse.Namespace) -> None:
     run = load_run(run.id)
     if interrupted:
         print("Stopped. Complete epochs are kept.")
-        if run.state_file.exists():
+        if run.has_state:
             print(f"Resume with --resume {run.id}.")
     if options.checkpoint:
         _save_checkpoint(run, options.checkpoint, options.half)

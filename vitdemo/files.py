@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import stat
 import tempfile
 import time
 from contextlib import suppress
@@ -113,6 +114,30 @@ def stamp(path: str | Path) -> tuple | None:
     return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino
 
 
+def is_plain(path: str | Path) -> bool:
+    """Return whether a path is a file itself: no link, which may lead out of its folder, no pipe.
+
+    Opening a pipe waits for whoever writes to it, forever if nobody does.
+    """
+    try:
+        return stat.S_ISREG(os.lstat(path).st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+def read_small(path: Path, most: int) -> str:
+    """Return the text of a file of at most this many bytes.
+
+    Raises:
+        ValueError: it is larger.
+        OSError: it cannot be read.
+    """
+    size = path.stat().st_size
+    if size > most:
+        raise ValueError(f"{path.name} has {size / 2**20:,.0f} MB")
+    return path.read_text()
+
+
 def reason(error: Exception) -> str:
     """Return what went wrong, without the path that an error of the system names."""
     found = getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error)
@@ -168,7 +193,7 @@ def remove_leftovers() -> None:
     parts += [*pretrained.glob(".*.part"), *pretrained.glob("*.partial"), *pretrained.glob("*.pth")]
     for path in parts:
         with suppress(OSError):  # another process may remove it, too
-            if _is_abandoned(path):
+            if is_plain(path) and _is_abandoned(path):
                 path.unlink()
 
 

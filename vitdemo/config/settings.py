@@ -67,7 +67,7 @@ def config_from_dict(kind: type, values: dict):
     names = [f.name for f in fields(kind)]
     unknown = sorted(set(values) - set(names), key=str)
     if unknown:
-        raise ConfigError(f"{kind.__name__} has no field {unknown[0]!r}. Use {one_of(names)}.")
+        raise ConfigError(f"{kind.__name__} has no field {shown(unknown[0])}. Use {one_of(names)}.")
     return kind(**values)
 
 
@@ -84,5 +84,8 @@ def one_of(values) -> str:
 
 def shown(value) -> str:
     """Format a value for a message, cut to 40 characters."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # Python prints no integer of 5,000 digits
+        text = f"a very long {type(value).__name__}"
     return text if len(text) <= 40 else text[:37] + "..."

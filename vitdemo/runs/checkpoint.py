@@ -15,6 +15,8 @@ from ..files import json_text, reason, stamp, write_atomically
 from ..model import VisionTransformer
 from .normalization import our_normalization
 
+MAX_HEADER = 4 * 2**20  # bytes; that of a run of 1,000 epochs has less than one million
+
 
 def save_checkpoint(
     path: str | Path, model: VisionTransformer, card: dict | None = None, half: bool = False
@@ -90,6 +92,7 @@ def read_header_now(path: Path) -> tuple[ModelConfig, dict]:
                 f"{path.name} is a pickle, which can run code when it is opened. "
                 "Use a .safetensors file."
             )
+        check_header(path)
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
             shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.offset_keys()}
@@ -103,7 +106,9 @@ def read_header_now(path: Path) -> tuple[ModelConfig, dict]:
         if not isinstance(card, dict):
             raise KeyError("card")
         normalization = json.loads(header.get("normalization", "null"))  # older files have none
-    except (KeyError, json.JSONDecodeError, RecursionError) as error:
+    except ConfigError:  # is a ValueError
+        raise
+    except (KeyError, ValueError, RecursionError) as error:
         raise ConfigError(
             f"{path.name} does not state a model's configuration. "
             "Use a file written by save_checkpoint."
@@ -149,6 +154,17 @@ def _mismatch(config: ModelConfig, shapes: dict[str, tuple[int, ...]]) -> str:
     except RuntimeError as error:
         lines = str(error).strip().splitlines()  # a heading, then one line per problem
         return (lines[1] if len(lines) > 1 else lines[0]).strip()
+
+
+def check_header(path: Path) -> None:
+    """Refuse a file whose header would take up the memory.
+
+    Raises:
+        SafetensorError: it states more than MAX_HEADER bytes.
+    """
+    with path.open("rb") as file:
+        if int.from_bytes(file.read(8), "little") > MAX_HEADER:
+            raise SafetensorError("its header is too large")
 
 
 def is_pickle(path: Path) -> bool:

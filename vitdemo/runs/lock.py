@@ -15,10 +15,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..config import ConfigError
-from ..files import lock
+from ..files import is_plain, lock, reason
 
 ATTEMPTS, PAUSE = 20, 0.05  # seconds; whoever looks whether a run trains locks it for a moment, too
 EVERY = 1.0  # seconds between two signs of life
+# Follow no link, which may lead out of the folder, and wait for no pipe. Windows has neither.
+OWN = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 SILENCE = 60.0  # seconds without one that count as death where the system has no locks (Windows)
 
 
@@ -61,7 +63,7 @@ def _locked(path: Path) -> int:
     """Return a descriptor of the lock's file, which is then locked."""
     for _ in range(ATTEMPTS):
         recent = _is_recent(path)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        descriptor = _opened(path, os.O_RDWR | os.O_CREAT)
         locked = lock(descriptor)
         if not recent if locked is None else locked and _is_at(descriptor, path):
             return descriptor
@@ -70,6 +72,20 @@ def _locked(path: Path) -> int:
     raise ConfigError(
         f"Run {path.parent.name} is being trained by another process, for example in the shell. "
         "Wait until it ends, or stop it there."
+    )
+
+
+def _opened(path: Path, flags: int) -> int:
+    """Open the lock's file, which may be new."""
+    try:
+        if is_plain(path) or not os.path.lexists(path):
+            return os.open(path, flags | OWN, 0o644)
+        problem = "it is not a file"
+    except OSError as error:
+        problem = reason(error)
+    raise ConfigError(
+        f"Run {path.parent.name} cannot be locked for training ({problem}). "
+        "Delete the file lock in its folder."
     )
 
 
@@ -85,7 +101,7 @@ def is_held(folder: Path) -> bool:
     """Return whether a process or thread that is alive trains the run in this folder."""
     path = folder / "lock"
     try:
-        descriptor = os.open(path, os.O_RDONLY)
+        descriptor = os.open(path, os.O_RDONLY | OWN)
     except OSError:
         return False
     try:

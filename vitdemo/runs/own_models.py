@@ -21,14 +21,13 @@ from ..data.cifar10 import CLASSES, SAMPLE
 from ..data.classes import name_each
 from ..files import json_text, own_models_folder, reason, write_atomically
 from ..model import VisionTransformer
-from .checkpoint import is_pickle, load_checkpoint, read_header, save_checkpoint
+from .checkpoint import check_header, is_pickle, load_checkpoint, read_header, save_checkpoint
 from .from_timm import from_timm
 from .run import Run
 
 MAX_BYTES = 400 * 2**20  # of a file: a ViT-B in float32 has 330 MB
 MAX_PARAMETERS = 100_000_000
 MAX_TENSORS = 1_000
-MAX_HEADER = 4 * 2**20  # bytes; that of a run of 1,000 epochs has less than one million
 MAX_MAPS = 64 * 2**20  # bytes of all attention maps of a picture, of which pages keep several
 MAX_NAME = 60  # characters of a file's name or a class's name
 KEPT_FILES, KEPT_BYTES = 100, 2 * 2**30  # of all visitors
@@ -72,11 +71,8 @@ def check_file(path: Path) -> dict[str, str]:
             "The file is a pickle, which can run code when it is opened. Save the weights with "
             "safetensors.torch.save_file instead."
         )
-    with path.open("rb") as file:
-        header_bytes = int.from_bytes(file.read(8), "little")
     try:
-        if header_bytes > MAX_HEADER:
-            raise SafetensorError("its header is too large")
+        check_header(path)
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
             shapes = [file.get_slice(name).get_shape() for name in file.offset_keys()]

@@ -18,9 +18,11 @@ from ..data.cifar10 import CLASSES
 from ..data.classes import name_each
 from ..files import (
     SHIPPED,
+    is_plain,
     json_text,
     own_models_folder,
     pretrained_folder,
+    read_small,
     reason,
     runs_folder,
     stamp,
@@ -36,6 +38,7 @@ from .checkpoint import load_checkpoint, read_header_now, save_checkpoint
 ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
 TIME = "%Y%m%d-%H%M%S"  # format of the first 15 characters of an id
 FILES = ("config.json", "metrics.jsonl", "weights.safetensors", ABOUT)
+MAX_JSON = 16 * 2**20  # bytes of config.json or metrics.jsonl; 1,000 epochs need less than one
 ACTIVE = ("waiting", "running")
 STATES = (*ACTIVE, "finished", "stopped", "failed")
 DAMAGED = "damaged"  # state of a run whose files cannot be used; it is in no file
@@ -91,12 +94,18 @@ class Run:
     @property
     def has_weights(self) -> bool:
         """Whether the checkpoint exists and can be used."""
-        return self.state != DAMAGED and self.weights.is_file()
+        is_there = is_plain if self.origin == "local" else Path.is_file
+        return self.state != DAMAGED and is_there(self.weights)
 
     @property
     def snapshots_folder(self) -> Path:
         """Folder of the models saved during training."""
         return self.folder / "snapshots" if self.origin == "local" else self.weights.with_suffix("")
+
+    @property
+    def has_state(self) -> bool:
+        """Whether there is a training state to resume from."""
+        return is_plain(self.state_file)
 
     @property
     def state_file(self) -> Path:
@@ -212,10 +221,10 @@ def stamps_of(folder: Path) -> tuple:
 
 
 def _saved(folder: Path) -> Run | None:
-    stamps = stamps_of(folder)
-    if not any(stamps):
+    """Return a local run as it is on disk now, or None if its folder has no file of a run."""
+    if not any(os.path.lexists(folder / name) for name in FILES):
         return None
-    run = read_cached(folder, stamps)
+    run = read_cached(folder, stamps_of(folder))
     if run.active:
         return replace(run, state="running" if lock.is_held(folder) else "stopped")
     return run
@@ -256,7 +265,13 @@ def _checked(folder: Path) -> Run:
         time.strptime(folder.name[:15], TIME)
     except ValueError as error:
         raise ValueError("its name is not a date and time") from error
-    config = checks.mapping(json.loads((folder / "config.json").read_text()), "config.json")
+    if folder.is_symlink():
+        raise ValueError("its folder is a link to another place")
+    for name in FILES:
+        if os.path.lexists(folder / name) and not is_plain(folder / name):
+            raise ValueError(f"{name} is not a file")
+    config = json.loads(read_small(folder / "config.json", MAX_JSON))
+    checks.mapping(config, "config.json")
     if config["state"] not in STATES:
         raise ValueError("its state is unknown")
     model = config_from_dict(ModelConfig, config["model"])
@@ -277,7 +292,7 @@ def _checked(folder: Path) -> Run:
             raise ValueError("its weights belong to another model")
         records, threads = card["history"], card["threads"]
     else:
-        lines = (folder / "metrics.jsonl").read_text().splitlines()
+        lines = read_small(folder / "metrics.jsonl", MAX_JSON).splitlines()
         records, threads = [json.loads(line) for line in lines], run.threads
     history = checks.history(records, run.training.epochs)
     return replace(run, history=history, threads=checks.count(threads, "threads"))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..data.cifar10 import Data
+from ..files import is_plain
 from ..model import VisionTransformer, copy_of
 from ..training.loop import BatchEnd, EpochEnd, Event, evaluate
 from . import checks
@@ -76,7 +77,9 @@ def half_precision(model: VisionTransformer) -> VisionTransformer:
 def list_snapshots(run: Run) -> list[Snapshot]:
     """Return all snapshots of a run, earliest first; the last is the model in `run.weights`."""
     found = []
-    for path in run.snapshots_folder.glob("*.safetensors"):
+    folder = run.snapshots_folder
+    paths = [] if folder.is_symlink() else folder.glob("*.safetensors")
+    for path in filter(is_plain, paths):  # not what lies elsewhere
         try:
             model, card = read_header(path)
             epochs = checks.number(card["epochs"], "epochs", run.training.epochs)

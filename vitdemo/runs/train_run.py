@@ -146,12 +146,12 @@ def resumable_run(run_id: str) -> Run:
         )
     if not can_resume(run):
         raise ConfigError(
-            f"Run {run.id} cannot be resumed: it has finished, or its state to resume from is gone. "
-            "Start a new run."
+            f"Run {run.id} cannot be resumed: it has finished, or its state to resume from is "
+            "gone. Start a new run."
         )
     return run
 
 
 def can_resume(run: Run) -> bool:
     """Whether a run that is not active has something left to do."""
-    return run.origin == "local" and (run.state_file.exists() or not run.history)
+    return run.origin == "local" and (run.has_state or not run.history)

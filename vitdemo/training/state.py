@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from ..config import ConfigError, TrainConfig, config_from_dict
-from ..files import write_atomically
+from ..files import is_plain, write_atomically
 from ..model import VisionTransformer, copy_of
 from .optimizer import make_optimizer
 from .settled import is_same, settled
@@ -60,7 +60,7 @@ def load_state(path: Path, state: TrainState, config: TrainConfig) -> None:
     Raises:
         ConfigError: the file is damaged, or belongs to a run with other settings.
     """
-    if not path.exists():
+    if not is_plain(path):
         return
     content = path.read_bytes()
     try:

@@ -25,6 +25,7 @@ _URLS = {
     + "/plotly.min.js",
     "module": _served("chart_files", Path(__file__).parent / "chart_files") + "/chart.js",
 }
+LARGEST = 1e6  # coordinate of a click where the axis has no range of its own
 DRAWN = "drawn"  # in the session: key -> alternative text and figure
 # .nsewdrag is private to Plotly, checked by tests/e2e: the area between the axes.
 _charts = st.components.v2.component(
@@ -103,7 +104,7 @@ def chart(
         st.session_state.setdefault(DRAWN, {})[key] = (alt, figure)
 
     def clicked():
-        point = st.session_state[key].clicked
+        point = _clicked_point(st.session_state[key].clicked, figure)
         if point:
             on_click(point)
 
@@ -122,6 +123,22 @@ def chart(
     _charts(
         key=key, data=data, height=height, on_clicked_change=clicked if on_click else lambda: None
     )
+
+
+def _clicked_point(sent, figure: go.Figure) -> dict[str, float] | None:
+    """Return `x` and `y` of a click, or None if no click on this figure can have sent it.
+
+    Whatever speaks to the server can send any JSON here.
+    """
+    point = {}
+    for name in ("x", "y"):
+        value = sent.get(name) if isinstance(sent, dict) else None
+        ends = figure.layout[f"{name}axis"].range or (-LARGEST, LARGEST)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not is_number or not min(ends) <= value <= max(ends):  # a comparison with NaN is False
+            return None
+        point[name] = value
+    return point
 
 
 def forget_drawn() -> None:
