@@ -9,6 +9,8 @@ import pytest
 from vitdemo.config import ConfigError
 from vitdemo.files import remove_leftovers
 from vitdemo.runs import lock
+from vitdemo.runs.about import FILE as ABOUT
+from vitdemo.runs.about import About, write_about
 from vitdemo.runs.delete import delete_run
 from vitdemo.runs.run import FILES, list_runs, load_run
 from vitdemo.runs.snapshots import list_snapshots
@@ -45,7 +47,8 @@ def hostile(saved_run):
     """Return the folder of a run beside an honest one, with the files of that one."""
     folder = saved_run.folder.with_name(HOSTILE)
     folder.mkdir()
-    for name in FILES:
+    write_about(folder, About("0a1b"))
+    for name in set(FILES) - {ABOUT}:
         (folder / name).write_bytes((saved_run.folder / name).read_bytes())
     assert [run.state for run in list_runs()] == ["finished", "finished"]
     return folder

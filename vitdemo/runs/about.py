@@ -4,15 +4,17 @@ It is a file of its own, as the other files of a run belong to whoever trains it
 """
 
 import json
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ..files import json_text, write_atomically
+from ..files import is_plain, json_text, read_small, write_atomically
 from . import changes
 
 FILE = "about.json"
 LONGEST = 60  # characters of a name, a nickname or a tag
 MOST_TAGS = 10
+MOST_BYTES = 2**16  # of the file
 
 
 @dataclass(frozen=True)
@@ -44,10 +46,12 @@ def read_about(folder: Path) -> About:
     """
     from . import checks  # loads torch, and pages ask before that who their visitor is
 
-    try:
-        values = checks.mapping(json.loads((folder / FILE).read_text()), FILE)
-    except FileNotFoundError:
+    path = folder / FILE
+    if not os.path.lexists(path):
         return NO_OWNER
+    if not is_plain(path):
+        raise ValueError(f"{FILE} is not a file")
+    values = checks.mapping(json.loads(read_small(path, MOST_BYTES)), FILE)
     tags = values.get("tags", [])
     if not isinstance(tags, list) or len(tags) > MOST_TAGS:
         raise ValueError(f"tags is not a list of at most {MOST_TAGS}")

@@ -13,6 +13,7 @@ from ..runs.summary import RunSummary
 from . import deletion
 from .offered_runs import wanted
 from .run_name import run_name
+from .visitor import visitor
 from .wording import plain
 
 ROWS = 20  # of a page
@@ -112,7 +113,10 @@ def _show_actions(run: RunSummary) -> None:
             _close()
             st.session_state["run"] = run.id
             st.rerun()
+        if not visitor().may_change(run.about):
+            return
         if run.state != DAMAGED:
+            _share(run)
             st.button(
                 "Unpin" if run.about.pinned else "Pin",
                 icon=":material/keep_off:" if run.about.pinned else ":material/keep:",
@@ -128,6 +132,30 @@ def _show_actions(run: RunSummary) -> None:
                 "cannot be undone."
             )
             st.button("Delete this run", on_click=_delete, args=(run.id,))
+
+
+def _share(run: RunSummary) -> None:
+    """Draw the buttons that let others read a run, where there are others."""
+    person = visitor()
+    if person.is_alone:
+        return
+    shared, published = run.about.shared, run.about.published
+    st.button(
+        "Stop sharing" if shared else "Share",
+        icon=":material/link_off:" if shared else ":material/link:",
+        on_click=_say,
+        args=(run.id, {"shared": not shared}),
+        help="Everyone who opens a link to a shared run can read it. Show the run and copy the URL "
+        "of the page.",
+    )
+    if person.is_teacher:
+        st.button(
+            "Unpublish" if published else "Publish",
+            icon=":material/campaign:",
+            on_click=_say,
+            args=(run.id, {"published": not published}),
+            help="A published run is listed for everyone.",
+        )
 
 
 def _rename(run: RunSummary) -> None:
@@ -155,6 +183,9 @@ def _say(run_id: str, changes: dict) -> None:
     run = saved_run(run_id)
     if run is None or run.state == DAMAGED:
         st.session_state[_PROBLEM] = f"Run {run_id} is no longer there, or is damaged."
+        return
+    if not visitor().may_change(run.about):
+        st.session_state[_PROBLEM] = f"Run {run_id} belongs to somebody else."
         return
     try:
         write_about(run.folder, replace(run.about, **changes))

@@ -5,6 +5,8 @@ import streamlit as st
 from ..background.training_queue import QUEUE
 from ..config import ConfigError
 from ..runs.delete import delete_run
+from ..runs.run import saved_run
+from .visitor import visitor
 from .wording import plain
 
 _PROBLEM = "delete_problem"  # in the session: why the last run was not deleted
@@ -12,8 +14,10 @@ _PROBLEM = "delete_problem"  # in the session: why the last run was not deleted
 
 def delete(run_id: str, done: str) -> None:
     """Delete a run, which the session and the URL then forget, and say that it is done."""
-    status = QUEUE.snapshot(run_id)
+    status, run = QUEUE.snapshot(run_id), saved_run(run_id)
     try:
+        if run and not visitor().may_change(run.about):
+            raise ConfigError(f"Run {run_id} belongs to somebody else, who alone can delete it.")
         if status and status.run.active:  # one that waits has no lock
             raise ConfigError(f"Run {run_id} is in the queue. Stop it before you delete it.")
         delete_run(run_id)

@@ -13,13 +13,31 @@ from ..runs.pretrained import pretrained_runs
 from ..runs.run import Run, saved_run
 from ..runs.shipped import shipped_runs
 from ..runs.summary import RunSummary
+from .visitor import visitor
 
 OWN = "own_models"  # in the session: ids of the models that this visitor has opened
+OPENED = "opened_runs"  # in the session: ids of others' runs whose links they have opened
 
 
 def wanted(models: bool = False, text: str = "") -> Wanted:
-    """Return which saved runs the visitor may see: all."""
-    return Wanted(models=models, text=text)
+    """Return which saved runs the visitor sees: theirs, published ones, and those of links.
+
+    On a server that only one person uses, and for the teacher, that is all.
+    """
+    person = visitor()
+    owner = None if person.is_alone or person.is_teacher else person.owner
+    return Wanted(owner=owner, also=_opened(), models=models, text=text)
+
+
+def _opened() -> tuple[str, ...]:
+    """Return the ids of the shared runs whose links the visitor has opened."""
+    return tuple(st.session_state.get(OPENED, ()))
+
+
+def open_shared(run: Run) -> None:
+    """List a run from now on that somebody else has shared, as its link was opened."""
+    if run.origin == "local" and not visitor().may_change(run.about) and run.id not in _opened():
+        st.session_state[OPENED] = (*_opened(), run.id)
 
 
 def offered_runs(models: bool = False, chosen: Run | None = None) -> dict[str, Run | RunSummary]:
@@ -34,7 +52,12 @@ def offered_runs(models: bool = False, chosen: Run | None = None) -> dict[str, R
             not be downloaded yet.
         chosen: a run that is offered in any case.
     """
-    active = {status.run.id: status.run for status in QUEUE.list() if status.run.active}
+    person = visitor()
+    active = {
+        status.run.id: status.run
+        for status in QUEUE.list()
+        if status.run.active and person.may_change(status.run.about)
+    }
     saved = {run.id: run for run in run_index().offered(wanted(models))}
     if chosen and chosen.origin == "local":
         saved.setdefault(chosen.id, chosen)
@@ -59,11 +82,14 @@ def _own_runs() -> list[Run]:
 
 
 def status_of(run_id: str) -> Status | None:
-    """Return the status of a run or model, with all its metrics, or None if it is not there."""
-    if run := saved_run(run_id):
-        return QUEUE.status_of(run)
-    if status := QUEUE.snapshot(run_id):  # not on disk before it starts
-        return status
+    """Return the status of a run or model, with all its metrics.
+
+    None if it is not there, or belongs to somebody who does not share it.
+    """
+    saved = saved_run(run_id)
+    status = QUEUE.status_of(saved) if saved else QUEUE.snapshot(run_id)
+    if status:
+        return status if visitor().may_read(status.run.about) else None
     others = (*shipped_runs(), *pretrained_runs(), own_run(run_id))
     run = next((run for run in others if run and run.id == run_id), None)
     return Status(run, progress=1.0) if run else None

@@ -7,8 +7,9 @@ from ..runs.run import DAMAGED, Run
 from ..runs.summary import RunSummary
 from . import url_state
 from .all_runs import all_runs_button
-from .offered_runs import offered_runs, status_of
+from .offered_runs import offered_runs, open_shared, status_of
 from .run_name import run_name
+from .visitor import visitor
 from .wording import plain
 
 
@@ -48,7 +49,10 @@ def _chosen() -> Status | None:
     run_id = st.session_state.get("run") or st.query_params.get("run")
     status = status_of(run_id) if run_id else None
     if run_id and not status:
-        url_state.note(f"There is no run {run_id[:40]} on this machine. Choose one from the list.")
+        where = "on this machine" if visitor().is_alone else "here, or it is not shared with you"
+        url_state.note(f"There is no run {run_id[:40]} {where}. Choose one from the list.")
+    if status:
+        open_shared(status.run)
     return status
 
 
