@@ -217,7 +217,10 @@ def saved_run(run_id: str) -> Run | None:
 def stamps_of(folder: Path) -> tuple:
     """Return a cache key that changes with the files of a run; all None without files."""
     start = f"{folder}/"  # made once, as pages compare many runs at each rerun
-    return tuple(stamp(start + name) for name in FILES)
+    stamps = tuple(stamp(start + name) for name in FILES)
+    if any(stamps) and os.path.islink(folder):  # which leads to the same files as before
+        stamps = (*stamps, stamp(folder))
+    return stamps
 
 
 def _saved(folder: Path) -> Run | None:

@@ -41,15 +41,20 @@ def visitor() -> Person:
         return Person()
     state = st.session_state
     if PERSON not in state:
-        kept = st.context.cookies.get(PERSON, "")
+        kept = _cookie(PERSON)
         state[PERSON] = kept if people.SECRET.fullmatch(kept) else people.new_secret()
     return Person(people.owner_of(state[PERSON]), short(state.get(NICKNAME, "")), _is_teacher())
+
+
+def _cookie(name: str) -> str:
+    """Return what the browser has kept; a tab knows the cookies that were there when it opened."""
+    return st.context.cookies.get(name, "")
 
 
 def _is_teacher() -> bool:
     state = st.session_state
     if TEACHER not in state:
-        state[TEACHER] = people.is_teachers_token(st.context.cookies.get(TEACHER, ""))
+        state[TEACHER] = people.is_teachers_token(_cookie(TEACHER))
     return state[TEACHER]
 
 
