@@ -47,7 +47,7 @@ def selected(app, run):
     return app
 
 
-@pytest.mark.parametrize(("page", "label"), zip(PAGES, ("Run", "Model"), strict=True))
+@pytest.mark.parametrize(("page", "label"), [*zip(PAGES, ("Run", "Model"), strict=True)])
 def test_picker_offers_newest_pinned_and_chosen_run(many, page, label):
     app = open_app(page, run=many[3].id)
     options = by_label(app.selectbox, label).options
@@ -72,10 +72,11 @@ def test_pages_of_the_dialog_list_every_run(many):
     for number in (1, 2, 3):
         app.pagination[-1].set_value(number).run()
         listed += app.radio[-1].options
+    assert HOSTILE not in listed[-2]  # as Markdown, which shows it as it is
+    listed = [option.replace("\\", "").replace(":gray[]", "") for option in listed]
     assert len(listed) == 45
     assert listed[-1] == f"★ {run_name(many[0])}"
-    assert HOSTILE not in listed[-2]
-    assert listed[-2].replace("\\", "").replace(":gray[]", "").startswith(HOSTILE)
+    assert listed[-2].startswith(HOSTILE)
     assert listed[-2].endswith("#class 7b")
 
 
