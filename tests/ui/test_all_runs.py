@@ -1,5 +1,6 @@
 """The pickers with many runs, and the dialog with all of them."""
 
+import threading
 from dataclasses import replace
 
 import pytest
@@ -160,3 +161,18 @@ def test_another_model_may_be_any_run(many):
     app = open_app("pages/attention.py", run=many[-1].id, compare="True", other_run=many[3].id)
     assert by_label(app.selectbox, "Other model").value == many[3].id
     assert app.query_params["other_run"] == many[3].id
+
+
+def test_wrong_limit_for_old_runs_is_named(monkeypatch):
+    monkeypatch.setenv("VITDEMO_KEEP_DAYS", "ten")
+    app = open_app()
+    assert "VITDEMO_KEEP_DAYS is 'ten'" in app.error[0].value.replace("\\", "")
+
+
+def test_old_runs_are_deleted_when_the_app_starts(many, monkeypatch):
+    monkeypatch.setenv("VITDEMO_KEEP_RUNS", "40")
+    open_app()
+    for thread in threading.enumerate():
+        if thread.name == "leftovers":
+            thread.join(60)
+    assert [run.folder.exists() for run in many] == [True] + [False] * 5 + [True] * 39
