@@ -160,16 +160,21 @@ def _share(run: RunSummary) -> None:
 
 def _rename(run: RunSummary) -> None:
     """Draw the fields for the name and the tags of a run."""
+    name, tags = f"all_runs_name-{run.id}", f"all_runs_tags-{run.id}"
     with st.popover("Rename", icon=":material/edit:"), st.form(f"rename-{run.id}", border=False):
-        name = st.text_input("Name", run.about.name, max_chars=LONGEST)
-        tags = st.text_input(
+        st.text_input("Name", run.about.name, key=name, max_chars=LONGEST)
+        st.text_input(
             "Tags",
             ", ".join(run.about.tags),
+            key=tags,
             help=f"At most {MOST_TAGS}, separated by commas.",
         )
-        if st.form_submit_button("Save"):
-            _say(run.id, {"name": short(name), "tags": _tags(tags)})
-            st.rerun(scope="fragment")
+
+        def save() -> None:
+            typed = st.session_state
+            _say(run.id, {"name": short(typed[name]), "tags": _tags(typed[tags])})
+
+        st.form_submit_button("Save", on_click=save)
 
 
 def _tags(text: str) -> tuple[str, ...]:

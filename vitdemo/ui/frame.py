@@ -25,12 +25,13 @@ _thread = threading.local()  # .framed: whether app.py runs on this thread
 def run_page(page) -> None:
     """Run a page, as returned by `st.navigation`, within app.py.
 
-    If a file of the project is missing, such as a checkpoint, the page ends with its name.
+    If a file of the project is missing, such as a checkpoint, the page ends with its name, and if a
+    limit for old runs is wrong, with that.
     """
-    _tidy_up(home())
     _thread.framed = True
     read_teachers_secret()
     try:
+        _tidy_up(home())
         page.run()
     except ConfigError as error:
         st.error(plain(str(error)), icon=":material/error:")
