@@ -12,6 +12,13 @@ from pathlib import Path
 PROJECT = Path(__file__).parents[2]
 
 
+def free_port() -> int:
+    """Return a port of this machine that nobody uses."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
 class Server:
     """A server on a free port.
 
@@ -19,20 +26,21 @@ class Server:
         home: folder for its runs, data and log.
         script: script that it runs, from the project's folder.
         options: further options of `streamlit run`.
+        path: path of the app in its URL, such as "/vit".
     """
 
-    def __init__(self, home: Path, script: str = "app.py", options: tuple[str, ...] = ()):
+    def __init__(
+        self, home: Path, script: str = "app.py", options: tuple[str, ...] = (), path: str = ""
+    ):
         self.home = home
         self.script = script
         self.options = options
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.url = f"http://127.0.0.1:{free.getsockname()[1]}"
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}{path}"
         self.process = None
 
     def start(self) -> None:
         """Start the server and return when it answers."""
-        port = self.url.rsplit(":", 1)[1]
         command = [
             sys.executable,
             "-m",
@@ -43,7 +51,7 @@ class Server:
             "--server.headless",
             "true",
             "--server.port",
-            port,
+            str(self.port),
         ]
         self.log = (self.home / "server.log").open("a")
         self.process = subprocess.Popen(
