@@ -145,6 +145,16 @@ def test_waiting_runs_say_when_they_start_and_end(queue, hold, tiny, short):
         assert (status.place, status.starts, status.ends) == (0, None, None)
 
 
+def test_times_of_a_run_that_is_not_submitted_yet(queue, hold, tiny, short):
+    alone_start, alone_end = queue.expected_of(tiny, short)
+    assert alone_start == 0
+    ids = [queue.submit(tiny, replace(short, epochs=400), ADA) for _ in range(2)]
+    start, end = queue.expected_of(tiny, short, "b")
+    assert start < end
+    assert queue.expected_of(tiny, short, "a")[0] > alone_end  # after her other runs
+    assert queue.active_of("a") == tuple(ids)
+
+
 # On disk
 
 

@@ -186,17 +186,16 @@ def test_stem_note_is_empty_for_flattened_patches():
     assert stem_note(ModelConfig()) == ""
 
 
-@pytest.mark.parametrize(
-    ("busy", "caption"),
-    [
-        (False, "Measuring how fast this machine trains the model"),
-        (True, "The time will be estimated when the current run ends"),
-    ],
-)
-def test_unknown_speed_is_explained(monkeypatch, busy, caption):
+def test_unknown_speed_is_explained(monkeypatch):
     monkeypatch.setattr("vitdemo.background.throughput.estimate", lambda *_: None)
-    monkeypatch.setattr(QUEUE, "busy", lambda: busy)
-    assert caption in captions_of(open_app())
+    monkeypatch.setattr(QUEUE, "busy", lambda: False)
+    assert "Measuring how fast this machine trains the model" in captions_of(open_app())
+
+
+def test_page_says_when_a_run_would_start_beside_others(monkeypatch):
+    monkeypatch.setattr(QUEUE, "busy", lambda: True)
+    monkeypatch.setattr(QUEUE, "expected_of", lambda *_: (20.4, 95.0))
+    assert "would start in about 20 s and end in about **1 min 35 s**" in captions_of(open_app())
 
 
 def test_estimated_time_is_shown(monkeypatch):

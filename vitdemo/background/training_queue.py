@@ -32,6 +32,7 @@ from ..runs.train_run import (
     save_waiting,
     train_run,
 )
+from ..runs.trim import trim
 from ..training.loop import EpochEnd, Event, TrainingDiverged, check_trainable
 from . import pace
 from .job import Job
@@ -158,6 +159,16 @@ class TrainingQueue:
             run_id: (max(0.0, start - past), max(0.0, end - past))
             for run_id, (start, end) in found.items()
         }
+
+    def expected_of(self, model: ModelConfig, training: TrainConfig, owner: str = "") -> tuple:
+        """Return in how many seconds a run would start and end if it were submitted now."""
+        now, name = time.monotonic(), "new"
+        seconds = pace.epoch_seconds(model, training)
+        new = Claim(name, training.epochs, seconds, waiting_since=now, owner=owner)
+        with self._lock:
+            running, waiting = self._claims()
+            turn = self._turn
+        return forecast(running, [*waiting, new], self.cores, now, turn)[name]
 
     def _claims(self) -> tuple[Sequence[Claim], Sequence[Claim]]:
         """Return what the running and the waiting runs claim. The lock must be held."""
@@ -331,6 +342,8 @@ class TrainingQueue:
             else:
                 self._end(job, run)
             self._give_turns()
+            active = list(self._jobs)
+        trim(active)
 
     def _end(self, job: Job, run: Run) -> None:
         """Take a run off the queue. The lock must be held."""

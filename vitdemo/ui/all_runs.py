@@ -11,7 +11,7 @@ from ..runs.index import run_index
 from ..runs.run import DAMAGED, saved_run
 from ..runs.summary import RunSummary
 from . import deletion
-from .offered_runs import wanted
+from .offered_runs import as_queued, wanted
 from .run_name import run_name
 from .visitor import visitor
 from .wording import plain
@@ -86,7 +86,7 @@ def _choose(runs: list[RunSummary], key: str) -> RunSummary | None:
 
     It is no table: `st.dataframe` loads pandas, which takes 80 MB of the server's memory.
     """
-    by_id = {run.id: run for run in runs}
+    by_id = {run.id: as_queued(run) for run in runs}
     key = f"all_runs-{key}-{st.session_state.get(_CHANGES, 0)}"
     with st.container(height=HEIGHT if len(runs) > FEW else "content", border=True):
         selected = st.radio(

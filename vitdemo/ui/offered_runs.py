@@ -61,8 +61,7 @@ def offered_runs(models: bool = False, chosen: Run | None = None) -> dict[str, R
     saved = {run.id: run for run in run_index().offered(wanted(models))}
     if chosen and chosen.origin == "local":
         saved.setdefault(chosen.id, chosen)
-    for run_id in saved.keys() & active.keys():  # what is on disk belongs to the weights on disk
-        saved[run_id] = replace(saved[run_id], state=active[run_id].state)
+    saved = {run_id: as_queued(run) for run_id, run in saved.items()}
     saved = {run_id: saved[run_id] for run_id in sorted(saved, reverse=True)}
     others = (*shipped_runs(), *pretrained_runs(), *_own_runs())
     runs = active | saved | {run.id: run for run in others}
@@ -73,6 +72,15 @@ def offered_runs(models: bool = False, chosen: Run | None = None) -> dict[str, R
         return run.origin not in ("imagenet", "own")
 
     return {run_id: run for run_id, run in runs.items() if is_offered(run)}
+
+
+def as_queued(run: Run | RunSummary) -> Run | RunSummary:
+    """Return a saved run with the state that it has in the queue of this process, if it is there.
+
+    On disk, one that waits looks as if it had been stopped.
+    """
+    status = QUEUE.snapshot(run.id)
+    return replace(run, state=status.run.state) if status and status.run.active else run
 
 
 def _own_runs() -> list[Run]:

@@ -4,6 +4,7 @@ import streamlit as st
 
 from ...config import ConfigError, ModelConfig, TrainConfig
 from ...costs import check_memory, macs, parameters
+from ..visitor import visitor
 
 
 def show_costs(model: ModelConfig) -> None:
@@ -57,8 +58,23 @@ def show_time(model: ModelConfig, training: TrainConfig) -> None:
         check_memory(model, training.batch_size)
     except ConfigError:  # pressing Train says so
         return
-    measuring = estimate(model, training) is None and not QUEUE.busy()
+    if QUEUE.busy():
+        start, end = QUEUE.expected_of(model, training, visitor().owner)
+        st.caption(f":material/timer: {_beside_others(start, end)}")
+        return
+    measuring = estimate(model, training) is None
     st.fragment(_time, run_every=1.0 if measuring else None)(model, training, measuring)
+
+
+def _beside_others(start: float, end: float) -> str:
+    """Return when a run would start and end, while others train."""
+    from .live import duration
+
+    when = "at once" if start < 1 else f"in about {duration(start)}"
+    return (
+        f"The cores are in use. This run would start {when} and end in about "
+        f"**{duration(max(1, end))}**."
+    )
 
 
 def _time(model: ModelConfig, training: TrainConfig, measuring: bool) -> None:
@@ -67,10 +83,7 @@ def _time(model: ModelConfig, training: TrainConfig, measuring: bool) -> None:
 
     time = estimate(model, training)
     if time is None:
-        if measuring:
-            st.caption(":material/timer: Measuring how fast this machine trains the model …")
-        else:
-            st.caption(":material/timer: The time will be estimated when the current run ends.")
+        st.caption(":material/timer: Measuring how fast this machine trains the model …")
         return
     if measuring:
         st.rerun()  # the time is known now, so polling ends
