@@ -1,0 +1,152 @@
+"""A class at one server: everybody trains at the same time, and moves sliders meanwhile.
+
+    python -m tests.load [--students 40] [--epochs 3]
+
+Each student is a session over the server's own protocol, without a browser: it opens the Train page
+with 600 images, presses Train at a random moment of the first minute, polls as a browser does, and
+moves a slider every five seconds until its run has ended. Printed are the seconds from pressing
+Train to the first epoch and to the end, how well the end was forecast when the run was submitted,
+the seconds that the page takes to answer, and the memory of the server.
+"""
+
+import argparse
+import os
+import random
+import re
+import tempfile
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median, quantiles
+
+from tests.benchmarks.app_runs import report
+from tests.e2e.server import Server
+from tests.protocol import Visitor
+
+MINUTE = 60.0  # within which all press Train
+EVERY = 5.0  # seconds between two moves of a slider
+SETTINGS = "train_images=600&validation_images=200"
+
+
+@dataclass
+class Student:
+    """What one student has seen, in seconds."""
+
+    first_epoch: float = 0.0
+    end: float = 0.0
+    forecast: float = 0.0  # of the end, when the run was submitted
+    answers: list[float] = field(default_factory=list)
+
+
+def attend(url: str, epochs: int, begun: float, number: int, student: Student) -> None:
+    """Be a student, to the end of the run."""
+    with Visitor(url, query=f"{SETTINGS}&epochs={epochs}&seed={number}", timeout=600) as visitor:
+        visitor.run()
+        visitor.until(lambda: visitor.page.has("Run"))
+        time.sleep(max(0.0, begun + random.Random(number).random() * MINUTE - time.monotonic()))
+        pressed = time.monotonic()
+        student.answers.append(visitor.click("Train"))
+        student.forecast = expected_end(visitor)
+        depth = 6
+        while not student.end:
+            moved = time.monotonic()
+            depth = 13 - depth  # 6 and 7
+            student.answers.append(visitor.set("Depth", [float(depth)]))
+            while time.monotonic() < moved + EVERY and not student.end:
+                poll(visitor)
+                look(visitor, student, time.monotonic() - pressed)
+
+
+def poll(visitor: Visitor) -> None:
+    """Rerun what the page reruns by itself, once."""
+    for fragment, seconds in list(visitor.page.polls.items()):
+        time.sleep(min(seconds, 1.0))
+        visitor.run(fragment=fragment, auto=True)
+    if not visitor.page.polls:
+        time.sleep(0.2)
+
+
+def look(visitor: Visitor, student: Student, seconds: float) -> None:
+    """Note when the page first shows an epoch, and the end of the run."""
+    words = " ".join(text_of(message) for _, message in visitor.page.all())
+    if not student.first_epoch and re.search(r"Epoch [2-9]|Finished after", words):
+        student.first_epoch = seconds
+    if "Finished after" in words:
+        student.end = seconds
+
+
+def text_of(message) -> str:
+    return getattr(message, "text", "") or getattr(message, "body", "")
+
+
+def expected_end(visitor: Visitor) -> float:
+    """Return the seconds to the end of the run that the page says; 0 if it says nothing yet."""
+    words = " ".join(text_of(message) for _, message in visitor.page.all())
+    found = re.search(r"ends in about (?:(\d+) min )?(\d+) s", words)
+    return 60 * int(found[1] or 0) + int(found[2]) if found else 0.0
+
+
+def memory_of(process: int) -> float:
+    """Return the resident memory of a process in megabytes."""
+    status = Path(f"/proc/{process}/status").read_text()
+    return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024
+
+
+def tell(name: str, seconds: list[float], target: float | None = None) -> None:
+    """Report the median, the 95th percentile and the largest of some seconds."""
+    late = quantiles(seconds, n=20)[-1] if len(seconds) > 1 else seconds[0]
+    value = f"median {median(seconds):.1f} s, 95% {late:.1f} s, at most {max(seconds):.1f} s"
+    wanted = f"{target:g} s" if target else "none"
+    report(name, value, wanted, target is None or late <= target)
+
+
+def main() -> None:
+    """Run the class and print what it saw."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--students", type=int, default=40)
+    parser.add_argument("--epochs", type=int, default=3)
+    options = parser.parse_args()
+    os.environ["VITDEMO_TEACHER_SECRET"] = "of the load test"
+    with tempfile.TemporaryDirectory() as home:
+        server = Server(Path(home))
+        server.start()
+        try:
+            run_class(server, options.students, options.epochs)
+        finally:
+            server.kill()
+
+
+def run_class(server: Server, count: int, epochs: int) -> None:
+    """Let the students attend at the same time, and print what they saw."""
+    with Visitor(server.url, timeout=120) as first:
+        first.run()
+        first.until(lambda: first.page.has("Run"))
+    before = memory_of(server.process.pid)
+    students, begun = [Student() for _ in range(count)], time.monotonic() + 10
+    threads = [
+        threading.Thread(target=attend, args=(server.url, epochs, begun, number, student))
+        for number, student in enumerate(students)
+    ]
+    for thread in threads:
+        thread.start()
+    most = before
+    while any(thread.is_alive() for thread in threads):
+        time.sleep(1)
+        most = max(most, memory_of(server.process.pid))
+    ended = [student for student in students if student.end]
+    report("runs that ended", f"{len(ended)} of {count}", f"{count}", len(ended) == count)
+    tell("first epoch shown after", [student.first_epoch for student in ended], 30.0)
+    tell("end shown after", [student.end for student in ended])
+    ratios = [student.forecast / student.end for student in ended if student.forecast]
+    if ratios:
+        value = f"median {median(ratios):.2f}, {min(ratios):.2f} to {max(ratios):.2f}"
+        report("forecast of the end / end", value, "0.7 to 1.3", 0.7 <= median(ratios) <= 1.3)
+    tell("answers of the page", [each for student in ended for each in student.answers], 1.0)
+    after = memory_of(server.process.pid)
+    value = f"{before:.0f} MB before, at most {most:.0f} MB, {after:.0f} MB after"
+    report("memory of the server", value, "none", True)
+
+
+if __name__ == "__main__":
+    main()
