@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import pytest
 
-from vitdemo.files import index_file
+from vitdemo.files import index_file, stamp
 from vitdemo.model import VisionTransformer
 from vitdemo.runs import changes, index, lock, run
 from vitdemo.runs.about import About, write_about
@@ -129,18 +129,26 @@ def test_listing_equals_a_fresh_reading_after_any_changes(make, seed):
     assert listed() == listed(RunIndex()) == fresh()  # another process
 
 
-def test_change_within_one_tick_of_the_clock_is_seen(make):
-    """A folder, and a file, that changes twice at the same time."""
-    made = [make(second) for second in range(3)]
-    folder, about = made[0].folder.parent, made[1].folder / "about.json"
-    about.write_text('{"name": "aa"}')
+def test_change_within_one_tick_of_the_clock_is_seen(make, monkeypatch):
+    """A folder, and a file of the same size, that change twice at the same time."""
+    made = [make(second, name="aa") for second in range(3)]
+    now, minute = time.time_ns(), 60 * 10**9
+
+    def frozen(path):
+        found = stamp(path)
+        return found and (now, now, found[2] if os.path.isfile(path) else 0, 0)
+
+    monkeypatch.setattr(index, "stamp", frozen)
+    monkeypatch.setattr(run, "stamp", frozen)
+    monkeypatch.setattr(index, "UNSURE", minute)
+    monkeypatch.setattr(index, "UNSURE_FILE", minute)
     assert len(listed()) == 3
-    before = folder.stat()
     shutil.rmtree(made[0].folder)
-    about.write_text('{"name": "bb"}')
-    for path, status in ((folder, before), (about, about.stat())):
-        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    write_about(made[1].folder, About(name="bb"))
+    make(3, name="cc")
+    as_if_elsewhere()
     assert listed() == fresh()
+    assert [each.about.name for each in listed()] == ["cc", "aa", "bb"]
 
 
 def test_only_changed_runs_are_read(make, monkeypatch):
@@ -170,6 +178,15 @@ def test_picker_offers_newest_and_pinned_runs(make):
     made = [make(second, pinned=second == 0) for second in range(index.OFFERED + 5)]
     offered = run_index().offered()
     assert ids(offered) == ids([*reversed(made[5:]), made[0]])
+
+
+def test_old_run_that_is_pinned_here_is_offered_at_once(make):
+    made = [make(second) for second in range(index.OFFERED + 5)]
+    assert len(run_index().offered()) == index.OFFERED
+    write_about(made[0].folder, About(pinned=True))
+    assert ids(run_index().offered())[-1] == made[0].id
+    save_run(replace(made[1], state="failed"), VisionTransformer(made[1].model, seed=0))
+    assert ids(run_index().offered(Wanted(models=True))) == [made[1].id]
 
 
 def test_models_are_runs_with_weights(make):
@@ -268,6 +285,8 @@ def test_damaged_file_is_replaced(make, damage):
     again = RunIndex()
     assert listed(again) == fresh()
     assert len(again.offered()) == 30
+    if damage != "empty":  # to the other connection, an empty file is a locked one
+        assert not again.database.in_memory
 
 
 def test_file_damaged_while_it_is_open(make):
@@ -280,6 +299,15 @@ def test_file_damaged_while_it_is_open(make):
         path.write_bytes(bytes(path.stat().st_size))
     make(31)
     assert listed(opened) == fresh()
+
+
+def test_deleted_file_is_made_again(make):
+    make(1)
+    assert len(listed()) == 1
+    for path in index_file().parent.iterdir():
+        path.unlink()
+    assert listed() == fresh()
+    assert index_file().is_file()
 
 
 def test_table_of_another_version_is_made_again(make, monkeypatch):

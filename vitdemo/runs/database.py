@@ -14,6 +14,14 @@ from typing import TypeVar
 
 PATIENCE = 2.0  # seconds that a transaction waits for those of other processes
 FACTS = "CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL)"
+REFUSED = (  # kinds of errors that another file would not cure
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PERM,
+)
 Result = TypeVar("Result")
 
 
@@ -114,12 +122,9 @@ class Database:
 
 
 def _is_damage(error: Exception) -> bool:
-    """Whether what is in a file is wrong; otherwise the file is locked, or the disk refuses it."""
-    if isinstance(error, sqlite3.OperationalError):
-        return (
-            getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
-        )  # no such table or column
-    return isinstance(error, sqlite3.DatabaseError)
+    """Whether what is in a file is wrong; otherwise it is locked, or the disk refuses it."""
+    code = getattr(error, "sqlite_errorcode", None)  # in its last byte, the kind of error
+    return isinstance(error, sqlite3.DatabaseError) and (code is None or code & 0xFF not in REFUSED)
 
 
 def fact(connection: sqlite3.Connection, name: str) -> str | None:
