@@ -204,7 +204,7 @@ def test_folder_in_place_of_a_file_is_damage(tiny, short, name):
     save_run(run)
     (run.folder / name).unlink()
     (run.folder / name).mkdir()
-    assert_damaged(run, "Is a directory")
+    assert_damaged(run, "is not a file")
 
 
 def test_weights_with_nan_are_refused(saved_run):
