@@ -1,18 +1,58 @@
-"""A server to attack, and what must hold after each attack."""
+"""A server to attack, and what must hold when all attacks are over."""
+
+import sys
 
 import pytest
 
-from tests.e2e.server import Server
+from tests.attack.aftermath import MEMORY, assert_renders, files_in, memory_of
+from tests.e2e.server import PROJECT, Server
 from tests.protocol import Visitor
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
-    """Return one server for all attacks, with torch loaded."""
-    running = Server(tmp_path_factory.mktemp("home"))
-    running.start()
+    """Return one server for all attacks, with torch loaded; at the end, nobody was harmed."""
+    around = tmp_path_factory.mktemp("around")
+    home, temporary, outside = (around / name for name in ("home", "temporary", "outside"))
+    for folder in (home, temporary, outside):
+        folder.mkdir()
+    (outside / "secret.txt").write_text("a secret of the machine")
+    running = Server(home)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", str(temporary))  # where the app keeps visitors' models
+        running.start()
     with Visitor(running.url) as first:
         first.run()
         first.until(lambda: first.page.has("Run"))
+    assert_renders(running.url)
+    before = files_in(PROJECT, outside)
+    running.memory = memory_of(running.process.pid) if sys.platform == "linux" else 0
     yield running
-    running.kill()
+    try:
+        assert running.process.poll() is None
+        assert_renders(running.url)
+        assert files_in(PROJECT, outside) == before
+        known = ("vitdemo-", "torchinductor_")  # visitors' models, and torch's own
+        assert all(path.name.startswith(known) for path in temporary.iterdir())
+        if sys.platform == "linux":
+            assert memory_of(running.process.pid) - running.memory < MEMORY
+    finally:
+        running.kill()
+
+
+@pytest.fixture(scope="module")
+def visit(server):
+    """Return a function that opens a page as a visitor, who leaves when the module is done."""
+    opened = []
+
+    def open_page(path: str = "", query: str = "") -> Visitor:
+        visitor = Visitor(server.url, path, query)
+        visitor.home = server.home
+        opened.append(visitor)
+        visitor.run()
+        return visitor
+
+    yield open_page
+    for visitor in opened:
+        visitor.close()
+    assert_renders(server.url)

@@ -15,6 +15,13 @@ from ..files import json_text, reason, stamp, write_atomically
 from ..model import VisionTransformer
 from .normalization import our_normalization
 
+KINDS = (  # of numbers; batch norm counts its batches in int64
+    torch.float16,
+    torch.bfloat16,
+    torch.float32,
+    torch.float64,
+    torch.int64,
+)
 MAX_HEADER = 4 * 2**20  # bytes; that of a run of 1,000 epochs has less than one million
 
 
@@ -46,11 +53,12 @@ def load_checkpoint(path: str | Path) -> tuple[VisionTransformer, dict]:
     """Return the model in `path`, in evaluation mode, and its card.
 
     Raises:
-        ConfigError: as `read_header`, or some weights are not finite.
+        ConfigError: as `read_header`, or some weights are not finite, or of an unknown kind.
     """
     config, card = read_header(path)
     with safe_open(path, framework="pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.offset_keys()}
+    check_kinds(tensors)
     if not all(tensor.isfinite().all() for tensor in tensors.values()):
         raise ConfigError(
             f"Some weights in {Path(path).name} are not numbers (NaN or infinity), so the model "
@@ -59,6 +67,20 @@ def load_checkpoint(path: str | Path) -> tuple[VisionTransformer, dict]:
     model = VisionTransformer(config, seed=0)
     model.load_state_dict(tensors)
     return model.eval(), card
+
+
+def check_kinds(tensors: dict[str, torch.Tensor]) -> None:
+    """Check that all tensors hold real numbers of a kind that torch computes with.
+
+    Raises:
+        ConfigError: one holds others, such as complex numbers or 8-bit floats.
+    """
+    for name, tensor in tensors.items():
+        if tensor.dtype not in KINDS:
+            kind = str(tensor.dtype).removeprefix("torch.")
+            raise ConfigError(
+                f"{name[:60]} holds numbers of the kind {kind}. Save the weights as float32."
+            )
 
 
 def read_header(path: str | Path) -> tuple[ModelConfig, dict]:

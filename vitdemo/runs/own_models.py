@@ -21,7 +21,14 @@ from ..data.cifar10 import CLASSES, SAMPLE
 from ..data.classes import name_each
 from ..files import json_text, own_models_folder, reason, write_atomically
 from ..model import VisionTransformer
-from .checkpoint import check_header, is_pickle, load_checkpoint, read_header, save_checkpoint
+from .checkpoint import (
+    check_header,
+    check_kinds,
+    is_pickle,
+    load_checkpoint,
+    read_header,
+    save_checkpoint,
+)
 from .from_timm import from_timm
 from .run import Run
 
@@ -133,6 +140,7 @@ def open_timm(path: Path, name: str, classes: list[str], **settings) -> Run:
                 weights = {name: file.get_tensor(name) for name in file.offset_keys()}
         except (SafetensorError, OSError, RuntimeError, TypeError) as error:
             raise ConfigError("The file has tensors of an unknown kind. Save it again.") from error
+        check_kinds(weights)
         return _keep(path, from_timm(weights, **settings), name, classes, settings)
 
 

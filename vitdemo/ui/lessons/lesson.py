@@ -112,6 +112,8 @@ class Lesson:
     def _value(self, name: str, default):
         """Return a control's value, and remember it for the URL."""
         value = st.session_state[self.key(name)]
+        if value is None:  # no option is chosen, which no browser sends
+            value = default
         self.values[name] = (value, default)
         return value
 
