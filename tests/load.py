@@ -69,20 +69,17 @@ def poll(visitor: Visitor) -> None:
 
 def look(visitor: Visitor, student: Student, seconds: float) -> None:
     """Note when the page first shows an epoch, and the end of the run."""
-    words = " ".join(text_of(message) for _, message in visitor.page.all())
-    if not student.first_epoch and re.search(r"Epoch [2-9]|Finished after", words):
+    labels = {getattr(message, "label", "") for _, message in visitor.page.all()}
+    has_ended = "Metrics after the last epoch" in visitor.page.texts("heading")
+    if not student.first_epoch and ("View attention" in labels or has_ended):
         student.first_epoch = seconds
-    if "Finished after" in words:
+    if has_ended:
         student.end = seconds
-
-
-def text_of(message) -> str:
-    return getattr(message, "text", "") or getattr(message, "body", "")
 
 
 def expected_end(visitor: Visitor) -> float:
     """Return the seconds to the end of the run that the page says; 0 if it says nothing yet."""
-    words = " ".join(text_of(message) for _, message in visitor.page.all())
+    words = " ".join(visitor.page.texts("alert"))
     found = re.search(r"ends in about (?:(\d+) min )?(\d+) s", words)
     return 60 * int(found[1] or 0) + int(found[2]) if found else 0.0
 
