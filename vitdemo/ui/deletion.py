@@ -10,8 +10,8 @@ from .wording import plain
 _PROBLEM = "delete_problem"  # in the session: why the last run was not deleted
 
 
-def delete(run_id: str, done: str) -> None:
-    """Delete a run, which the session and the URL then forget, and say that it is done."""
+def delete(run_id: str) -> bool:
+    """Delete a run, which the session and the URL then forget, and return whether it is gone."""
     status = QUEUE.snapshot(run_id)
     try:
         if status and status.run.active:  # one that waits has no lock
@@ -19,12 +19,12 @@ def delete(run_id: str, done: str) -> None:
         delete_run(run_id)
     except ConfigError as error:
         st.session_state[_PROBLEM] = str(error)
-        return
+        return False
     if st.session_state.get("run") == run_id:
         del st.session_state["run"]
     if st.query_params.get("run") == run_id:
         del st.query_params["run"]
-    st.toast(done, icon=":material/delete:")
+    return True
 
 
 def show_problem() -> None:
