@@ -200,7 +200,7 @@ def _say(run_id: str, changes: dict) -> None:
 
 
 def _delete(run_id: str) -> None:
-    deletion.delete(run_id, "The run was deleted.")
+    deletion.delete(run_id)  # no toast: the browser would draw it in place of the dialog, and fail
     _unselect()
 
 

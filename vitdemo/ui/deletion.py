@@ -12,8 +12,8 @@ from .wording import plain
 _PROBLEM = "delete_problem"  # in the session: why the last run was not deleted
 
 
-def delete(run_id: str, done: str) -> None:
-    """Delete a run, which the session and the URL then forget, and say that it is done."""
+def delete(run_id: str) -> bool:
+    """Delete a run, which the session and the URL then forget, and return whether it is gone."""
     status, run = QUEUE.snapshot(run_id), saved_run(run_id)
     try:
         if run and not visitor().may_change(run.about):
@@ -23,12 +23,12 @@ def delete(run_id: str, done: str) -> None:
         delete_run(run_id)
     except ConfigError as error:
         st.session_state[_PROBLEM] = str(error)
-        return
+        return False
     if st.session_state.get("run") == run_id:
         del st.session_state["run"]
     if st.query_params.get("run") == run_id:
         del st.query_params["run"]
-    st.toast(done, icon=":material/delete:")
+    return True
 
 
 def show_problem() -> None:

@@ -15,8 +15,13 @@ def show_damaged(run: Run) -> None:
         st.button(
             "Delete",
             icon=":material/delete:",
-            on_click=deletion.delete,
-            args=(run.id, "The damaged run was deleted."),
+            on_click=_delete,
+            args=(run.id,),
             help="Delete the folder of this run with everything in it. This cannot be undone.",
         )
     deletion.show_problem()
+
+
+def _delete(run_id: str) -> None:
+    if deletion.delete(run_id):
+        st.toast("The damaged run was deleted.", icon=":material/delete:")
