@@ -134,7 +134,7 @@ def other_weights() -> Iterator[tuple[str, bytes]]:
     for kind in (torch.float64, torch.int8, torch.bool, torch.complex64, torch.float8_e4m3fn):
         yield f"weights: {kind}", changed(lambda tensor, kind=kind: tensor.to(kind))
         yield f"plain ViT: {kind}", changed(lambda tensor, kind=kind: tensor.to(kind), ours=False)
-    yield "weights: transposed", changed(lambda tensor: tensor.T.contiguous())
+    yield "weights: transposed", changed(lambda tensor: tensor.movedim(0, -1))
     yield "plain ViT: NaN", changed(lambda tensor: tensor.fill_(float("nan")), ours=False)
     yield "plain ViT: no numbers", changed(lambda tensor: tensor[:0], ours=False)
     yield "2,000 tensors", save({f"w{number}": torch.zeros(1) for number in range(2_000)})

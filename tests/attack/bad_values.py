@@ -17,20 +17,14 @@ COUNTS = [0, -1, 2**62, -(2**62), 10**6, 7]
 SLIDES = [[], [math.nan], [math.inf], [1e300], [0.5, 1.5], [0.0] * 1_000]
 POINTS = [  # of a click on a chart, as JSON
     '"x"',
-    "[[]]",
     "{}",
     '{"x": "<b>", "y": null}',
     '{"x": NaN, "y": NaN}',
-    '{"x": Infinity, "y": 0}',
     '{"x": 1e308, "y": -1e308}',
-    '{"x": -5, "y": -5}',
     '{"x": 500, "y": 500}',
     '{"x": [], "y": {}}',
-    '{"x": "3", "y": "4"}',
     '{"x": true, "y": false}',
-    '{"y": 1}',
     '{"x": ' + "9" * 400 + ', "y": 1}',
-    '{"x": 1, "y": 1, "__class__": {"__init__": 1}}',
 ]
 VALUES = {  # field of WidgetState -> values
     "string_value": TEXTS,

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from tests.attack.aftermath import MEMORY, assert_renders, files_in, memory_of
+from tests.attack.aftermath import MEMORY, assert_renders, files_in, most_memory_of
 from tests.e2e.server import PROJECT, Server
 from tests.protocol import Visitor
 
@@ -26,7 +26,7 @@ def server(tmp_path_factory):
         first.until(lambda: first.page.has("Run"))
     assert_renders(running.url)
     before = files_in(PROJECT, outside)
-    running.memory = memory_of(running.process.pid) if sys.platform == "linux" else 0
+    running.memory = most_memory_of(running.process.pid) if sys.platform == "linux" else 0
     yield running
     try:
         assert running.process.poll() is None
@@ -35,7 +35,9 @@ def server(tmp_path_factory):
         known = ("vitdemo-", "torchinductor_")  # visitors' models, and torch's own
         assert all(path.name.startswith(known) for path in temporary.iterdir())
         if sys.platform == "linux":
-            assert memory_of(running.process.pid) - running.memory < MEMORY
+            more = most_memory_of(running.process.pid) - running.memory
+            print(f"the server needed {more / 2**20:.0f} MB more")
+            assert more < MEMORY
     finally:
         running.kill()
 

@@ -9,9 +9,7 @@ from tests.attack.aftermath import assert_unharmed
 PAGES = {  # path -> some of its parameters
     "": ("run", "preset", "depth", "epochs", "seed", "train_images"),
     "attention": ("run", "layer", "token", "view", "ablated", "picture"),
-    "by_hand": ("q", "row", "divisor", "hide"),
-    "start": ("picture", "step"),
-    "training": ("part", "reveal"),
+    "by_hand": ("q", "row", "divisor", "hide", "reveal"),
 }
 VALUES = {
     "markdown": "[in](https://example.com) ![x](https://example.com/x.png) $x^2$ `c` :red[d]",

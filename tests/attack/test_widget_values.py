@@ -17,32 +17,23 @@ from tests.attack.bad_values import (
 )
 from tests.protocol import widget_state
 
-VIEWS = ("ablation", "training", "heads", "attribution")
-PAGES = [
-    *("", "attention", "by_hand", "start", "image_to_tokens", "transformer", "training"),
-    *(f"attention?view={view}" for view in VIEWS),
-]
-SENT = set()  # page, widget, value: counted at the end
-WANTED = 1_000
+PAGES = ["", "attention", "by_hand", "start", "image_to_tokens"]
+PAGES += [f"attention?view={view}" for view in ("ablation", "heads")]
+FEWEST = 40  # bad values of one page
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page or "train")
 def test_bad_contents_do_no_harm(visit, page):
     path, _, query = page.partition("?")
     visitor = visit(path, query)
+    sent = set()
     for number in range(ROUNDS):
         states = states_of_round(visitor, number)
-        SENT.update((page, state.id, state.SerializeToString()) for state in states)
+        sent |= {state.SerializeToString() for state in states}
         visitor.run(*states)
-        try:
-            assert_unharmed(visitor)
-        except AssertionError as error:
-            raise AssertionError(f"round {number}") from error
+        assert_unharmed(visitor)
+    assert len(sent) >= FEWEST
     visitor.close()
-
-
-def test_enough_was_sent():
-    assert len(SENT) >= WANTED
 
 
 @pytest.mark.parametrize("sent", clicks_of_nothing())
@@ -86,11 +77,10 @@ def test_names_that_are_no_id_tell_nothing(visit, name):
     visitor.close()
 
 
-@pytest.mark.parametrize("label", ["Stop", "For timm"])
-def test_disabled_buttons_do_nothing(visit, label):
-    visitor = visit("", "stem=conv&run=hybrid")
-    assert visitor.page.widget(label)[1].disabled
-    visitor.click(label)
+def test_disabled_button_does_nothing(visit):
+    visitor = visit("", "run=vit")
+    assert visitor.page.widget("Stop")[1].disabled
+    visitor.click("Stop")
     assert_unharmed(visitor)
     visitor.close()
 
