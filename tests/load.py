@@ -1,4 +1,4 @@
-"""A class at one server: everybody trains at the same time, and moves sliders meanwhile.
+"""A class at one server: everyone trains at the same time, and moves sliders meanwhile.
 
     python -m tests.load [--students 40] [--epochs 3]
 

@@ -1,4 +1,4 @@
-"""Pages of a server whose data folder has hostile runs: they render for everybody."""
+"""Pages of a server whose data folder has hostile runs: they render for everyone."""
 
 import os
 import shutil

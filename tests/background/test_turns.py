@@ -114,7 +114,7 @@ def test_forecast_ends_every_training_and_wastes_no_core(seed, cores):
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_trainings_of_one_owner_follow_each_other(seed):
+def test_runs_of_one_owner_follow_each_other(seed):
     claims = [replace(claim, owner="a") for claim in claims_of(random.Random(seed), 5)]
     found = forecast([], claims, 2, 60.0, 0)
     spans = [found[claim.id] for claim in claims]

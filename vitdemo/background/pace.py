@@ -1,6 +1,6 @@
 """How long an epoch takes on one core, learned from every epoch that this process trains.
 
-What is known of the same model and recipe counts. Otherwise it is computed from multiply-adds, at
+What is known of the same model and recipe counts. Otherwise it is computed from MACs, at
 the speed of what was trained last.
 """
 

@@ -1,6 +1,6 @@
-"""Whose turn it is: which of many trainings get the cores, and when each will start and end.
+"""Whose turn it is: which of many runs get the cores, and when each will start and end.
 
-Trainings take turns at the ends of their epochs. Whoever has no epoch yet comes first, so that all
+Runs take turns at the ends of their epochs. Whoever has no epoch yet comes first, so that all
 see something soon; then the one that ends first, so that short ones do not wait for long ones.
 Every other turn goes to whoever has waited longer than PATIENCE, so that no one starves.
 """
@@ -78,9 +78,9 @@ def forecast(
     """Return in how many seconds each training gets its next turn, and ends.
 
     Args:
-        running: trainings that have a core now.
+        running: runs that have a core now.
         waiting: the others, in the order in which they came.
-        cores: trainings that can run at the same time.
+        cores: runs that can run at the same time.
         now: seconds, by the clock of `waiting_since`.
         turn: number of the next turn.
 

@@ -42,7 +42,7 @@ COLUMNS = [SCHEMA, *([f.name for f in fields(kind)] for kind in (RunSummary, Abo
 COLUMNS += [[f.name for f in fields(kind)] for kind in (ModelConfig, TrainConfig)]
 VERSION = str(zlib.crc32(repr(COLUMNS).encode()))  # of the table and of what is in it
 
-# Who may see a run: everybody where there are no owners, its owner, everybody if it is published,
+# Who may see a run: everyone where there are no owners, its owner, everyone if it is published,
 # and whoever was given its id.
 _VISIBLE = """
     state <> 'none'
@@ -83,7 +83,7 @@ class Wanted:
     """Which runs are asked for.
 
     Args:
-        owner: whose runs, as in `About`; published ones are among them. None: those of everybody.
+        owner: whose runs, as in `About`; published ones are among them. None: those of everyone.
         also: ids of further runs that may be seen, by their link.
         models: whether only runs with weights are wanted.
         text: words, each of which is in the id, the name, a tag or the nickname of the owner.
