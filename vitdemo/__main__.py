@@ -138,7 +138,7 @@ def _ctrl_c() -> Iterator[Callable[[], bool]]:
 
     def press(number, frame) -> None:
         presses.append(number)
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
     before = signal.signal(signal.SIGINT, press)
     try:

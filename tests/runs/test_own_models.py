@@ -72,15 +72,12 @@ def test_header_that_is_too_large_is_refused():
 
 
 @pytest.mark.parametrize("kind", [torch.int64, torch.bool, torch.float8_e4m3fn, torch.complex64])
-def test_tensors_of_other_kinds_get_a_sentence_or_open(kind):
-    """float8 holds numbers as any other precision does; whole and complex numbers do not."""
+def test_tensors_of_other_kinds_are_refused(kind):
     weights = timm_model().state_dict()
     weights["head.bias"] = torch.zeros(7).to(kind)
     path = keep_upload(save(weights))
-    if kind == torch.float8_e4m3fn:
-        assert open_timm(path, "a", [], num_heads=3)
-    else:
-        assert "floating-point" in refusal(open_timm, path, "a", [], num_heads=3)
+    sentence = refusal(open_timm, path, "a", [], num_heads=3)
+    assert "floating-point" in sentence or "Save the weights as float32" in sentence
 
 
 def test_model_with_maps_that_are_too_large_is_refused(upload):

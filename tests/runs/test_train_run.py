@@ -150,8 +150,7 @@ def test_run_stopped_in_its_first_epoch_has_no_weights(run, data):
     assert (stopped.state, stopped.history) == ("stopped", ())
     assert not stopped.has_weights
     assert not stopped.state_file.exists()
-    with pytest.raises(ConfigError, match="cannot be resumed"):
-        resumable_run(run.id)
+    assert resumable_run(run.id) == stopped  # it starts again
 
 
 def test_run_stopped_after_its_last_epoch_is_finished(run, data):

@@ -69,9 +69,9 @@ LOOP = {
         epochs,
         (
             ("while state.epoch", "An **epoch** is one pass over all training images."),
-            ("yield from train_epoch", "Train on the training images: see *An epoch*."),
+            ("training = train_epoch", "Train on the training images: see *An epoch*."),
             (
-                "yield from validate",
+                "validation = validate",
                 "Then evaluate on images that the model is not trained on: see *Validation*.",
             ),
             ("yield EpochEnd", "Report the end of the epoch, with all its metrics."),
