@@ -121,4 +121,4 @@ def test_only_a_space_relaxes_the_cookie():
     assert script == "vitdemo/ui/space.py"
     assert options[:2] == ["--server.xsrfCookieSameSite", "none"]
     assert command_in_container() == ("app.py", *options[2:])
-    assert "xsrf" not in (PROJECT / ".streamlit/config.toml").read_text().lower()
+    assert "samesite" not in (PROJECT / ".streamlit/config.toml").read_text().lower()
