@@ -36,10 +36,10 @@ def phone(browser):
 def test_everything_is_in_sight_on_a_laptop(server, page, preset):
     page.goto(f"{server.url}/?preset={preset}")
     page.locator(f"{CHARTS} .main-svg").nth(3 * len(METRICS) - 1).wait_for()
-    page.get_by_text(re.compile("per epoch|will be estimated")).wait_for()
+    page.get_by_text(re.compile("per epoch|would start")).wait_for()
 
     def bottoms():
-        shown = [train_button(page), page.get_by_text(re.compile("per epoch|will be estimated"))]
+        shown = [train_button(page), page.get_by_text(re.compile("per epoch|would start"))]
         shown += page.locator("input[type=range]").all()[:4] + page.locator(CHARTS).all()
         assert len(shown) == 2 + 4 + len(METRICS)
         return [box["y"] + box["height"] for box in (one.bounding_box() for one in shown)]
