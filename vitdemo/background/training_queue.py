@@ -373,7 +373,10 @@ class TrainingQueue:
                 clock.started += time.perf_counter() - began  # it did not train meanwhile
                 if job.leaves or (job.stopping and not job.threads):
                     return
-                torch.set_num_threads(job.threads)
+                if isinstance(
+                    event, EpochEnd
+                ):  # within one, another number could round differently
+                    torch.set_num_threads(job.threads)
 
     def _take_turns(self, job: Job, event: Event) -> None:
         """Give the cores away where it is others' turn, and wait for the next turn of this run.
