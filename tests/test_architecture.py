@@ -10,11 +10,11 @@ import vitdemo
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "vitdemo"
 LAYERS = [  # from the lowest; a module imports from its own layer and those below
-    {"config", "files", "limits", "machine"},
+    {"config", "files", "machine"},
     {"costs", "data", "model"},
     {"training"},
     {"runs"},
-    {"background", "explain", "lessons", "figures", "people"},
+    {"background", "explain", "lessons", "figures"},
     {"ui"},
     {"__main__", ""},  # the command line, and vitdemo/__init__.py
 ]

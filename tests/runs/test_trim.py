@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 
 from vitdemo.config import ConfigError
-from vitdemo.limits import Limits, limits
 from vitdemo.runs import lock
 from vitdemo.runs.about import About, write_about
 from vitdemo.runs.run import list_runs, new_run, save_run
 from vitdemo.runs.trim import DAY, trim
+from vitdemo.runs.trim_limits import Limits, limits
 
 NAMES = {"days": "VITDEMO_KEEP_DAYS", "runs": "VITDEMO_KEEP_RUNS", "gigabytes": "VITDEMO_KEEP_GB"}
 OLD = 100  # days

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 from open_app import by_label, open_app
 
-from vitdemo import people
 from vitdemo.background.training_queue import QUEUE
+from vitdemo.runs import people
 from vitdemo.runs.about import About, write_about
 from vitdemo.runs.run import load_run, save_run
 from vitdemo.ui import visitor

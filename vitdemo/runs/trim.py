@@ -14,12 +14,12 @@ from pathlib import Path
 
 from ..config import ConfigError
 from ..files import runs_folder
-from ..limits import Limits, limits
 from .about import read_about
 from .delete import delete_run
 from .index import run_index
 from .run import DAMAGED
 from .summary import RunSummary
+from .trim_limits import Limits, limits
 
 DAY, GIGABYTE = 86_400, 10**9
 

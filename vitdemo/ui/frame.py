@@ -14,7 +14,7 @@ import streamlit as st
 
 from ..config import ConfigError
 from ..files import home, remove_leftovers
-from ..limits import Limits, limits
+from ..runs.trim_limits import Limits, limits
 from .visitor import read_teachers_secret
 from .wording import plain
 

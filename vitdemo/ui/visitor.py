@@ -5,9 +5,9 @@ On a server that only one person uses, no cookie is set.
 
 import streamlit as st
 
-from .. import people
-from ..people import Person
+from ..runs import people
 from ..runs.about import short
+from ..runs.people import Person
 
 PERSON, TEACHER = "vitdemo_person", "vitdemo_teacher"  # cookies; in the session, their values
 TEACHER_PARAMETER = "teacher"  # of the URL that a teacher opens

@@ -11,7 +11,7 @@ import re
 import secrets
 from dataclasses import dataclass
 
-from .runs.about import About
+from .about import About
 
 SECRET = re.compile(r"[A-Za-z0-9_-]{32}")  # 24 random bytes
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from vitdemo import people
-from vitdemo.people import Person
+from vitdemo.runs import people
 from vitdemo.runs.about import NO_OWNER, About
+from vitdemo.runs.people import Person
 
 ADA, BEN, TEACHER = Person("a", "Ada"), Person("b"), Person("t", is_teacher=True)
 HERS = About("a", "Ada")

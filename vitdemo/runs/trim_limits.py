@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 from math import inf
 
-from .config import ConfigError
+from ..config import ConfigError
 
 
 @dataclass(frozen=True)
