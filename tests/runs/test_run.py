@@ -79,10 +79,13 @@ def test_run_is_saved_in_its_folder(home, tiny, short):
 
 
 def test_ids_are_unique_and_start_with_the_time(tiny, short):
-    before = time.strftime("%Y%m%d-%H%M%S")
+    def now():  # strftime alone reads a coarser clock, which may be a tick behind
+        return time.strftime("%Y%m%d-%H%M%S", time.localtime(time.time()))
+
+    before = now()
     ids = {new_run(tiny, short).id for _ in range(100)}
     assert len(ids) == 100
-    assert all(before <= run_id[:15] <= time.strftime("%Y%m%d-%H%M%S") for run_id in ids)
+    assert all(before <= run_id[:15] <= now() for run_id in ids)
     assert all(ID.fullmatch(run_id) for run_id in ids)
 
 
