@@ -59,9 +59,9 @@ def attend(url: str, epochs: int, begun: float, number: int, student: Student) -
 
 
 def poll(visitor: Visitor) -> None:
-    """Rerun what the page reruns by itself, once."""
+    """Rerun what the page reruns by itself, once, as often as the page asks for."""
     for fragment, seconds in list(visitor.page.polls.items()):
-        time.sleep(min(seconds, 1.0))
+        time.sleep(seconds)
         visitor.run(fragment=fragment, auto=True)
     if not visitor.page.polls:
         time.sleep(0.2)

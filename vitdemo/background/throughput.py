@@ -16,7 +16,7 @@ from ..files import home
 from ..machine import busy_fraction
 from ..model import VisionTransformer
 from ..runs.checkpoint import save_checkpoint
-from ..runs.snapshots import snapshot_steps
+from ..runs.snapshots import measures_snapshots, snapshot_steps
 from ..training.loop import VALIDATION_BATCH, predict, train_epoch
 from ..training.metrics import compute_metrics
 from ..training.replicas import Replicas, shards_of
@@ -87,8 +87,9 @@ def estimate_from(speed: Speed, training: TrainConfig) -> Estimate:
     metrics = speed.metrics * (images + validation_images)
     epoch = speed.image * images + validation + metrics + speed.saving
     steps = math.ceil(images / training.batch_size)
-    snapshots = len(snapshot_steps(training.epochs, steps)) * validation  # each is evaluated
-    return Estimate(epoch, START + epoch * training.epochs + snapshots, 1 / speed.image)
+    measured = len(snapshot_steps(training.epochs, steps)) if measures_snapshots(training) else 0
+    total = START + epoch * training.epochs + measured * validation
+    return Estimate(epoch, total, 1 / speed.image)
 
 
 def timed(training: TrainConfig) -> TrainConfig:

@@ -55,12 +55,11 @@ def clickable(figure: go.Figure, cells: np.ndarray, size: int, **hover) -> None:
 def patches(image: np.ndarray, patch_size: int, height: int = 200) -> go.Figure:
     """Draw an image (H, W, 3) uint8 with lines between its patches."""
     size = image.shape[0]
-    figure = picture(image, height)
-    line = {"color": "white", "width": 1}
-    for cut in range(patch_size, size, patch_size):
-        figure.add_shape(type="line", x0=cut, x1=cut, y0=0, y1=size, line=line)
-        figure.add_shape(type="line", y0=cut, y1=cut, x0=0, x1=size, line=line)
-    return figure
+    cuts = range(patch_size, size, patch_size)
+    line = {"type": "line", "line": {"color": "white", "width": 1}}
+    down = [{**line, "x0": cut, "x1": cut, "y0": 0, "y1": size} for cut in cuts]
+    across = [{**line, "y0": cut, "y1": cut, "x0": 0, "x1": size} for cut in cuts]
+    return picture(image, height).update_layout(shapes=down + across)
 
 
 def filters(weights: np.ndarray, columns: int, height: int) -> go.Figure:

@@ -9,7 +9,7 @@ from .style import CORRECT, MARK, NEUTRAL, VALIDATION, axis, blank, literal
 def over_training(
     epochs: list[float],
     probabilities: dict[str, np.ndarray],
-    accuracy: list[float],
+    accuracy: list[float | None],
     chosen: int,
     height: int,
 ) -> go.Figure:
@@ -18,7 +18,7 @@ def over_training(
     Args:
         epochs: epochs trained until each snapshot; the axis is logarithmic.
         probabilities: probabilities of one or two classes by name, at each snapshot.
-        accuracy: validation accuracy at each snapshot.
+        accuracy: validation accuracy at each snapshot; None where it is not known.
         chosen: index of the marked snapshot.
         height: height of the figure in pixels.
     """

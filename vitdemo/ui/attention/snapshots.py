@@ -6,6 +6,7 @@ import numpy as np
 import streamlit as st
 import torch
 
+from ...config import ConfigError
 from ...data.cifar10 import normalize
 from ...explain.methods import on_patches, pooling_weights
 from ...explain.rollout import rollout
@@ -14,7 +15,8 @@ from ...figures.color_bar import range_text
 from ...figures.predictions import top_classes
 from ...figures.snapshots import over_training
 from ...runs.run import Run
-from ...runs.snapshots import Snapshot, list_snapshots
+from ...runs.snapshots import Snapshot, list_snapshots, with_accuracy
+from ...runs.train_run import load_data
 from .. import url_state
 from ..cached import snapshot_model
 from ..chart import chart
@@ -64,7 +66,8 @@ def _player(
     _controls(snapshots)
     chosen = st.session_state["snapshot"]
     _state_at(chosen, run, picture, view, snapshots)  # first, as it needs one snapshot alone
-    _development(chosen, run, snapshots, _over_training(tuple(snapshots), picture))
+    probabilities = _over_training(tuple(snapshots), picture)
+    _development(chosen, run, _measured(run, tuple(snapshots)), probabilities)
     url_state.write(url_values(run))  # a change within a fragment runs nothing else of the page
 
 
@@ -122,6 +125,22 @@ def _at(snapshot: Snapshot, picture: Picture) -> Seen:
 def _over_training(snapshots: tuple[Snapshot, ...], picture: Picture) -> np.ndarray:
     """Return the class probabilities (S, K) at each snapshot."""
     return np.stack([_at(snapshot, picture).probabilities for snapshot in snapshots])
+
+
+@st.cache_data(
+    max_entries=64,
+    show_spinner="Measuring the accuracy at each snapshot …",
+    hash_funcs=CASE_HASHES,
+)
+def _measured(run: Run, snapshots: tuple[Snapshot, ...]) -> list[Snapshot]:
+    """Return the snapshots with their accuracy, where the validation images are on this machine."""
+    if all(snapshot.accuracy is not None for snapshot in snapshots):
+        return list(snapshots)
+    try:
+        validation = load_data(run).validation
+        return [with_accuracy(snapshot, validation) for snapshot in snapshots]
+    except ConfigError:
+        return list(snapshots)
 
 
 def _state_at(
@@ -187,7 +206,8 @@ def _development(
     chart(
         over_training([snapshot.epochs for snapshot in snapshots], lines, accuracy, chosen, HEIGHT),
         key="over-training",
-        alt="Accuracy at each snapshot: " + ", ".join(f"{value:.0%}" for value in accuracy),
+        alt="Accuracy at each snapshot: "
+        + ", ".join("unknown" if value is None else f"{value:.0%}" for value in accuracy),
     )
     st.caption(
         "Maps: bright patches have the highest values. Each map has its own color scale; choose "
