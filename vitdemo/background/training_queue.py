@@ -357,25 +357,26 @@ class TrainingQueue:
 
     def _train(self, job: Job, run: Run) -> None:
         data = load_data(run)
-        clock = Clock(run, data)
+        clock, epoch_began = Clock(run, data), time.perf_counter()
         with closing(train_run(run, data)) as events:
             for trained, event in events:
-                if isinstance(event, EpochEnd):
-                    model, training = run.model, run.training
-                    pace.learn(model, training, event.seconds, trained.threads)
+                began = time.perf_counter()
+                if isinstance(event, EpochEnd):  # its seconds leave out what is saved
+                    pace.learn(run.model, run.training, began - epoch_began, trained.threads)
                 now = replace(trained, threads=torch.get_num_threads())
                 self._publish(clock.read(now, event))
                 if job.stopping and not isinstance(event, EpochEnd):
                     return  # not at an EpochEnd, after which the state is saved
-                began = time.perf_counter()
                 with self._lock:
                     self._take_turns(job, event)
-                clock.started += time.perf_counter() - began  # it did not train meanwhile
+                rested = time.perf_counter() - began
+                clock.started += rested
+                epoch_began += rested
                 if job.leaves or (job.stopping and not job.threads):
                     return
-                if isinstance(
-                    event, EpochEnd
-                ):  # within one, another number could round differently
+                if isinstance(event, EpochEnd):
+                    epoch_began = time.perf_counter()
+                    # Within an epoch, another number of threads could round differently.
                     torch.set_num_threads(job.threads)
 
     def _take_turns(self, job: Job, event: Event) -> None:

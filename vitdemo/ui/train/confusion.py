@@ -1,6 +1,9 @@
 """Which classes a model confuses: a matrix, or a table where it has too many classes to label."""
 
+from functools import lru_cache
+
 import numpy as np
+import plotly.graph_objects as go
 import streamlit as st
 
 from ...explain.predictions import confusion_matrix, frequent_errors
@@ -40,12 +43,17 @@ def _matrix(
             f" The most frequent error: true class {classes[true]}, predicted class "
             f"{classes[called]}, {count} times."
         )
-    chart(confusion(matrix, classes), key="confusion", alt=alt)
+    chart(_figure(tuple(map(tuple, matrix.tolist())), classes), key="confusion", alt=alt)
     st.caption(
         "Rows: true class. Columns: predicted class. Each cell counts images, out of the "
         f"{images}. Correct predictions are on the diagonal; bright cells off the diagonal are the "
         "most frequent errors."
     )
+
+
+@lru_cache(maxsize=64)  # a page draws it again at each rerun
+def _figure(matrix: tuple[tuple[int, ...], ...], classes: tuple[str, ...]) -> go.Figure:
+    return confusion(np.array(matrix), classes)
 
 
 def _table(

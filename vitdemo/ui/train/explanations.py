@@ -1,6 +1,7 @@
 """Explanations on the Train page: how the model splits an image, and why the paper's code fails."""
 
 from dataclasses import replace
+from functools import lru_cache
 
 import streamlit as st
 
@@ -42,14 +43,11 @@ def chance_level(model: ModelConfig, training: TrainConfig) -> None:
 
 def patch_picture(model: ModelConfig) -> None:
     """Show one training image split into the patches of the model."""
-    from ...data.cifar10 import CLASSES, load_cifar10, pixels_of
-    from ...figures.pictures import patches
     from ..chart import chart
 
-    example = load_cifar10(8, 1).train[7:8]
-    name = CLASSES[example.labels[0]]
+    figure, name = _example(model.patch_size)
     chart(
-        patches(pixels_of(example.images[0]), model.patch_size),
+        figure,
         key="patches",
         alt=f"A training image ({name}) split into patches of {model.patch_size} × "
         f"{model.patch_size} pixels.",
@@ -59,3 +57,13 @@ def patch_picture(model: ModelConfig) -> None:
     else:
         split = f"split into {model.num_patches} patches. Each becomes a token; "
     st.caption(f"A training image ({name}) {split}{POOLING_NOTES[model.pooling]}{stem_note(model)}")
+
+
+@lru_cache
+def _example(patch_size: int) -> tuple:
+    """Return the figure of one training image, and the name of its class."""
+    from ...data.cifar10 import CLASSES, load_cifar10, pixels_of
+    from ...figures.pictures import patches
+
+    example = load_cifar10(8, 1).train[7:8]
+    return patches(pixels_of(example.images[0]), patch_size), CLASSES[example.labels[0]]

@@ -2,14 +2,14 @@
 
 from dataclasses import replace
 
-import numpy as np
 import streamlit as st
 
 from ...config import PRESETS, ConfigError
-from ...data.cifar10 import CLASSES, Split, pixels_of
+from ...data.cifar10 import CLASSES, pixels_of
 from ...explain.predictions import most_confident
+from ...figures.pictures import to_source
 from ...runs.run import Run
-from ..cached import probabilities_of, validation_split
+from ..cached import HASHES, probabilities_of, validation_split
 from ..metrics import show_metrics
 from ..wording import plain
 from .confusion import show_confusion
@@ -43,10 +43,10 @@ def show_results(run: Run) -> None:
     with right:
         show_confusion(run, labels, probabilities.argmax(axis=1))
     st.header("Most confident correct predictions")
-    _images(run, split, probabilities, most_confident(probabilities, labels, True, SHOWN))
+    _images(run, correct=True)
     st.caption("The predicted class with its probability.")
     st.header("Most confident errors")
-    _images(run, split, probabilities, most_confident(probabilities, labels, False, SHOWN))
+    _images(run, correct=False)
     st.caption("The predicted class with its probability, and the true class.")
 
 
@@ -64,21 +64,32 @@ def _last_epoch(run: Run) -> None:
     st.caption(caption)
 
 
-def _images(run: Run, split: Split, probabilities: np.ndarray, chosen: np.ndarray) -> None:
+def _images(run: Run, correct: bool) -> None:
     """Show images with predicted class and probability, and the true class if it differs."""
-    if not len(chosen):
+    shown = _shown(run, correct)
+    if not shown:
         st.write("There are none.")
         return
     with st.container(horizontal=True):
-        for index in chosen:
-            predicted, true = probabilities[index].argmax(), int(split.labels[index])
-            lines = [f"{run.classes[predicted]} {probabilities[index, predicted]:.0%}"]
-            if predicted != true:
-                lines.append(f"true: {run.classes[true]}")
-            pixels = pixels_of(split.images[index])
+        for source, index, lines in shown:
             st.image(
-                pixels.repeat(ENLARGED, axis=0).repeat(ENLARGED, axis=1),
+                source,
                 caption="  \n".join(map(plain, lines)),
                 alt=f"Validation image {index}: {', '.join(lines)}",
                 width=IMAGE_WIDTH,
             )
+
+
+@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=HASHES)
+def _shown(run: Run, correct: bool) -> list[tuple[str, int, list[str]]]:
+    """Return data URL, number and caption of each image; a page draws them at each rerun."""
+    split, probabilities = validation_split(run), probabilities_of(run)
+    found = []
+    for index in most_confident(probabilities, split.labels.numpy(), correct, SHOWN):
+        predicted, true = probabilities[index].argmax(), int(split.labels[index])
+        lines = [f"{run.classes[predicted]} {probabilities[index, predicted]:.0%}"]
+        if predicted != true:
+            lines.append(f"true: {run.classes[true]}")
+        pixels = pixels_of(split.images[index]).repeat(ENLARGED, axis=0).repeat(ENLARGED, axis=1)
+        found.append((to_source(pixels), index, lines))
+    return found
