@@ -49,6 +49,15 @@ def available_memory() -> int:
         return total
 
 
+def memory_in_use() -> int:
+    """Return the bytes of memory that this process uses now; 0 where it is not known."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError):
+        return 0
+
+
 def busy_fraction(seconds: float) -> float:
     """Watch for some seconds how busy the cores are: 0 idle, 1 all in use.
 

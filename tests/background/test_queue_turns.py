@@ -8,6 +8,7 @@ import pytest
 
 from tests.background.queue_runs import TIMEOUT, alone, ended, metrics_of
 from vitdemo.background import training_queue, turns
+from vitdemo.background.limits import LIMITS
 from vitdemo.background.training_queue import TrainingQueue
 from vitdemo.config import ConfigError, TrainConfig
 from vitdemo.runs.about import About
@@ -40,7 +41,7 @@ def test_one_run_of_each_owner_at_a_time(queue, hold, tiny, recipe, watched):
 
 
 def test_one_owner_cannot_fill_the_queue(queue, hold, tiny, short):
-    for _ in range(training_queue.MAX_WAITING_EACH):
+    for _ in range(LIMITS.waiting):
         queue.submit(tiny, short, ADA)
     before = len(list_runs())
     with pytest.raises(ConfigError, match=r"5 of your runs are waiting already\. Stop one"):

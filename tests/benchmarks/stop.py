@@ -1,4 +1,4 @@
-"""Time from pressing Stop to the words "Stopped after", in Chromium, at random moments of a run.
+"""Time from pressing Stop to the words "Stopped after", in Chromium, at random times in a run.
 
     python -m tests.benchmarks.stop [--rounds 30]
 

@@ -1,5 +1,6 @@
 """A training in the queue: what it has used so far, and whether it has the cores now."""
 
+import time
 from dataclasses import dataclass, field
 
 from ..costs import activation_bytes, held_bytes
@@ -22,6 +23,7 @@ class Job:
     rests_between_epochs: bool = False  # waits for its turn in memory, and its last epoch is saved
     leaves: bool = False  # whether it shall leave the memory
     stopping: bool = False
+    submitted: float = field(default_factory=time.monotonic)
     held: int = field(init=False)  # bytes while it is in memory
     working: int = field(init=False)  # bytes on top of them while it has a turn
 

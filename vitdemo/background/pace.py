@@ -10,8 +10,10 @@ from dataclasses import replace
 from ..config import ModelConfig, TrainConfig
 from ..costs import macs
 
-RATE = 3e9  # MACs in a second on one core, before anything is known
+RATE = 2e10  # MACs in a second on one core, before anything is known
 PER_IMAGE = 3e-4  # seconds of an image that do not depend on its MACs
+PER_EPOCH = 0.1  # seconds of an epoch that do not depend on its images, as to save them
+MOST = 2.0  # times an unknown run may be faster or slower than computed, as the last one was
 BACKWARD = 2  # times the MACs of the forward pass
 SHARE = 0.7  # exponent: two threads of one run do the work of 2 ** 0.7 runs on a core each
 NEWEST = 0.3  # weight of the newest epoch in the means
@@ -24,7 +26,8 @@ _known: dict[tuple[ModelConfig, TrainConfig], float] = {}  # the same for one mo
 def epoch_seconds(model: ModelConfig, training: TrainConfig) -> float:
     """Return the expected seconds of one epoch on one core."""
     with _lock:
-        return _computed(model, training) * _known.get(_key(model, training), _ratio)
+        unknown = min(max(_ratio, 1 / MOST), MOST)
+        return _computed(model, training) * _known.get(_key(model, training), unknown)
 
 
 def learn(model: ModelConfig, training: TrainConfig, seconds: float, threads: int) -> None:
@@ -44,7 +47,7 @@ def _computed(model: ModelConfig, training: TrainConfig) -> float:
     train = forward * (1 + BACKWARD) * (1 - model.patch_drop)
     images, validation_images = training.train_images, training.validation_images
     work = images * train + validation_images * forward
-    return work / RATE + (images + validation_images) * PER_IMAGE
+    return work / RATE + (images + validation_images) * PER_IMAGE + PER_EPOCH
 
 
 def _key(model: ModelConfig, training: TrainConfig) -> tuple[ModelConfig, TrainConfig]:

@@ -26,6 +26,7 @@ class Status:
     progress: float = 0.0  # 0 to 1
     seconds_left: float | None = None
     stopping: bool = False  # Stop was pressed; it ends after the batch under way
+    paused: bool = False  # the teacher has paused all runs
     elsewhere: bool = False  # trained by another process, which alone can stop it
 
 

@@ -35,12 +35,13 @@ from ..runs.train_run import (
 from ..runs.trim import trim
 from ..training.loop import EpochEnd, Event, TrainingDiverged, check_trainable
 from . import pace
+from .events import log_event
 from .job import Job
+from .limits import LIMITS, check_budget
 from .status import Clock, Status
 from .turns import SLICE, Claim, eligible, forecast, order, yields
 
 MAX_WAITING = 100
-MAX_WAITING_EACH = 5  # runs of one owner that wait, where runs have owners
 KEPT = 100  # ended runs whose status is kept in memory; all are on disk
 # Seconds after which the interpreter lets a waiting thread run; the default is 5 ms. A training run
 # gives the interpreter lock away at each of its many small operations, so beside a busy page it
@@ -65,6 +66,7 @@ class TrainingQueue:
         self._changed = threading.Condition(self._lock)  # somebody's turn, or the end of a run
         self._statuses: OrderedDict[str, Status] = OrderedDict()
         self._jobs: dict[str, Job] = {}  # active runs, in the order in which they came
+        self.paused = False
         self._idle_task = 0  # torch threads of a task of `when_idle`
         self._turn = 0  # number of the next turn
         self._forecast: tuple[float, dict] = (-FORECAST_SECONDS, {})  # when it was made
@@ -89,6 +91,8 @@ class TrainingQueue:
         return self._enqueue(replace(resumable_run(run_id), state="waiting", message=""))
 
     def _enqueue(self, run: Run) -> str:
+        if run.about.owner:
+            check_budget(run.model, run.training)
         check_trainable(run.model, load_data(run), run.training)
         check_disk(runs_folder(), run_bytes(run.model))
         is_new = not run.folder.exists()
@@ -107,6 +111,7 @@ class TrainingQueue:
             if is_new:
                 delete_run(run.id)
             raise
+        log_event("submitted", run, 0.0)
         return run.id
 
     def _check_absent(self, run_id: str) -> None:
@@ -118,9 +123,9 @@ class TrainingQueue:
         """Refuse a run where too many wait already. The lock must be held."""
         waiting = [job for job in self._jobs.values() if not job.used and not job.threads]
         theirs = [job for job in waiting if owner and job.run.about.owner == owner]
-        if len(theirs) >= MAX_WAITING_EACH:
+        if len(theirs) >= LIMITS.waiting:
             raise ConfigError(
-                f"{MAX_WAITING_EACH} of your runs are waiting already. Stop one of them, or try "
+                f"{LIMITS.waiting} of your runs are waiting already. Stop one of them, or try "
                 "again when one has started."
             )
         if len(waiting) >= MAX_WAITING:
@@ -135,7 +140,9 @@ class TrainingQueue:
             if not status or not job:
                 return status
             starts, ends = self._expected().get(run_id, (None, None))
-            status = replace(status, stopping=job.stopping, starts=starts, ends=ends)
+            status = replace(
+                status, stopping=job.stopping, paused=self.paused, starts=starts, ends=ends
+            )
             if job.threads:
                 return status
             return replace(status, place=self._places().index(run_id) + 1)
@@ -152,7 +159,7 @@ class TrainingQueue:
         made, found = self._forecast
         if now - made > FORECAST_SECONDS or found.keys() != self._jobs.keys():
             running, waiting = self._claims()
-            found = forecast(running, waiting, self.cores, now, self._turn)
+            found = {} if self.paused else forecast(running, waiting, self.cores, now, self._turn)
             made, self._forecast = now, (now, found)
         past = now - made
         return {
@@ -220,6 +227,12 @@ class TrainingQueue:
         if job and not job.in_memory and not job.run.history:
             with suppress(ConfigError):  # it was deleted meanwhile
                 delete_run(run_id)  # it never began, so there is nothing to see
+
+    def pause(self, paused: bool) -> None:
+        """Let no run train until it is called again: each rests at the end of its epoch."""
+        with self._lock:
+            self.paused = paused
+            self._give_turns()
 
     def wait(self, run_id: str, timeout: float | None = None) -> Status:
         """Wait until the run has ended, at most `timeout` seconds, and return its status."""
@@ -290,6 +303,8 @@ class TrainingQueue:
 
     def _able(self) -> Sequence[Claim]:
         """Return the claims of the runs that may get a turn now. The lock must be held."""
+        if self.paused:
+            return ()
         owners = [job.run.about.owner for job in self._jobs.values() if job.threads]
         return eligible(self._claims()[1], owners)
 
@@ -321,6 +336,7 @@ class TrainingQueue:
         sys.setswitchinterval(SWITCH_INTERVAL)
         run = replace(self._statuses[run_id].run, state="running", threads=job.threads)
         self._publish(Status(run))
+        log_event("started", run, time.monotonic() - job.submitted)
         try:
             self._train(job, run)
             run = load_run(run_id)
@@ -348,6 +364,7 @@ class TrainingQueue:
     def _end(self, job: Job, run: Run) -> None:
         """Take a run off the queue. The lock must be held."""
         run_id = job.run.id
+        log_event("ended", run, time.monotonic() - job.submitted)
         del self._jobs[run_id]
         self._statuses[run_id] = replace(self._statuses[run_id], run=run, seconds_left=None)
         ended = [name for name, status in self._statuses.items() if not status.run.active]
@@ -393,7 +410,7 @@ class TrainingQueue:
         if not at_end and seconds < SLICE:
             return
         able = self._able()
-        if yields(job.claim(), able, now, seconds):
+        if self.paused or yields(job.claim(), able, now, seconds):
             job.used += seconds
             job.threads, job.waiting_since, job.rests_between_epochs = 0, now, at_end
             self._give_turns()

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import streamlit as st
 
+from ..background.events import log_to_stderr
 from ..config import ConfigError
 from ..files import home, remove_leftovers
+from ..runs.people import has_many_people
 from ..runs.trim_limits import Limits, limits
-from .visitor import read_teachers_secret
 from .wording import plain
 
 APP = Path(__file__).parents[2] / "app.py"
@@ -29,7 +30,8 @@ def run_page(page) -> None:
     limit for old runs is wrong, with that.
     """
     _thread.framed = True
-    read_teachers_secret()
+    if has_many_people():
+        log_to_stderr()
     try:
         _tidy_up(home())
         page.run()

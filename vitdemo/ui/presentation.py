@@ -3,6 +3,7 @@
 import streamlit as st
 
 from . import url_state
+from .class_call import follow_class
 from .visitor import keep_visitor
 
 SCALE = 1.4
@@ -40,6 +41,7 @@ def title(text: str) -> None:
     with st.container(gap=None):
         _look(key="look", data={"scale": scale()})  # takes no room here, in a row it would
         keep_visitor()
+        follow_class()
         with st.container(horizontal=True, vertical_alignment="center"):
             st.title(text)
             st.toggle(

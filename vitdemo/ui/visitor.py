@@ -3,15 +3,17 @@
 On a server that only one person uses, no cookie is set.
 """
 
+from urllib.parse import quote, unquote
+
 import streamlit as st
 
 from ..runs import people
-from ..runs.about import short
+from ..runs.about import LONGEST, short
 from ..runs.people import Person
 
-PERSON, TEACHER = "vitdemo_person", "vitdemo_teacher"  # cookies; in the session, their values
+# Cookies; in the session, their values.
+PERSON, TEACHER, NICKNAME = "vitdemo_person", "vitdemo_teacher", "vitdemo_nickname"
 TEACHER_PARAMETER = "teacher"  # of the URL that a teacher opens
-NICKNAME = "nickname"  # in the session
 # In a frame of another site, as on the page of a Space, only a cookie that is bound to that page is
 # kept. The first tab of a new browser decides: another one that opens meanwhile takes over its id.
 _keep = st.components.v2.component(
@@ -43,7 +45,25 @@ def visitor() -> Person:
     if PERSON not in state:
         kept = _cookie(PERSON)
         state[PERSON] = kept if people.SECRET.fullmatch(kept) else people.new_secret()
-    return Person(people.owner_of(state[PERSON]), short(state.get(NICKNAME, "")), _is_teacher())
+    if NICKNAME not in state:
+        state[NICKNAME] = short(unquote(_cookie(NICKNAME)))
+    return Person(people.owner_of(state[PERSON]), state[NICKNAME], _is_teacher())
+
+
+def nickname_field() -> None:
+    """Draw the field for the visitor's nickname. They need none."""
+
+    def keep() -> None:
+        st.session_state[NICKNAME] = short(st.session_state["nickname-field"])
+
+    st.text_input(
+        "Nickname (optional)",
+        visitor().nickname,
+        max_chars=LONGEST,
+        key="nickname-field",
+        on_change=keep,
+        help="Your teacher sees it beside your runs. It is kept in this browser and in your runs.",
+    )
 
 
 def _cookie(name: str) -> str:
@@ -70,7 +90,7 @@ def keep_visitor() -> None:
     if not people.has_many_people():
         return
     person = visitor()
-    cookies = {PERSON: st.session_state[PERSON]}
+    cookies = {PERSON: st.session_state[PERSON], NICKNAME: quote(person.nickname)}
     if person.is_teacher:
         cookies[TEACHER] = people.teachers_token()
     kept = _keep(

@@ -5,24 +5,30 @@ Train is drawn before torch is loaded, so what needs torch is imported where it 
 
 import streamlit as st
 
+from ...background.limits import check_budget
 from ...config import ConfigError, ModelConfig, TrainConfig
 from ...costs import check_memory, run_bytes
 from ...files import runs_folder
 from ...machine import check_disk
 from ..download_button import offer
-from ..visitor import visitor
+from ..visitor import nickname_field, visitor
 from ..wording import plain
 from . import settings
 
 
 def train_button(model: ModelConfig, training: TrainConfig) -> None:
     """Draw the button that starts a run with the settings on the page."""
+    person = visitor()
     try:
         check_memory(model, training.batch_size)
         check_disk(runs_folder(), run_bytes(model))
+        if not person.is_alone:
+            check_budget(model, training)
         problem = ""
     except ConfigError as error:
         problem = str(error)
+    if not person.is_alone:
+        nickname_field()
     st.button("Train", type="primary", width="stretch", on_click=_train, disabled=bool(problem))
     problem = problem or st.session_state.pop("train_problem", "")
     if problem:

@@ -18,6 +18,7 @@ from .damaged import show_damaged
 
 POLL_SECONDS = 3.0  # a browser that draws takes processor time from a run on the same machine
 STOPPING_SECONDS = 0.25  # the same while a run stops
+PAUSED = "The teacher has paused all runs."
 PATIENCE = 0.2  # seconds that Stop waits for the end of the run before it shows that it stops
 
 
@@ -151,6 +152,8 @@ def _show_status(status: Status) -> None:
 
 def _waiting_text(status: Status) -> str:
     """Return when a run is expected to start and to end."""
+    if status.paused:
+        return PAUSED
     if _others_of_its_owner(status.run):
         text = "This run waits for your other run: one of each person trains at a time."
     else:
@@ -172,6 +175,8 @@ def _progress_text(status: Status) -> str:
     parts = [f"Epoch {status.epoch} of {status.run.training.epochs}"]
     if status.stopping:
         parts.insert(0, "Stopping after this batch")
+    elif status.place and status.paused:
+        return f"{parts[0]} · {PAUSED}"
     elif status.place:
         parts.append("others have their turn")
         if status.starts is not None:
