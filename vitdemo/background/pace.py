@@ -20,14 +20,16 @@ NEWEST = 0.3  # weight of the newest epoch in the means
 
 _lock = threading.Lock()
 _ratio = 1.0  # of measured to computed seconds
-_known: dict[tuple[ModelConfig, TrainConfig], float] = {}  # the same for one model and recipe
+# The same for one model and recipe, and how often it was measured.
+_known: dict[tuple[ModelConfig, TrainConfig], tuple[float, int]] = {}
 
 
 def epoch_seconds(model: ModelConfig, training: TrainConfig) -> float:
     """Return the expected seconds of one epoch on one core."""
     with _lock:
         unknown = min(max(_ratio, 1 / MOST), MOST)
-        return _computed(model, training) * _known.get(_key(model, training), unknown)
+        ratio, _ = _known.get(_key(model, training), (unknown, 0))
+        return _computed(model, training) * ratio
 
 
 def learn(model: ModelConfig, training: TrainConfig, seconds: float, threads: int) -> None:
@@ -36,7 +38,9 @@ def learn(model: ModelConfig, training: TrainConfig, seconds: float, threads: in
     ratio = seconds * threads**SHARE / _computed(model, training)
     with _lock:
         key = _key(model, training)
-        _known[key] = ratio * NEWEST + _known.get(key, ratio) * (1 - NEWEST)
+        before, count = _known.get(key, (ratio, 0))
+        weight = 1.0 if count < 2 else NEWEST  # the first epoch warms up and counts for nothing
+        _known[key] = ratio * weight + before * (1 - weight), count + 1
         _ratio = ratio * NEWEST + _ratio * (1 - NEWEST)
         while len(_known) > 1000:
             del _known[next(iter(_known))]
