@@ -136,22 +136,29 @@ class TrainingQueue:
     def snapshot(self, run_id: str) -> Status | None:
         """Return the latest status of a run, or None if it is not in this queue."""
         with self._lock:
-            status, job = self._statuses.get(run_id), self._jobs.get(run_id)
-            if not status or not job:
-                return status
-            starts, ends = self._expected().get(run_id, (None, None))
-            status = replace(
-                status, stopping=job.stopping, paused=self.paused, starts=starts, ends=ends
-            )
-            if job.threads:
-                return status
-            return replace(status, place=self._places().index(run_id) + 1)
+            return self._status(run_id, self._expected(), self._places())
 
-    def _places(self) -> Sequence[str]:
-        """Return the ids of the runs that wait for a turn, the next one first."""
+    def _status(self, run_id: str, expected: dict, places: dict[str, int]) -> Status | None:
+        """Return the status of a run with its place and times. The lock must be held."""
+        status, job = self._statuses.get(run_id), self._jobs.get(run_id)
+        if not status or not job:
+            return status
+        starts, ends = expected.get(run_id, (None, None))
+        return replace(
+            status,
+            stopping=job.stopping,
+            paused=self.paused,
+            starts=starts,
+            ends=ends,
+            place=places.get(run_id, 0),
+        )
+
+    def _places(self) -> dict[str, int]:
+        """Return the places, from 1, of the runs that wait for a turn. The lock must be held."""
         expected, last = self._expected(), (float("inf"), 0.0)
         waiting = [run_id for run_id, job in self._jobs.items() if not job.threads]
-        return sorted(waiting, key=lambda run_id: expected.get(run_id, last)[0])
+        waiting.sort(key=lambda run_id: expected.get(run_id, last)[0])
+        return {run_id: place for place, run_id in enumerate(waiting, start=1)}
 
     def _expected(self) -> dict[str, tuple[float, float]]:
         """Return in how many seconds each run gets a turn, and ends. The lock must be held."""
@@ -202,9 +209,8 @@ class TrainingQueue:
         """Return the status of the runs of this process, newest first: all that are active, and the
         last KEPT that have ended."""
         with self._lock:
-            newest_first = [*reversed(self._statuses)]
-        statuses = (self.snapshot(run_id) for run_id in newest_first)
-        return [status for status in statuses if status]
+            expected, places = self._expected(), self._places()
+            return [self._status(run_id, expected, places) for run_id in reversed(self._statuses)]
 
     def active_of(self, owner: str) -> tuple[str, ...]:
         """Return the ids of the runs of an owner that wait or train, in the order they came."""
@@ -377,16 +383,15 @@ class TrainingQueue:
         clock, epoch_began = Clock(run, data), time.perf_counter()
         with closing(train_run(run, data)) as events:
             for trained, event in events:
-                began = time.perf_counter()
                 if isinstance(event, EpochEnd):  # its seconds leave out what is saved
-                    pace.learn(run.model, run.training, began - epoch_began, trained.threads)
+                    seconds = time.perf_counter() - epoch_began
+                    pace.learn(run.model, run.training, seconds, trained.threads)
                 now = replace(trained, threads=torch.get_num_threads())
                 self._publish(clock.read(now, event))
                 if job.stopping and not isinstance(event, EpochEnd):
                     return  # not at an EpochEnd, after which the state is saved
                 with self._lock:
-                    self._take_turns(job, event)
-                rested = time.perf_counter() - began
+                    rested = self._take_turns(job, event)
                 clock.started += rested
                 epoch_began += rested
                 if job.leaves or (job.stopping and not job.threads):
@@ -396,11 +401,14 @@ class TrainingQueue:
                     # Within an epoch, another number of threads could round differently.
                     torch.set_num_threads(job.threads)
 
-    def _take_turns(self, job: Job, event: Event) -> None:
+    def _take_turns(self, job: Job, event: Event) -> float:
         """Give the cores away where it is others' turn, and wait for the next turn of this run.
 
         The lock must be held. Returns at once, and with other threads than before, if the run goes
         on; without threads if it was stopped or shall leave the memory.
+
+        Returns:
+            The seconds that it has waited.
         """
         now = time.monotonic()
         seconds = now - job.turn_began
@@ -408,7 +416,7 @@ class TrainingQueue:
         if at_end:
             job.epochs_done = event.epoch
         if not at_end and seconds < SLICE:
-            return
+            return 0.0
         able = self._able()
         if self.paused or yields(job.claim(), able, now, seconds):
             job.used += seconds
@@ -416,11 +424,13 @@ class TrainingQueue:
             self._give_turns()
             self._changed.wait_for(lambda: job.threads or job.stopping or job.leaves)
             job.rests_between_epochs = False
-        elif at_end:
+            return time.monotonic() - now
+        if at_end:
             others = len([other for other in self._jobs.values() if other.threads]) + len(able)
             most = self._free() + job.threads
             job.threads = min(most, max(1, self.cores // others)) if able else most
             self._give_turns()
+        return 0.0
 
 
 QUEUE = TrainingQueue()  # of this process
