@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-AWAY = 30.0  # seconds without a sign of life after which somebody has left
+AWAY = 45.0  # seconds without a sign of life after which somebody has left
 
 
 @dataclass(frozen=True)

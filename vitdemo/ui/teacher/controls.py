@@ -71,6 +71,6 @@ def _set_limits() -> None:
 def _send() -> None:
     try:
         call_class(st.session_state["class-url"])
-        st.session_state[_CALLED] = "", "Open pages go there within a few seconds."
+        st.session_state[_CALLED] = "", "Open pages go there within 15 seconds."
     except ConfigError as error:
         st.session_state[_CALLED] = str(error), ""
