@@ -49,13 +49,13 @@ def attend(url: str, epochs: int, begun: float, number: int, student: Student) -
         time.sleep(max(0.0, begun + random.Random(number).random() * MINUTE - time.monotonic()))
         pressed = time.monotonic()
         student.answers.append(visitor.click("Train"))
-        depth = 6
+        depth, due = 6, {}
         while not student.end:
             moved = time.monotonic()
             depth = 13 - depth  # 6 and 7
             student.answers.append(visitor.set("Depth", [float(depth)]))
             while time.monotonic() < moved + EVERY and not student.end:
-                poll(visitor)
+                poll(visitor, due)
                 seconds = time.monotonic() - pressed
                 look(visitor, student, seconds)
                 left = expected_end(visitor)
@@ -63,13 +63,26 @@ def attend(url: str, epochs: int, begun: float, number: int, student: Student) -
                     student.forecasts.append((seconds, left))
 
 
-def poll(visitor: Visitor) -> None:
-    """Rerun what the page reruns by itself, once, as often as the page asks for."""
-    for fragment, seconds in list(visitor.page.polls.items()):
-        time.sleep(seconds)
-        visitor.run(fragment=fragment, auto=True)
-    if not visitor.page.polls:
+def poll(visitor: Visitor, due: dict[str, float]) -> None:
+    """Rerun the part of the page whose time has come, or wait for it, at most a second.
+
+    Args:
+        visitor: the student's session.
+        due: when each part that reruns by itself is due; kept from call to call.
+    """
+    now, polls = time.monotonic(), visitor.page.polls
+    for fragment in set(due) - set(polls):
+        del due[fragment]
+    for fragment, seconds in polls.items():
+        due.setdefault(fragment, now + seconds)
+    if not due:
         time.sleep(0.2)
+        return
+    fragment = min(due, key=due.get)
+    time.sleep(min(1.0, max(0.0, due[fragment] - now)))
+    if time.monotonic() >= due[fragment]:
+        visitor.run(fragment=fragment, auto=True)
+        due.pop(fragment)
 
 
 def look(visitor: Visitor, student: Student, seconds: float) -> None:

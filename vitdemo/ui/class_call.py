@@ -11,7 +11,7 @@ from ..runs import people
 from .lessons.order import ORDER
 from .visitor import visitor
 
-EVERY = 15.0  # seconds; with 5, forty pages slowed training down by a third
+EVERY = 15.0  # seconds; every rerun takes time from the runs in training
 PAGES = ("", "attention", *(page.name for page in ORDER))  # in the URL; the first one is Train
 _JOINED = "joined_class"  # in the session: when it began, so that no call is followed twice
 # A new session opens the page, as for every link, since the old one may show other settings there.

@@ -90,7 +90,7 @@ def _offer_class_settings(training: TrainConfig) -> None:
         icon=":material/groups:",
         on_click=settings.set_fields,
         kwargs=CLASS,
-        help="Others train, too. With 600 images and 3 epochs, forty runs take about 90 s in all "
+        help="Others train, too. With 600 images and 3 epochs, forty runs take about 2 min in all "
         "on two cores.",
     )
 
