@@ -47,21 +47,21 @@ def test_teacher_watches_pauses_and_leads_a_class(visit, school):
     assert "whale" not in teacher.url
 
     # A student with a nickname trains; the teacher's page shows it by itself.
-    student = visit("/?depth=1&epochs=200")
+    student = visit("/?depth=4&epochs=200")
     expect(student.get_by_role("link", name="Class")).to_have_count(0)
     student.get_by_role("textbox", name="Nickname").fill("Ada <b>L.</b>")
     student.get_by_role("textbox", name="Nickname").press("Enter")
     button(student, "Train").click()
     row = teacher.get_by_role("row").filter(has_text="Ada <b>L.</b>")
-    expect(row).to_contain_text("of 200")
-    expect(row).to_contain_text("training")
+    expect(row).to_contain_text("of 200", timeout=30_000)
+    expect(row).to_contain_text("training", timeout=30_000)
 
     run = re.search(r"run=[\w-]+", student.url)[0]
 
     # Paused, it rests after its epoch, and goes on.
     button(teacher, "Pause all runs").click()
     student.get_by_text("The teacher has paused all runs.").first.wait_for()
-    expect(row).to_contain_text("paused")
+    expect(row).to_contain_text("paused", timeout=30_000)
     button(teacher, "Go on").click()
     student.get_by_text(re.compile(r"Epoch \d+ of 200 .* images/s")).wait_for()
 
@@ -81,8 +81,9 @@ def test_teacher_watches_pauses_and_leads_a_class(visit, school):
     # The nickname and the run are still the student's, in a new tab, too.
     tab = student.context.new_page()
     tab.goto(f"{school.url}/?{run}")
-    expect(tab.get_by_role("textbox", name="Nickname")).to_have_value("Ada <b>L.</b>")
-    expect(button(tab, "Stop")).to_be_enabled()
+    nickname = tab.get_by_role("textbox", name="Nickname")
+    expect(nickname).to_have_value("Ada <b>L.</b>", timeout=30_000)
+    expect(button(tab, "Stop")).to_be_enabled(timeout=30_000)
 
     # The teacher stops the run.
     teacher.get_by_role("combobox", name=re.compile("Run to stop")).click()

@@ -9,7 +9,7 @@ from ...background.status import Status
 from ...background.training_queue import QUEUE
 from ...machine import available_memory, memory_in_use
 from ...runs.about import About
-from ..run_name import run_name
+from ...runs.run import Run
 from ..train.live import duration
 from ..wording import plain
 
@@ -60,14 +60,12 @@ def _list(active: list[Status]) -> None:
         about, training = status.run.about, status.run.training
         epoch = f"{max(status.epoch, len(status.run.history))} of {training.epochs}"
         ends = "" if status.ends is None else duration(max(1, status.ends))
-        cells = (_who(about), run_name(status.run), epoch, _state(status), ends)
+        cells = (_who(about), _size(status.run), epoch, _state(status), ends)
         rows.append(f"| {' | '.join(map(plain, cells))} |")
     st.markdown("\n".join(rows))
     if len(active) > ROWS:
         st.caption(f"{len(active) - ROWS} more are waiting.")
-    names = {
-        status.run.id: f"{_who(status.run.about)} · {run_name(status.run)}" for status in active
-    }
+    names = {status.run.id: _label(status.run) for status in active}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         chosen = st.selectbox(
             "Run to stop",
@@ -86,9 +84,19 @@ def _list(active: list[Status]) -> None:
         )
 
 
+def _label(run: Run) -> str:
+    """Return what tells a run from others and stays: the browser sends it as the choice."""
+    hour, minute, second = run.id[9:11], run.id[11:13], run.id[13:15]
+    return f"{_who(run.about)} · {_size(run)} · {hour}:{minute}:{second}"
+
+
+def _size(run: Run) -> str:
+    return f"depth {run.model.depth}, {run.training.train_images:,} images"
+
+
 def _who(about: About) -> str:
     """Return the nickname, or the start of the owner's hash, which tells people apart."""
-    return about.nickname or (f"Nameless {about.owner[:4]}" if about.owner else "This machine")
+    return about.nickname or (f"Anonymous {about.owner[:4]}" if about.owner else "This machine")
 
 
 def _state(status: Status) -> str:

@@ -61,6 +61,9 @@ def show_time(model: ModelConfig, training: TrainConfig) -> None:
         check_memory(model, training.batch_size)
     except ConfigError:  # pressing Train says so
         return
+    if QUEUE.paused:
+        st.caption(":material/pause: The teacher has paused all runs. This run would wait.")
+        return
     if QUEUE.busy():
         start, end = QUEUE.expected_of(model, training, visitor().owner)
         st.caption(f":material/timer: {_beside_others(start, end)}")
