@@ -92,12 +92,16 @@ def test_teacher_changes_how_many_runs_may_wait(queue, hold, tiny, short, own_li
     queue.submit(tiny, short, ADA)
 
 
-def test_each_event_of_a_run_is_one_line_of_json(queue, tiny, short, caplog, monkeypatch):
-    monkeypatch.setattr(events.LOGGER, "propagate", True)
-    with caplog.at_level(logging.INFO, logger=events.LOGGER.name):
-        run_id = queue.submit(tiny, short, ADA)
-        ended(queue, run_id)
-    lines = [json.loads(record.getMessage()) for record in caplog.records]
+def test_each_event_of_a_run_is_one_line_of_json(queue, tiny, short, monkeypatch):
+    lines = []
+    keeper = logging.Handler()
+    keeper.emit = lambda record: lines.append(json.loads(record.getMessage()))
+    monkeypatch.setattr(events.LOGGER, "handlers", [keeper])
+    before = events.LOGGER.level
+    events.LOGGER.setLevel(logging.INFO)
+    run_id = queue.submit(tiny, short, ADA)
+    ended(queue, run_id)
+    events.LOGGER.setLevel(before)
     assert [line["event"] for line in lines] == ["submitted", "started", "ended"]
     assert {line["run"] for line in lines} == {run_id}
     assert {line["owner"] for line in lines} == {"a"}
