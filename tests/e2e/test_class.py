@@ -97,3 +97,21 @@ def test_teacher_watches_pauses_and_leads_a_class(visit, school):
     lines = download.value.path().read_text().splitlines()
     assert len(lines) == 2
     assert "Ada <b>L.</b>" in lines[1]
+
+
+def test_old_tab_keeps_the_nickname_that_a_new_one_has_set(visit):
+    old = visit("/")
+    nickname = "Ada"
+    old.get_by_role("textbox", name="Nickname").wait_for()
+    new = old.context.new_page()
+    new.goto(old.url)
+    field = new.get_by_role("textbox", name="Nickname")
+    field.fill(nickname)
+    field.press("Enter")
+    new.wait_for_function("document.cookie.includes('vitdemo_nickname=Ada')")
+    old.get_by_role("link", name="Attention", exact=True).click()
+    old.get_by_role("slider", name="Layer").wait_for()
+    newest = old.context.new_page()
+    newest.goto(new.url)
+    field = newest.get_by_role("textbox", name="Nickname")
+    expect(field).to_have_value(nickname, timeout=30_000)

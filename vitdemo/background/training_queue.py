@@ -136,7 +136,8 @@ class TrainingQueue:
     def snapshot(self, run_id: str) -> Status | None:
         """Return the latest status of a run, or None if it is not in this queue."""
         with self._lock:
-            return self._status(run_id, self._expected(), self._places())
+            expected = self._expected()
+            return self._status(run_id, expected, self._places(expected))
 
     def _status(self, run_id: str, expected: dict, places: dict[str, int]) -> Status | None:
         """Return the status of a run with its place and times. The lock must be held."""
@@ -153,9 +154,9 @@ class TrainingQueue:
             place=places.get(run_id, 0),
         )
 
-    def _places(self) -> dict[str, int]:
+    def _places(self, expected: dict) -> dict[str, int]:
         """Return the places, from 1, of the runs that wait for a turn. The lock must be held."""
-        expected, last = self._expected(), (float("inf"), 0.0)
+        last = (float("inf"), 0.0)
         waiting = [run_id for run_id, job in self._jobs.items() if not job.threads]
         waiting.sort(key=lambda run_id: expected.get(run_id, last)[0])
         return {run_id: place for place, run_id in enumerate(waiting, start=1)}
@@ -209,7 +210,8 @@ class TrainingQueue:
         """Return the status of the runs of this process, newest first: all that are active, and the
         last KEPT that have ended."""
         with self._lock:
-            expected, places = self._expected(), self._places()
+            expected = self._expected()
+            places = self._places(expected)
             return [self._status(run_id, expected, places) for run_id in reversed(self._statuses)]
 
     def active_of(self, owner: str) -> tuple[str, ...]:

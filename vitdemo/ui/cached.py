@@ -39,7 +39,7 @@ def model_of(run: Run, images: int | None = None) -> VisionTransformer:
     Raises:
         ConfigError: the run has no weights, or they are damaged.
     """
-    _set_threads(run.model, images)
+    set_threads(run.model, images)
     return _own_model(run) if run.origin == "own" else _model(run)
 
 
@@ -50,11 +50,12 @@ def snapshot_model(snapshot: Snapshot, images: int | None = None) -> VisionTrans
         ConfigError: its weights are damaged.
     """
     model = _snapshot_model(snapshot)
-    _set_threads(model.config, images)
+    set_threads(model.config, images)
     return model
 
 
-def _set_threads(model: ModelConfig, images: int | None) -> None:
+def set_threads(model: ModelConfig, images: int | None) -> None:
+    """Set the number of torch threads of this thread for a pass of images, as `model_of`."""
     few = images is not None and images * sum(macs(model).values()) < FEW_MACS
     torch.set_num_threads(1 if few else QUEUE.spare_cores())
 

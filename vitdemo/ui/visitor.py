@@ -90,7 +90,9 @@ def keep_visitor() -> None:
     if not people.has_many_people():
         return
     person = visitor()
-    cookies = {PERSON: st.session_state[PERSON], NICKNAME: quote(person.nickname)}
+    cookies = {PERSON: st.session_state[PERSON]}
+    if quote(person.nickname) != _cookie(NICKNAME):  # else an old tab would undo what a new one set
+        cookies[NICKNAME] = quote(person.nickname)
     if person.is_teacher:
         cookies[TEACHER] = people.teachers_token()
     kept = _keep(

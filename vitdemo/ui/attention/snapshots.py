@@ -18,7 +18,7 @@ from ...runs.run import Run
 from ...runs.snapshots import Snapshot, list_snapshots, with_accuracy
 from ...runs.train_run import load_data
 from .. import url_state
-from ..cached import snapshot_model
+from ..cached import set_threads, snapshot_model
 from ..chart import chart
 from ..picture_picker import Picture
 from ..wording import plain
@@ -138,6 +138,7 @@ def _measured(run: Run, snapshots: tuple[Snapshot, ...]) -> list[Snapshot]:
         return list(snapshots)
     try:
         validation = load_data(run).validation
+        set_threads(run.model, len(validation))
         return [with_accuracy(snapshot, validation) for snapshot in snapshots]
     except ConfigError:
         return list(snapshots)
