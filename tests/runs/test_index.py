@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -273,20 +274,37 @@ DAMAGE = {
 }
 
 
-@pytest.mark.parametrize("damage", DAMAGE)
-def test_damaged_file_is_replaced(make, damage):
-    for second in range(30):
-        make(second)
-    RunIndex().page()
+def damage_index(how):
     with sqlite3.connect(index_file()) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
-    index_file().write_bytes(DAMAGE[damage](index_file().read_bytes()))
+    index_file().write_bytes(DAMAGE[how](index_file().read_bytes()))
+
+
+@pytest.mark.parametrize("how", DAMAGE)
+def test_damaged_file_is_replaced(make, how):
+    for second in range(30):
+        make(second)
+    RunIndex().page()
+    damage_index(how)
     again = RunIndex()
     assert listed(again) == fresh()
     assert len(again.offered()) == 30
-    if damage != "empty":  # to the other connection, an empty file is a locked one
+    if how != "empty":  # to the other connection, an empty file is a locked one
         assert not again.database.in_memory
+
+
+@pytest.mark.parametrize("how", sorted(DAMAGE.keys() - {"empty"}))
+def test_several_connections_replace_a_damaged_file(make, how):
+    for second in range(5):
+        make(second)
+    for _ in range(10):
+        indexes = [RunIndex() for _ in range(4)]
+        indexes[0].everything()
+        damage_index(how)
+        with ThreadPoolExecutor(len(indexes)) as threads:
+            assert all(len(runs) == 5 for runs in threads.map(listed, indexes))
+        assert not any(each.database.in_memory for each in indexes)
 
 
 def test_file_damaged_while_it_is_open(make):

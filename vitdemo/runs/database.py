@@ -7,10 +7,13 @@ replaced, and where there can be no file, the process goes on with a database in
 import os
 import sqlite3
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
+
+from ..files import lock
 
 PATIENCE = 2.0  # seconds that a transaction waits for those of other processes
 FACTS = "CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL)"
@@ -43,7 +46,7 @@ class Database:
         self._opened: tuple | None = None  # process and file of the connection
 
     def do(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
-        """Run `work` as one transaction and return its result. It may be tried up to three times.
+        """Run `work` as one transaction and return its result. It may be tried up to four times.
 
         Raises:
             sqlite3.Error: it fails in memory, too.
@@ -55,10 +58,14 @@ class Database:
                 self._close()
                 damaged = _is_damage(error)
             if damaged and not self.in_memory:
-                self._delete()
-                with suppress(sqlite3.DatabaseError, OSError):
-                    return self._attempt(work)
-                self._close()
+                with _one_at_a_time(self.path.parent):
+                    with suppress(sqlite3.DatabaseError, OSError):
+                        return self._attempt(work)  # another connection may have replaced the file
+                    self._close()
+                    self._delete()
+                    with suppress(sqlite3.DatabaseError, OSError):
+                        return self._attempt(work)
+                    self._close()
             self.in_memory = True
             return self._attempt(work)
 
@@ -121,8 +128,27 @@ class Database:
                 Path(f"{self.path}{end}").unlink()
 
 
+@contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Let no other connection replace the file in this folder, unless it takes too long."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:  # Windows opens no folders
+        yield
+        return
+    try:
+        end = time.monotonic() + PATIENCE
+        while lock(descriptor) is False and time.monotonic() < end:
+            time.sleep(0.01)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def _is_damage(error: Exception) -> bool:
     """Whether what is in a file is wrong; otherwise it is locked, or the disk refuses it."""
+    if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_READONLY_DBMOVED:
+        return True  # another connection is replacing it
     code = getattr(error, "sqlite_errorcode", None)  # in its last byte, the kind of error
     return isinstance(error, sqlite3.DatabaseError) and (code is None or code & 0xFF not in REFUSED)
 
