@@ -20,6 +20,10 @@ ADVICE = (
 ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)  # of such a disk
 
 
+class DiskError(ConfigError):
+    """The disk is full, or cannot be written. The message names no path."""
+
+
 def available_cores() -> int:
     """Return the number of cores available to this process, at least 1.
 
@@ -108,7 +112,7 @@ def check_disk(folder: Path, needed: int) -> None:
         needed: bytes.
 
     Raises:
-        ConfigError: the folder cannot be written, or has less space. The message names no path.
+        DiskError: the folder cannot be written, or has less space.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -116,9 +120,9 @@ def check_disk(folder: Path, needed: int) -> None:
             file.write(bytes(4096))
         free = shutil.disk_usage(folder).free
     except OSError as error:
-        raise ConfigError(f"Nothing can be saved here: {reason(error)}. {ADVICE}") from error
+        raise DiskError(f"Nothing can be saved here: {reason(error)}. {ADVICE}") from error
     if free < needed:
-        raise ConfigError(
+        raise DiskError(
             f"This needs {needed / 2**20:,.0f} MB on the disk, and {free / 2**20:,.0f} MB are "
             f"free. {ADVICE}"
         )

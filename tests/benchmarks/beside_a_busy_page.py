@@ -14,7 +14,7 @@ import time
 import torch
 
 from vitdemo import ModelConfig, TrainConfig, VisionTransformer, load_cifar10, train
-from vitdemo.background.training_queue import SWITCH_INTERVAL
+from vitdemo.background.work import SWITCH_INTERVAL
 from vitdemo.training.loop import BatchEnd
 
 SECONDS = 6.0

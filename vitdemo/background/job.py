@@ -1,9 +1,13 @@
 """A training in the queue: what it has used so far, and whether it has the cores now."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from ..costs import activation_bytes, held_bytes
+from ..files import reason
+from ..machine import DiskError
 from ..runs.run import Run
 from . import pace
 from .turns import Claim
@@ -26,12 +30,30 @@ class Job:
     submitted: float = field(default_factory=time.monotonic)
     held: int = field(init=False)  # bytes while it is in memory
     working: int = field(init=False)  # bytes on top of them while it has a turn
+    refused: dict[str, str] = field(default_factory=dict)  # what the disk does not take, and why
 
     def __post_init__(self):
         """Compute what memory it takes."""
+        if self.run.unsaved:
+            self.refused["run"] = self.run.unsaved
         batch = min(self.run.training.batch_size, self.run.training.train_images)
         self.held = held_bytes(self.run.model, batch)
         self.working = activation_bytes(self.run.model, batch)
+
+    @contextmanager
+    def saving(self, what: str) -> Iterator[None]:
+        """Let the run go on in memory where the disk refuses what is written inside."""
+        try:
+            yield
+        except (OSError, DiskError) as error:
+            self.refused[what] = reason(error)
+        else:
+            self.refused.pop(what, None)
+
+    @property
+    def unsaved(self) -> str:
+        """Why its last epochs, or its end, are not on disk; empty if they are."""
+        return self.refused.get("run") or self.refused.get("end") or ""
 
     def claim(self, progress: float = 0.0) -> Claim:
         """Return what it claims, for `turns`; `progress` is that of the whole run, 0 to 1."""

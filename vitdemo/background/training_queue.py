@@ -3,50 +3,39 @@
 Each run trains on its own thread and publishes a frozen status that pages read. The torch threads
 of all runs together never exceed the cores. A single run uses all of them; when more runs want to
 train than there are cores, they take turns, as `turns` says. A run keeps its memory between its
-turns as long as there is room for it; otherwise it continues from its files.
+turns as long as there is room for it; otherwise it continues from its files. Where the disk refuses
+to take a run, it trains in memory alone.
 """
 
 import sys
 import threading
 import time
-import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import replace
 
 import torch
 
 from ..config import ConfigError, ModelConfig, TrainConfig
-from ..costs import run_bytes
-from ..files import runs_folder
-from ..machine import available_cores, available_memory, check_disk, release_memory
+from ..files import reason
+from ..machine import available_cores, available_memory, release_memory
 from ..runs.about import NO_OWNER, About
 from ..runs.delete import delete_run
 from ..runs.run import Run, load_run, new_run
-from ..runs.train_run import (
-    failure_message,
-    load_data,
-    resumable_run,
-    save_failed,
-    save_waiting,
-    train_run,
-)
+from ..runs.train_run import load_data, resumable_run, save_waiting
 from ..runs.trim import trim
-from ..training.loop import EpochEnd, Event, TrainingDiverged, check_trainable
+from ..training.loop import EpochEnd, Event, check_trainable
 from . import pace
 from .events import log_event
 from .job import Job
 from .limits import LIMITS, check_budget
-from .status import Clock, Status
+from .status import Status
 from .turns import SLICE, Claim, eligible, forecast, order, yields
+from .work import SWITCH_INTERVAL, work_on
 
 MAX_WAITING = 100
 KEPT = 100  # ended runs whose status is kept in memory; all are on disk
-# Seconds after which the interpreter lets a waiting thread run; the default is 5 ms. A training run
-# gives the interpreter lock away at each of its many small operations, so beside a busy page it
-# would almost stop. Measured in tests/benchmarks/beside_a_busy_page.py.
-SWITCH_INTERVAL = 0.0002
 FORECAST_SECONDS = 1.0  # for which a forecast counts
 
 
@@ -75,8 +64,8 @@ class TrainingQueue:
         """Queue a new run and return its id. It starts as soon as a core is free.
 
         Raises:
-            ConfigError: it cannot be trained (too many images, too little memory, a full disk), or
-                the queue is full.
+            ConfigError: it cannot be trained (too many images, too little memory), or the queue is
+                full.
         """
         return self._enqueue(new_run(model, training, about))
 
@@ -94,11 +83,12 @@ class TrainingQueue:
         if run.about.owner:
             check_budget(run.model, run.training)
         check_trainable(run.model, load_data(run), run.training)
-        check_disk(runs_folder(), run_bytes(run.model))
         is_new = not run.folder.exists()
         if is_new:
-            with suppress(OSError):  # then it fails at its first epoch, and says why
+            try:
                 save_waiting(run)
+            except OSError as error:
+                run = replace(run, unsaved=reason(error))
         try:
             with self._lock:
                 self._check_absent(run.id)  # again, as two visitors may resume it at the same time
@@ -197,10 +187,13 @@ class TrainingQueue:
     def status_of(self, saved: Run) -> Status:
         """Return the status of a run that was just read from disk.
 
-        Its metrics are those on disk, which belong to the weights on disk. Its state is that of
-        this queue while it waits or trains here; otherwise another process may train it by now.
+        Its metrics are those on disk, which belong to the weights on disk, unless the disk refuses
+        them. Its state is that of this queue while it waits or trains here; otherwise another
+        process may train it by now.
         """
         status = self.snapshot(saved.id)
+        if status and status.run.unsaved:
+            return status
         if status and status.run.active:
             run = status.run
             return replace(status, run=replace(saved, state=run.state, message=run.message))
@@ -340,24 +333,10 @@ class TrainingQueue:
     def _work(self, job: Job) -> None:
         """Train a run until it ends or leaves the memory, on the calling thread."""
         run_id = job.run.id
-        torch.set_num_threads(job.threads)
-        sys.setswitchinterval(SWITCH_INTERVAL)
         run = replace(self._statuses[run_id].run, state="running", threads=job.threads)
         self._publish(Status(run))
         log_event("started", run, time.monotonic() - job.submitted)
-        try:
-            self._train(job, run)
-            run = load_run(run_id)
-        except TrainingDiverged:
-            run = load_run(run_id)
-        except Exception as error:
-            traceback.print_exc()
-            run = replace(
-                self._statuses[run_id].run, state="failed", message=failure_message(error)
-            )
-            with suppress(OSError):  # a disk that is full or read-only may be why it failed
-                save_failed(run)
-        release_memory()
+        run = work_on(job, run, self._publish, self._take_turns)
         with self._lock:
             if job.leaves and run.state == "stopped" and not job.stopping:
                 job.in_memory, job.leaves, job.threads = False, False, 0
@@ -380,59 +359,48 @@ class TrainingQueue:
             del self._statuses[name]
         self._changed.notify_all()
 
-    def _train(self, job: Job, run: Run) -> None:
-        data = load_data(run)
-        clock, epoch_began = Clock(run, data), time.perf_counter()
-        with closing(train_run(run, data)) as events:
-            for trained, event in events:
-                if isinstance(event, EpochEnd):  # its seconds leave out what is saved
-                    seconds = time.perf_counter() - epoch_began
-                    pace.learn(run.model, run.training, seconds, trained.threads)
-                now = replace(trained, threads=torch.get_num_threads())
-                self._publish(clock.read(now, event))
-                if job.stopping and not isinstance(event, EpochEnd):
-                    return  # not at an EpochEnd, after which the state is saved
-                with self._lock:
-                    rested = self._take_turns(job, event)
-                clock.started += rested
-                epoch_began += rested
-                if job.leaves or (job.stopping and not job.threads):
-                    return
-                if isinstance(event, EpochEnd):
-                    epoch_began = time.perf_counter()
-                    # Within an epoch, another number of threads could round differently.
-                    torch.set_num_threads(job.threads)
-
     def _take_turns(self, job: Job, event: Event) -> float:
         """Give the cores away where it is others' turn, and wait for the next turn of this run.
 
-        The lock must be held. Returns at once, and with other threads than before, if the run goes
-        on; without threads if it was stopped or shall leave the memory.
+        Returns at once, and with other threads than before, if the run goes on; without threads if
+        it was stopped or shall leave the memory.
 
         Returns:
             The seconds that it has waited.
         """
-        now = time.monotonic()
-        seconds = now - job.turn_began
         at_end = isinstance(event, EpochEnd)
-        if at_end:
-            job.epochs_done = event.epoch
-        if not at_end and seconds < SLICE:
+        with self._lock:
+            now = time.monotonic()
+            seconds = now - job.turn_began
+            if at_end:
+                job.epochs_done = event.epoch
+            if not at_end and seconds < SLICE:
+                return 0.0
+            able = self._able()
+            if self.paused or yields(job.claim(), able, now, seconds):
+                return self._rest(job, seconds, at_end)
+            if at_end:
+                others = len([other for other in self._jobs.values() if other.threads]) + len(able)
+                most = self._free() + job.threads
+                job.threads = min(most, max(1, self.cores // others)) if able else most
+                self._give_turns()
             return 0.0
-        able = self._able()
-        if self.paused or yields(job.claim(), able, now, seconds):
-            job.used += seconds
-            job.threads, job.waiting_since, job.rests_between_epochs = 0, now, at_end
-            self._give_turns()
-            self._changed.wait_for(lambda: job.threads or job.stopping or job.leaves)
-            job.rests_between_epochs = False
-            return time.monotonic() - now
-        if at_end:
-            others = len([other for other in self._jobs.values() if other.threads]) + len(able)
-            most = self._free() + job.threads
-            job.threads = min(most, max(1, self.cores // others)) if able else most
-            self._give_turns()
-        return 0.0
+
+    def _rest(self, job: Job, seconds: float, at_end: bool) -> float:
+        """Wait for the next turn of a run; return how many seconds. The lock must be held.
+
+        Args:
+            seconds: those of the turn that ends.
+            at_end: whether it ends between two epochs.
+        """
+        now = time.monotonic()
+        job.used += seconds
+        job.threads, job.waiting_since = 0, now
+        job.rests_between_epochs = at_end and not job.unsaved
+        self._give_turns()
+        self._changed.wait_for(lambda: job.threads or job.stopping or job.leaves)
+        job.rests_between_epochs = False
+        return time.monotonic() - now
 
 
 QUEUE = TrainingQueue()  # of this process

@@ -33,14 +33,16 @@ def hold(folder: Path) -> Iterator[Callable[[], None]]:
 
     Raises:
         ConfigError: another process or thread trains the run.
+        OSError: the disk is full or cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "lock"
     descriptor = _locked(path)
     try:
         who = {"process": os.getpid(), "machine": platform.node()}
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, json.dumps(who).encode())
+        with suppress(OSError):  # a full disk
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, json.dumps(who).encode())
         noted = time.monotonic()
 
         def alive() -> None:
@@ -76,12 +78,19 @@ def _locked(path: Path) -> int:
 
 
 def _opened(path: Path, flags: int) -> int:
-    """Open the lock's file, which may be new."""
+    """Open the lock's file, which may be new.
+
+    Raises:
+        OSError: the disk takes no new file.
+        ConfigError: what lies there cannot be locked.
+    """
     try:
         if is_plain(path) or not os.path.lexists(path):
             return os.open(path, flags | OWN, 0o644)
         problem = "it is not a file"
     except OSError as error:
+        if not os.path.lexists(path):
+            raise  # the disk is full or read-only
         problem = reason(error)
     raise ConfigError(
         f"Run {path.parent.name} cannot be locked for training ({problem}). "

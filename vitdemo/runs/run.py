@@ -61,6 +61,7 @@ class Run:
     origin: str = "local"
     classes: tuple[str, ...] = ()  # names of the outputs, one for each
     about: About = NO_OWNER
+    unsaved: str = ""  # why its last epochs are in memory alone; it is in no file
 
     def __post_init__(self):
         """Name every class. Runs without names are those of CIFAR-10, if they have its classes."""
@@ -93,9 +94,9 @@ class Run:
 
     @property
     def has_weights(self) -> bool:
-        """Whether the checkpoint exists and can be used."""
+        """Whether the checkpoint exists and can be used: it belongs to the metrics."""
         is_there = is_plain if self.origin == "local" else Path.is_file
-        return self.state != DAMAGED and is_there(self.weights)
+        return self.state != DAMAGED and not self.unsaved and is_there(self.weights)
 
     @property
     def snapshots_folder(self) -> Path:

@@ -1,6 +1,7 @@
 """Train a run and store it on disk, for the queue of the app and for the command line."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 
 import torch
@@ -12,7 +13,14 @@ from ..data.classes import name_each
 from ..files import reason, runs_folder
 from ..machine import ADVICE, ERRORS, check_disk
 from ..model import VisionTransformer
-from ..training.loop import EpochEnd, Event, TrainingDiverged, check_trainable, train
+from ..training.loop import (
+    EpochEnd,
+    Event,
+    Saving,
+    TrainingDiverged,
+    check_trainable,
+    train,
+)
 from ..training.precision import working_precision
 from . import lock
 from .about import NO_OWNER, write_about
@@ -20,7 +28,7 @@ from .run import Run, epoch_record, load_run, save_run
 from .snapshots import take_snapshot
 
 
-def train_run(run: Run, data: Data) -> Iterator[tuple[Run, Event]]:
+def train_run(run: Run, data: Data, saving: Saving = nullcontext) -> Iterator[tuple[Run, Event]]:
     """Train a run on the calling thread, from its last complete epoch to its end.
 
     After each epoch, the run, its weights and the state to resume from are written. Snapshots are
@@ -30,6 +38,8 @@ def train_run(run: Run, data: Data) -> Iterator[tuple[Run, Event]]:
     Args:
         run: a new, stopped or interrupted run.
         data: images from `load_data`, or one's own; the run keeps the names of their classes.
+        saving: entered wherever something is written, with what it is. If it swallows the errors of
+            a disk that is full or read-only, the run goes on in memory.
 
     Yields:
         The run so far, and the event of its training.
@@ -40,56 +50,67 @@ def train_run(run: Run, data: Data) -> Iterator[tuple[Run, Event]]:
         TrainingDiverged: the loss is no longer finite; the run is saved as failed.
     """
     check_trainable(run.model, data, run.training)
-    check_disk(runs_folder(), run_bytes(run.model))
-    with lock.hold(run.folder) as alive:
-        yield from _train(run, data, alive)
+    with ExitStack() as stack:
+        alive: Callable[[], None] | None = None
+        with saving("lock"):
+            check_disk(runs_folder(), run_bytes(run.model))
+            alive = stack.enter_context(lock.hold(run.folder))
+        yield from _train(run, data, saving, alive or (lambda: None))
 
 
-def _train(run: Run, data: Data, alive: Callable[[], None]) -> Iterator[tuple[Run, Event]]:
+def _train(
+    run: Run, data: Data, saving: Saving, alive: Callable[[], None]
+) -> Iterator[tuple[Run, Event]]:
     """Train as `train_run`, and call `alive` after each step."""
     model = VisionTransformer(run.model, seed=run.training.seed)
     precision = run.precision or working_precision(run.training)
     now = replace(run, state="running", threads=torch.get_num_threads(), message="")
     classes = name_each(data.classes, run.model.num_classes)
     now = replace(now, precision=precision, classes=classes)
-    save_run(now)
     recipe = replace(run.training, precision=precision)
+    with saving("run"):
+        save_run(now)
     try:
-        for event in train(model, data, recipe, run.state_file):
+        for event in train(model, data, recipe, run.state_file, saving):
             alive()
             if isinstance(event, EpochEnd):
                 history = (*now.history[: event.epoch - 1], epoch_record(event))
                 now = replace(now, threads=torch.get_num_threads(), history=history)
-                save_run(now, model)
-            take_snapshot(now, model, event, data)
+                with saving("run"):
+                    save_run(now, model)
+            with saving("snapshot"):
+                take_snapshot(now, model, event, data)
             yield now, event
     except ConfigError:  # it cannot be resumed and stays as it was
-        save_run(run)
+        with saving("end"):
+            save_run(run)
         raise
     except TrainingDiverged as error:
-        _save_end(now, str(error))
+        _save_end(as_ended(now, str(error)), saving)
         raise
     except Exception as error:
-        _save_end(now, failure_message(error))
+        _save_end(as_ended(now, failure_message(error)), saving)
         raise
     except BaseException:  # the generator was closed, or the process interrupted
-        _save_end(now)
+        _save_end(as_ended(now), saving)
         raise
-    _save_end(now)
+    _save_end(as_ended(now), saving)
 
 
-def _save_end(run: Run, message: str = "") -> None:
-    """Save the run as failed if there is a message, otherwise as finished or stopped."""
-    finished = len(run.history) == run.training.epochs
+def as_ended(run: Run, message: str = "") -> Run:
+    """Return the run as failed if there is a message, otherwise as finished or stopped."""
     if message:
         state = "failed"
-    elif finished:
-        state = "finished"
     else:
-        state = "stopped"
-    save_run(replace(run, state=state, message=message))
-    if finished:
-        run.state_file.unlink(missing_ok=True)
+        state = "finished" if len(run.history) == run.training.epochs else "stopped"
+    return replace(run, state=state, message=message)
+
+
+def _save_end(run: Run, saving: Saving) -> None:
+    with saving("end"):
+        save_run(run)
+        if len(run.history) == run.training.epochs:
+            run.state_file.unlink(missing_ok=True)
 
 
 def failure_message(error: Exception) -> str:
@@ -154,4 +175,4 @@ def resumable_run(run_id: str) -> Run:
 
 def can_resume(run: Run) -> bool:
     """Whether a run that is not active has something left to do."""
-    return run.origin == "local" and (run.has_state or not run.history)
+    return run.origin == "local" and not run.unsaved and (run.has_state or not run.history)

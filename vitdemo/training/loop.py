@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,10 +61,16 @@ class EpochEnd:
 
 
 Event = BatchEnd | ValidationBatchEnd | EpochEnd
+# Makes a context manager around what is written, given what it is: "state" here
+Saving = Callable[[str], AbstractContextManager]
 
 
 def train(
-    model: VisionTransformer, data: Data, config: TrainConfig, state_file: Path | None = None
+    model: VisionTransformer,
+    data: Data,
+    config: TrainConfig,
+    state_file: Path | None = None,
+    saving: Saving = nullcontext,
 ) -> Iterator[Event]:
     """Train `model` in place and yield an event after each step (the paper, section 1.5.2).
 
@@ -79,6 +86,7 @@ def train(
             once and kept in the state file.
         state_file: written after each EpochEnd. If it exists, training resumes after that epoch,
             bit-identical to an uninterrupted run.
+        saving: entered where the state file is written; may swallow the errors of the disk.
 
     Yields:
         A BatchEnd per step, a ValidationBatchEnd per validation batch, then an EpochEnd.
@@ -96,12 +104,14 @@ def train(
     if state_file:
         load_state(state_file, state, config)
     try:
-        yield from epochs(state, data, state_file)
+        yield from epochs(state, data, state_file, saving)
     finally:
         model.eval()  # also after an interrupt in the middle of a step
 
 
-def epochs(state: TrainState, data: Data, state_file: Path | None) -> Iterator[Event]:
+def epochs(
+    state: TrainState, data: Data, state_file: Path | None, saving: Saving
+) -> Iterator[Event]:
     """Train and validate epoch by epoch, to the end of the run."""
     with Replicas(state.model, state.config) as replicas:
         while state.epoch < state.config.epochs:
@@ -114,7 +124,8 @@ def epochs(state: TrainState, data: Data, state_file: Path | None) -> Iterator[E
             yield EpochEnd(state.epoch, train_metrics, validation_metrics, sum(seconds), speed)
             # Saved only now that the caller has stored the epoch: after a kill, it is repeated.
             if state_file:
-                save_state(state_file, state)
+                with saving("state"):
+                    save_state(state_file, state)
 
 
 def timed(steps: Generator, seconds: list[float]) -> Generator:

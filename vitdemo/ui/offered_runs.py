@@ -43,9 +43,10 @@ def open_shared(run: Run) -> None:
 def offered_runs(models: bool = False, chosen: Run | None = None) -> dict[str, Run | RunSummary]:
     """Return what a picker offers, by id.
 
-    Active runs of this process come first, then saved runs, newest first, then shipped runs, then
-    pretrained models, then the visitor's own models. Damaged runs are among them. Of many saved
-    runs, these are the newest, those that are pinned, and the chosen one.
+    Runs of this process that are active or in memory alone come first, then saved runs, newest
+    first, then shipped runs, then pretrained models, then the visitor's own models. Damaged runs
+    are among them. Of many saved runs, these are the newest, those that are pinned, and the chosen
+    one.
 
     Args:
         models: whether only models are wanted: runs with weights, and pretrained models, which may
@@ -53,10 +54,10 @@ def offered_runs(models: bool = False, chosen: Run | None = None) -> dict[str, R
         chosen: a run that is offered in any case.
     """
     person = visitor()
-    active = {
+    of_queue = {
         status.run.id: status.run
         for status in QUEUE.list()
-        if status.run.active and person.may_change(status.run.about)
+        if (status.run.active or status.run.unsaved) and person.may_change(status.run.about)
     }
     saved = {run.id: run for run in run_index().offered(wanted(models))}
     if chosen and chosen.origin == "local":
@@ -64,7 +65,7 @@ def offered_runs(models: bool = False, chosen: Run | None = None) -> dict[str, R
     saved = {run_id: as_queued(run) for run_id, run in saved.items()}
     saved = {run_id: saved[run_id] for run_id in sorted(saved, reverse=True)}
     others = (*shipped_runs(), *pretrained_runs(), *_own_runs())
-    runs = active | saved | {run.id: run for run in others}
+    runs = of_queue | saved | {run.id: run for run in others}
 
     def is_offered(run: Run | RunSummary) -> bool:
         if models:
@@ -77,9 +78,11 @@ def offered_runs(models: bool = False, chosen: Run | None = None) -> dict[str, R
 def as_queued(run: Run | RunSummary) -> Run | RunSummary:
     """Return a saved run with the state that it has in the queue of this process, if it is there.
 
-    On disk, one that waits looks as if it had been stopped.
+    On disk, one that waits looks as if it had been stopped, and what the disk refused is missing.
     """
     status = QUEUE.snapshot(run.id)
+    if status and status.run.unsaved:
+        return status.run
     return replace(run, state=status.run.state) if status and status.run.active else run
 
 

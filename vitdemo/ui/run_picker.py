@@ -60,6 +60,8 @@ def _without_weights(run: Run) -> str:
     """Return why a run cannot be shown as a model, as Markdown."""
     if run.state == DAMAGED:
         return plain(run.message)
+    if run.unsaved:
+        return f"The chosen run is not saved ({plain(run.unsaved)}), so its model cannot be opened."
     if run.active:
         return "The chosen run has no weights until its first epoch ends."
     if not run.history:

@@ -9,11 +9,16 @@ from ...background.limits import check_budget
 from ...config import ConfigError, ModelConfig, TrainConfig
 from ...costs import check_memory, run_bytes
 from ...files import runs_folder
-from ...machine import check_disk
+from ...machine import DiskError, check_disk
 from ..download_button import offer
 from ..visitor import nickname_field, visitor
 from ..wording import plain
 from . import settings
+
+IN_MEMORY = (
+    "You can train all the same: the run stays in memory and shows its metrics, but its model "
+    "cannot be opened on Attention, and it is gone when the app ends."
+)
 
 
 def train_button(model: ModelConfig, training: TrainConfig) -> None:
@@ -21,7 +26,6 @@ def train_button(model: ModelConfig, training: TrainConfig) -> None:
     person = visitor()
     try:
         check_memory(model, training.batch_size)
-        check_disk(runs_folder(), run_bytes(model))
         if not person.is_alone:
             check_budget(model, training)
         problem = ""
@@ -33,6 +37,16 @@ def train_button(model: ModelConfig, training: TrainConfig) -> None:
     problem = problem or st.session_state.pop("train_problem", "")
     if problem:
         st.error(plain(problem), icon=":material/error:")
+    else:
+        _disk_warning(model)
+
+
+def _disk_warning(model: ModelConfig) -> None:
+    """Say before Train is pressed that the run cannot be saved, and what it is good for then."""
+    try:
+        check_disk(runs_folder(), run_bytes(model))
+    except DiskError as error:
+        st.warning(plain(f"{error} {IN_MEMORY}"), icon=":material/save:")
 
 
 def _train() -> None:

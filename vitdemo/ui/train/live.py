@@ -80,6 +80,8 @@ def _watch(at_start: Status) -> None:
             _show_status(status)
             _buttons(status)
         _show_problem()
+        if run.unsaved:
+            st.warning(_unsaved_text(run), icon=":material/save:")
     started = st.session_state.get("started")  # in the browser it scrolls into sight, once
     curves(
         run.history,
@@ -94,6 +96,14 @@ def _watch(at_start: Status) -> None:
         st.warning(seen, icon=":material/troubleshoot:")
     if (run.active, status.stopping) != (at_start.run.active, at_start.stopping):
         st.rerun()  # the whole page: it polls at another rate, and results appear or go
+
+
+def _unsaved_text(run: Run) -> str:
+    """Return what it means that a run is not saved, as Markdown."""
+    why = f"This run is not saved ({plain(run.unsaved)}). "
+    if run.active:
+        return why + "It goes on in memory, and every epoch tries to save it again."
+    return why + "Its metrics are gone when the app ends, and its model cannot be opened."
 
 
 def _announcement(run: Run) -> str:
