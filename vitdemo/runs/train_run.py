@@ -148,7 +148,7 @@ def load_data(run: Run) -> Data:
 def resumable_run(run_id: str) -> Run:
     """Return a stopped or interrupted run that can be resumed.
 
-    Without a complete epoch, it starts from the beginning.
+    Without a complete epoch, or a state after its first one, it starts from the beginning.
 
     Raises:
         ConfigError: there is no such run, it is in training, it has finished, or its images are not
@@ -174,5 +174,9 @@ def resumable_run(run_id: str) -> Run:
 
 
 def can_resume(run: Run) -> bool:
-    """Whether a run that is not active has something left to do."""
-    return run.origin == "local" and not run.unsaved and (run.has_state or not run.history)
+    """Whether a run that is not active has something left to do.
+
+    One that was killed right after its first epoch may have no state yet: it repeats this epoch.
+    """
+    begins_again = len(run.history) <= 1 and run.state != "finished"
+    return run.origin == "local" and not run.unsaved and (run.has_state or begins_again)
