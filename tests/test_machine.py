@@ -1,11 +1,12 @@
 import re
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from vitdemo import machine
-from vitdemo.machine import busy_fraction, processor, release_memory
+from vitdemo.machine import available_memory, busy_fraction, processor, release_memory
 
 
 def megabytes() -> float:
@@ -47,6 +48,25 @@ def test_ticks_are_those_of_this_machine():
 def test_busy_fraction_of_this_process_where_the_machine_tells_nothing(monkeypatch):
     monkeypatch.setattr(machine, "_ticks", lambda: (0, 0))
     assert 0 <= busy_fraction(0.05) < 0.5
+
+
+@pytest.mark.parametrize("version", [0, 1])
+def test_memory_of_a_container(monkeypatch, tmp_path, version):
+    whole = available_memory()
+    files = [tmp_path / "memory.max", tmp_path / "memory.limit_in_bytes"]
+    monkeypatch.setattr(machine, "MEMORY_LIMITS", [str(file) for file in files])
+    assert available_memory() == whole
+    files[version].write_text("1073741824\n")
+    assert available_memory() == 2**30
+    files[version].write_text("max\n")
+    assert available_memory() == whole
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such limit")
+def test_memory_that_a_shell_allows():
+    command = "from vitdemo.machine import available_memory; print(available_memory())"
+    limited = f"ulimit -d {2**21}; exec {sys.executable} -c '{command}'"  # in kB
+    assert int(subprocess.check_output(["bash", "-c", limited])) == 2**31
 
 
 def test_processor_has_a_name():

@@ -8,14 +8,24 @@ import shutil
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from .config import ConfigError
 from .files import reason
 
+try:
+    import resource
+except ImportError:  # on Windows
+    resource = None
+
 ADVICE = (
     "Free space on the disk of this app, or set the variable VITDEMO_HOME to a folder on a disk "
     "that can be written, and start the app again."
+)
+MEMORY_LIMITS = (  # of a container, in bytes, with control groups of version 2 and 1
+    "/sys/fs/cgroup/memory.max",
+    "/sys/fs/cgroup/memory/memory.limit_in_bytes",
 )
 ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)  # of such a disk
 
@@ -42,15 +52,19 @@ def available_cores() -> int:
 
 
 def available_memory() -> int:
-    """Return the bytes of memory that this process may use: those of the machine or container."""
+    """Return the bytes of memory that this process may use: of the machine, container or limit."""
     try:
-        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     except (AttributeError, ValueError):  # on Windows
-        total = 8 * 2**30
-    try:
-        return min(total, int(Path("/sys/fs/cgroup/memory.max").read_text()))  # "max": no limit
-    except (OSError, ValueError):
-        return total
+        found = [8 * 2**30]
+    for file in MEMORY_LIMITS:
+        with suppress(OSError, ValueError):  # "max": no limit
+            found.append(int(Path(file).read_text()))
+    if resource:
+        limit, _ = resource.getrlimit(resource.RLIMIT_DATA)  # `ulimit -d`
+        if limit != resource.RLIM_INFINITY:
+            found.append(limit)
+    return min(found)
 
 
 def memory_in_use() -> int:

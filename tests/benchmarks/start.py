@@ -9,9 +9,9 @@ pages    from a click on Attention, and back on Train, to the first chart of the
          have been open.
 lessons  from a click on the link to the next lesson page to its end and all charts in sight, in the
          second to fourth tour.
-memory   what the server holds after both pages were opened, and after every tenth of fifty small
-         runs in a row, each started and watched from one open page; growth is from the tenth to the
-         fiftieth.
+memory   what the server holds after both pages were opened, and after every fiftieth of five
+         hundred small runs in a row, each started and watched from one open page; growth is from
+         the hundredth to the last.
 """
 
 import asyncio
@@ -42,10 +42,10 @@ from vitdemo.ui.lessons.order import ORDER
 
 BARE = 'import streamlit as st\n\nst.title("One slider")\nst.slider("Depth", 1, 12, 7)\n'
 CHANGES = 10  # from page to page, there and back
-RUNS = 50
+RUNS = 500
 TINY = {"depth": 1, "num_heads": 1, "embed_dim": 16, "epochs": 1, "warmup_epochs": 0.0}
 TINY |= {"train_images": 100, "validation_images": 100}
-GROWTH = 0.05  # of the memory after ten runs; more counts as growth
+GROWTH = 0.05  # of the memory after 100 runs; more counts as growth
 TOURS = 3  # of the lessons, that count
 FIRST_CHART = {
     "Attention": '[role=img][aria-label^="Attention of"] .main-svg',
@@ -215,7 +215,7 @@ def megabytes(server: Server, part: str = "VmRSS") -> float:
 
 
 async def train_in_a_row(server: Server) -> dict[int, float]:
-    """Train fifty small runs and return the memory after every tenth: runs -> megabytes."""
+    """Train many small runs and return the memory after every fiftieth: runs -> megabytes."""
     memory_after = {}
     async with Visitor(server.url, train_url(TINY)) as visitor:
         for done in range(1, RUNS + 1):
@@ -225,7 +225,7 @@ async def train_in_a_row(server: Server) -> dict[int, float]:
                 await asyncio.sleep(0.1)
             await visitor.rerun()  # the page with the results
             assert len(list(folder.parent.iterdir())) == done
-            if done % 10 == 0:
+            if done % 50 == 0:
                 await asyncio.sleep(2)
                 memory_after[done] = megabytes(server)
     return memory_after
@@ -241,9 +241,9 @@ def memory(home: Path, _rounds: int) -> None:
         print(f"  of it {files:.0f} MB are mapped files of libraries")
         after = asyncio.run(train_in_a_row(server))
     print(f"  after runs: {', '.join(f'{done}: {value:.0f} MB' for done, value in after.items())}")
-    grown = after[RUNS] - after[10]
-    name = "memory, from ten to fifty runs"
-    report(name, f"{grown:+.0f} MB", "no growth", grown <= GROWTH * after[10])
+    grown = after[RUNS] - after[100]
+    name = f"memory, from 100 to {RUNS} runs"
+    report(name, f"{grown:+.0f} MB", "no growth", grown <= GROWTH * after[100])
 
 
 if __name__ == "__main__":
