@@ -34,6 +34,7 @@ def show_controls() -> None:
             600.0,
             float(LIMITS.minutes),
             step=0.5,
+            format="%g",
             key="limit-minutes",
             on_change=_set_limits,
             width=200,

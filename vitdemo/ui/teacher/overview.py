@@ -104,4 +104,4 @@ def _state(status: Status) -> str:
         return "stopping"
     if status.paused:
         return "paused"
-    return f"position {status.place} in the queue" if status.place else "training"
+    return f"position {status.place}" if status.place else "training"
