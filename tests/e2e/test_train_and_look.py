@@ -283,8 +283,11 @@ def test_first_page_of_a_new_server_has_the_navigation(tmp_path, page):
     server.start()
     try:
         page.add_init_script(SIDEBARS_SEEN)
+        requests = []
+        page.on("request", lambda request: requests.append(request.url))
         page.goto(f"{server.url}/attention?layer=3")
         page.get_by_role("heading", name="What does the model attend to?").wait_for()
+        assert not any("BidiComponent" in url for url in requests)  # delays the first paint
         page.get_by_role("link", name="Train").wait_for()
         assert page.title() == "Attention" or "annotated" in page.title().lower()
         assert page.evaluate("window.sidebars") == 0
