@@ -2,13 +2,13 @@
 
 import streamlit as st
 
-from vitdemo.ui.frame import run_page
+from vitdemo.ui.frame import icon, run_page
 from vitdemo.ui.lessons.order import ORDER
 from vitdemo.ui.visitor import read_teachers_secret, visitor
 
 st.set_page_config(
     page_title="The annotated Vision Transformer",
-    page_icon="vitdemo/ui/icon.svg",
+    page_icon=icon(),
     layout="wide",
 )
 train = st.Page("pages/train.py", title="Train", icon=":material/model_training:", default=True)

@@ -101,8 +101,9 @@ def seconds_to_slider(browser: Browser, script: Path, home: Path) -> float:
 
 def move_slider(visitor: Page) -> None:
     """Wait for the slider Depth and move it by one step."""
-    slider = visitor.locator('input[type=range][aria-label="Depth"]')
-    slider.wait_for(state="attached")
+    # Asked in every frame: the locator's own wait asks every 500 ms, which hides what differs.
+    visitor.wait_for_function("document.querySelector('input[type=range][aria-label=Depth]')")
+    slider = visitor.locator("input[type=range][aria-label=Depth]")
     before = slider.input_value()
     slider.focus()
     visitor.keyboard.press("ArrowRight")

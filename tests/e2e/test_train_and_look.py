@@ -269,14 +269,30 @@ def test_killed_run_keeps_its_complete_epochs_and_can_be_resumed(tmp_path, page)
     assert server.failures() == []
 
 
+# Streamlit's own list of the scripts in `pages`, which the app's navigation replaces.
+SIDEBARS_SEEN = """
+    window.sidebars = 0;
+    new MutationObserver(() => {
+        window.sidebars += document.querySelectorAll("[data-testid=stSidebar]").length;
+    }).observe(document, { subtree: true, childList: true });
+"""
+
+
 def test_first_page_of_a_new_server_has_the_navigation(tmp_path, page):
     server = Server(tmp_path)
     server.start()
     try:
+        page.add_init_script(SIDEBARS_SEEN)
+        requests = []
+        page.on("request", lambda request: requests.append(request.url))
         page.goto(f"{server.url}/attention?layer=3")
         page.get_by_role("heading", name="What does the model attend to?").wait_for()
+        assert not any("BidiComponent" in url for url in requests)  # delays the first paint
         page.get_by_role("link", name="Train").wait_for()
         assert page.title() == "Attention" or "annotated" in page.title().lower()
+        assert page.evaluate("window.sidebars") == 0
+        icon = page.locator("link[rel*=icon][href^='data:image/svg']")  # comes with PyTorch
+        icon.wait_for(state="attached")
     finally:
         server.kill()
 

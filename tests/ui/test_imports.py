@@ -26,6 +26,28 @@ for page in PAGES:
     assert not app.switch_page(page).run().exception, page
 print(*sorted(set(sys.modules) & set(sys.argv[1:])))
 """
+FIRST_PAINT = """
+import gc
+import sys
+from streamlit.testing.v1 import AppTest
+
+at_start = set(sys.modules)
+app = AppTest.from_file("app.py", default_timeout=60).run()
+assert not app.exception
+assert app.slider[0].label == "Depth"
+assert gc.get_freeze_count() > 0.8 * (gc.get_freeze_count() + len(gc.get_objects()))
+print(*sorted({name.partition(".")[0] for name in set(sys.modules) - at_start}))
+"""
+
+
+def test_first_paint_waits_for_no_large_module():
+    done = subprocess.run(
+        [sys.executable, "-c", FIRST_PAINT], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    imported = set(done.stdout.split())
+    assert "vitdemo" in imported
+    assert not imported & {"torch", "numpy", "plotly", "pandas", "pyarrow", "PIL", "torchvision"}
 
 
 @pytest.mark.slow

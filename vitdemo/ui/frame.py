@@ -17,10 +17,20 @@ from ..config import ConfigError
 from ..files import home, remove_leftovers
 from ..runs.people import has_many_people
 from ..runs.trim_limits import Limits, limits
+from .loading import torch_is_loaded
 from .wording import plain
 
 APP = Path(__file__).parents[2] / "app.py"
+ICON = Path(__file__).with_name("icon.svg")
 _thread = threading.local()  # .framed: whether app.py runs on this thread
+
+
+def icon() -> str | None:
+    """Return the browser's icon, or None before PyTorch is loaded: the page runs again then.
+
+    Streamlit imports NumPy and Pillow for any picture, which would delay the first paint.
+    """
+    return str(ICON) if torch_is_loaded() else None
 
 
 def run_page(page) -> None:
@@ -33,7 +43,9 @@ def run_page(page) -> None:
     if has_many_people():
         log_to_stderr()
     try:
-        _tidy_up(home())
+        limits()
+        if torch_is_loaded():
+            _tidy_up(home())
         page.run()
     except ConfigError as error:
         st.error(plain(str(error)), icon=":material/error:")
@@ -43,19 +55,14 @@ def run_page(page) -> None:
 
 @lru_cache  # once after each start of the server
 def _tidy_up(home: Path) -> None:
-    """Remove what a kill left and old runs, in the background.
-
-    Raises:
-        ConfigError: a limit for old runs is not a number.
-    """
-    limits()
+    """Remove what a kill left and old runs, in the background."""
     threading.Thread(target=_remove_all, name="leftovers", daemon=True).start()
 
 
 def _remove_all() -> None:
     remove_leftovers()
     if limits() != Limits():
-        from ..runs.trim import trim  # with torch, which pages load after they were drawn
+        from ..runs.trim import trim  # it needs PyTorch
 
         trim()
 

@@ -7,6 +7,8 @@ from contextlib import contextmanager, nullcontext
 
 import streamlit as st
 
+# Seconds until the browser asks to load it: a poll before the first paint would delay that.
+POLL_SECONDS = 0.5
 MESSAGE = "Loading PyTorch (once after the server starts) …"
 _modules = 0  # number of modules that were imported when the collector was last spared
 _DRAWN = (
@@ -25,13 +27,18 @@ def heavy_imports(spinner_in=None) -> Iterator[None]:
         spinner_in: container for the spinner; by default it is shown here.
     """
     place = spinner_in or nullcontext()
-    if "torch" not in sys.modules:
+    if not torch_is_loaded():
         with place:
             _load_torch()
         st.stop()
     with place, st.spinner(MESSAGE):
         yield
     _spare_the_collector()
+
+
+def torch_is_loaded() -> bool:
+    """Whether PyTorch is in memory, so that the first paint of this server is over."""
+    return "torch" in sys.modules
 
 
 def _spare_the_collector() -> None:
@@ -47,7 +54,7 @@ def _spare_the_collector() -> None:
         gc.freeze()
 
 
-@st.fragment(run_every=0.2)
+@st.fragment(run_every=POLL_SECONDS)
 def _load_torch() -> None:
     with st.spinner(MESSAGE):
         if st.session_state.pop(_DRAWN, False):  # the browser has drawn the page and polls

@@ -4,6 +4,7 @@ import streamlit as st
 
 from . import url_state
 from .class_call import follow_class
+from .loading import torch_is_loaded
 from .visitor import keep_visitor
 
 SCALE = 1.4
@@ -39,7 +40,8 @@ def title(text: str) -> None:
         wanted = url_state.read(url_state.PRESENTATION, ("yes",), "no")
         st.session_state[url_state.PRESENTATION] = wanted == "yes"
     with st.container(gap=None):
-        _look(key="look", data={"scale": scale()})  # takes no room here, in a row it would
+        with st.container():  # takes no room here, in a row it would
+            _draw_look()
         keep_visitor()
         follow_class()
         with st.container(horizontal=True, vertical_alignment="center"):
@@ -52,6 +54,17 @@ def title(text: str) -> None:
                 "setting.",
                 on_change=_switch,
             )
+
+
+def _draw_look() -> None:
+    """Have the browser enlarge the page and correct colors.
+
+    Its script would delay the first paint by 100 ms, so a new server draws it only where it changes
+    something there: in the light theme, it changes code, which needs PyTorch on all pages.
+    """
+    is_plain = st.context.theme.type == "light" and scale() == 1
+    if torch_is_loaded() or not is_plain:
+        _look(key="look", data={"scale": scale()})
 
 
 def _switch() -> None:
