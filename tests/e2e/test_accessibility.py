@@ -4,6 +4,7 @@ import itertools
 import re
 
 import pytest
+from playwright.sync_api import expect
 
 from vitdemo.ui.lessons.order import ORDER
 
@@ -182,6 +183,17 @@ def test_thumbnails_matrix_and_points_are_chosen_by_keyboard(server, page):
     control(page, "Mean attention distance").focus()
     press(page, "ArrowRight Enter")
     page.wait_for_url(re.compile("layer=1&head=2"))
+
+
+def test_snapshots_are_chosen_by_keyboard(server, page):
+    page.goto(f"{server.url}/attention?run=vit&view=training")
+    slider = page.get_by_role("slider", name="Epochs trained")
+    slider.focus()
+    expect(slider).to_have_attribute("aria-valuetext", "200 of 200")
+    press(page, "Home ArrowRight")
+    expect(slider).to_have_attribute("aria-valuetext", "0.079 of 200")
+    page.wait_for_url(re.compile("snapshot=1"))
+    assert slider.evaluate("element => element === document.activeElement")
 
 
 def test_every_clickable_chart_is_reached_with_tab(server, page):

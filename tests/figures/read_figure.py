@@ -13,6 +13,15 @@ RNG = np.random.default_rng(0)
 IMAGE = RNG.integers(0, 256, (32, 32, 3), dtype=np.uint8)
 
 
+def changed(figure: go.Figure, changes: dict) -> go.Figure:
+    """Return a figure with other values in its traces and its layout, as the browser draws it."""
+    drawn = figure.to_plotly_json()
+    more = len(changes["traces"]) - len(drawn["data"])
+    before = drawn["data"] + [{}] * max(0, more)
+    data = [old | new for old, new in zip(before, changes["traces"], strict=False)]
+    return go.Figure(data, drawn["layout"] | changes["layout"])
+
+
 def frame_of(figure: go.Figure) -> list[float]:
     """Return x0, y0, x1, y1 of the only marked rectangle."""
     (shape,) = [shape for shape in figure.layout.shapes if shape.line.color == MARK]

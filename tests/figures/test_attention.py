@@ -7,11 +7,12 @@ from vitdemo.figures.attention import (
     MapStyle,
     matrix,
     overlay,
+    overlay_changes,
     picture_with_crosses,
     picture_with_patch,
 )
 
-from .read_figure import IMAGE, frame_of, pixels_of
+from .read_figure import IMAGE, changed, frame_of, pixels_of
 
 RNG = np.random.default_rng(0)
 
@@ -63,6 +64,28 @@ def test_uniform_overlay_says_so_in_one_color(value, signed):
     assert len(set(heat.colorbar.ticktext)) == len(heat.colorbar.tickvals)
     varied = overlay(IMAGE, np.eye(4), 8, MapStyle(signed=signed))
     assert not varied.layout.annotations
+
+
+@pytest.mark.parametrize("limits", [None, (0.0, 2.0)])
+@pytest.mark.parametrize("grid", [RNG.random((4, 4)).round(4), np.full((4, 4), 0.25)])
+@pytest.mark.parametrize("before", [np.eye(4), np.zeros((4, 4))])
+def test_another_map_changes_an_overlay_as_if_drawn_anew(before, grid, limits):
+    style = MapStyle(0.5, limits, unit="rollout")
+    figure = changed(overlay(IMAGE, before, 8, style, frame=3), overlay_changes(grid, style))
+    anew = overlay(IMAGE, grid, 8, style, frame=3)
+    anew_notes = [note.text for note in anew.layout.annotations]
+    assert [note.text for note in figure.layout.annotations] == anew_notes
+    np.testing.assert_array_equal(np.array(heatmap_of(figure).z), grid)
+    for one in (figure, anew):
+        heatmap_of(one).z = None  # a list and an array
+        one.layout.annotations = ()  # an empty list and none
+    assert figure == anew
+
+
+def test_numbers_of_another_map_have_the_digits_of_their_hover_text():
+    (heatmap,) = overlay_changes(np.array([[0.0123456]]), MapStyle())["traces"][1:]
+    assert heatmap["z"] == [[0.01235]]
+    assert "%{z:.4g}" in heatmap_of(overlay(IMAGE, np.eye(4), 8)).hovertemplate
 
 
 def test_uniform_matrix_says_so_in_one_color():

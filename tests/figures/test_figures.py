@@ -11,10 +11,15 @@ from PIL import Image
 
 from vitdemo.figures.curves import all_curves, curve_values, metric_curve
 from vitdemo.figures.pictures import CELL, GAP, patches, sheet, to_source
-from vitdemo.figures.predictions import before_and_after, confusion, top_classes
+from vitdemo.figures.predictions import (
+    before_and_after,
+    confusion,
+    top_classes,
+    top_classes_changes,
+)
 from vitdemo.training.metrics import METRICS
 
-from .read_figure import IMAGE, RNG, frame_of, pixels_of
+from .read_figure import IMAGE, RNG, changed, frame_of, pixels_of
 
 NAMES = ("ant", "bee", "cat", "dog", "elk", "fox")
 
@@ -163,6 +168,14 @@ def test_bars_of_short_names_stay_in_place(longest, fits):
 def test_top_classes_without_a_label_marks_none_as_wrong():
     figure = top_classes(np.array([0.1, 0.05, 0.4, 0.25, 0.15, 0.05]), NAMES, label=None)
     assert len(set(figure.data[0].marker.color)) == 1
+
+
+@pytest.mark.parametrize("label", [None, 0, 3])
+def test_other_probabilities_change_the_bars_as_if_drawn_anew(label):
+    before = np.array([0.1, 0.05, 0.4, 0.25, 0.15, 0.05])
+    figure = top_classes(before, NAMES, label)
+    changes = top_classes_changes(before[::-1], NAMES, label)
+    assert changed(figure, changes) == top_classes(before[::-1], NAMES, label)
 
 
 def test_before_and_after_shows_classes_probable_in_either():

@@ -1,6 +1,8 @@
 """The tabs of the Attention page without a browser."""
 
+import base64
 import io
+import json
 import re
 import threading
 import time
@@ -216,11 +218,70 @@ def test_training_shows_the_snapshot_of_the_url():
     assert not app.warning
     assert by_label(app.select_slider, "Epochs trained").value == 0
     assert dict(app.query_params) == {"run": "vit", "view": "training", "snapshot": "0"}
-    assert "**Prediction: deer**" in texts(app)
+    assert sent(app, "training-prediction")["charts"][0]["title"] == "Prediction: deer"
     assert "**Prediction: cat** (correct)" in texts(app)
     by_label(app.select_slider, "Epochs trained").set_value(8).run()
     assert "snapshot" not in app.query_params
-    assert "**Prediction: cat**" in texts(app)
+    assert sent(app, "training-prediction")["charts"][0]["title"] == "Prediction: cat"
+
+
+CHARTS = ("training-attention", "training-rollout", "training-prediction", "over-training")
+
+
+def sent(app, key: str) -> dict:
+    """Return the data of a component."""
+    (part,) = [part for part in app.get("bidi_component") if part.key == key]
+    return json.loads(part.proto.json)
+
+
+def plain(value):
+    """Return JSON of a figure with the four digits of a hover text, without encoded arrays."""
+    if isinstance(value, dict) and "bdata" in value:
+        numbers = np.frombuffer(base64.b64decode(value["bdata"]), value["dtype"])
+        shape = [int(size) for size in value.get("shape", "-1").split(",")]
+        return plain(numbers.reshape(shape).tolist())
+    if isinstance(value, dict):
+        return {name: plain(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [plain(part) for part in value]
+    return float(f"{value:.4g}") if isinstance(value, float) else value
+
+
+@pytest.mark.parametrize("options", [{}, {"scale": "shared", "layer": 2, "token": 7}])
+def test_training_sends_what_each_chart_shows_at_each_snapshot(options):
+    app = open_app(PAGE, run="vit", view="training", snapshot=0, picture=3, **options)
+    states = json.loads(sent(app, "snapshot-states")["charts"])
+    assert set(states) == set(CHARTS)
+    of = sent(app, "snapshot-states")["of"]
+    first = {key: sent(app, key)["charts"][0] for key in CHARTS}
+    for number in range(9):
+        by_label(app.select_slider, "Epochs trained").set_value(number).run()
+        for key in CHARTS:
+            shown, state = sent(app, key), states[key][number]
+            (follows,) = shown["follows"]
+            assert follows == {"key": "snapshot", "at": number, "of": of, "chart": key}
+            (expected,) = shown["charts"]
+            words = {name: state.get(name, first[key][name]) for name in ("alt", "title")}
+            assert words == {name: expected[name] for name in words}
+            figure, wanted = (json.loads(one["figure"]) for one in (first[key], expected))
+            drawn = [
+                (figure["data"][i] if i < len(figure["data"]) else {}) | values
+                for i, values in enumerate(state["traces"])
+            ]
+            assert plain(drawn) == plain(wanted["data"])
+            layout = figure["layout"] | state["layout"]
+            notes = layout.pop("annotations", [])
+            assert notes == wanted["layout"].pop("annotations", [])
+            assert plain(layout) == plain(wanted["layout"])
+
+
+def test_states_of_another_view_are_named_otherwise():
+    names = [
+        sent(open_app(PAGE, run="vit", view="training", **options), "snapshot-states")["of"]
+        for options in ({}, {"snapshot": 2}, {"layer": 2}, {"picture": 3}, {"opacity": 40})
+    ]
+    assert names[0] == names[1]
+    assert len(set(names)) == 4
 
 
 def test_training_plays_to_the_end_and_stops():

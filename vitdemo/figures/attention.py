@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import plotly.graph_objects as go
 
-from .color_bar import NO_PATCH, color_bar, is_uniform, say
+from .color_bar import NO_PATCH, color_bar, is_uniform, say, sentence
 from .pictures import clickable, picture
 from .style import MARK, SEQUENTIAL, SIGNED, axis, blank
 from .tokens import patch_names
@@ -76,10 +76,6 @@ def overlay(
         frame: patch to frame, counted from 0 row by row; None for none.
         height: height of the figure in pixels.
     """
-    low, high = style.limits or (float(grid.min()), float(grid.max()))
-    if style.signed:
-        high = max(abs(low), abs(high))
-        low = -high
     gray = image.mean(axis=2, keepdims=True).astype(np.uint8).repeat(3, axis=2)
     figure = picture(gray, height, top=4)
     figure.add_heatmap(
@@ -88,18 +84,36 @@ def overlay(
         y0=patch_size / 2,
         dx=patch_size,
         dy=patch_size,
-        zmin=low if low < high or not style.signed else -1,  # 0 in the middle
-        zmax=high if low < high else low + 1,  # all dark, if unsigned
         zsmooth="best" if style.smooth else False,
         opacity=style.opacity,
         colorscale=SIGNED if style.signed else SEQUENTIAL,
         customdata=patch_names(len(grid)),
         hovertemplate=f"%{{customdata}}<br>{style.unit} %{{z:.4g}}<extra></extra>",
-        colorbar=color_bar(low, high, style.unit),
+        **_color_scale(grid, style),
     )
     if is_uniform(grid):
         say(figure, NO_PATCH)
     return figure if frame is None else _frame(figure, image.shape[0], patch_size, frame)
+
+
+def overlay_changes(grid: np.ndarray, style: MapStyle) -> dict:
+    """Return what another map changes in an `overlay`: values of its traces and of its layout."""
+    shown = [[float(f"{value:.4g}") for value in row] for row in grid]  # as its hover text
+    notes = [sentence(NO_PATCH)] if is_uniform(grid) else []
+    heatmap = {"z": shown} | _color_scale(grid, style)
+    return {"traces": [{}, heatmap], "layout": {"annotations": notes}}
+
+
+def _color_scale(grid: np.ndarray, style: MapStyle) -> dict:
+    low, high = style.limits or (float(grid.min()), float(grid.max()))
+    if style.signed:
+        high = max(abs(low), abs(high))
+        low = -high
+    return {
+        "zmin": low if low < high or not style.signed else -1,  # 0 in the middle
+        "zmax": high if low < high else low + 1,  # all dark, if unsigned
+        "colorbar": color_bar(low, high, style.unit),
+    }
 
 
 def matrix(

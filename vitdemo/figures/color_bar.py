@@ -47,16 +47,21 @@ def color_bar(low: float, high: float, unit: str) -> dict:
     }
 
 
+def sentence(text: str) -> dict:
+    """Return an annotation over the middle of a figure, readable on any color."""
+    return {
+        "text": text,
+        "showarrow": False,
+        "font": {"color": "white"},
+        "bgcolor": "rgba(0,0,0,0.7)",
+        "borderpad": 4,
+        "x": 0.5,
+        "y": 0.5,
+        "xref": "x domain",
+        "yref": "y domain",
+    }
+
+
 def say(figure: go.Figure, text: str) -> None:
-    """Write a sentence over the middle of a figure, readable on any color."""
-    figure.add_annotation(
-        text=text,
-        showarrow=False,
-        font={"color": "white"},
-        bgcolor="rgba(0,0,0,0.7)",
-        borderpad=4,
-        x=0.5,
-        y=0.5,
-        xref="x domain",
-        yref="y domain",
-    )
+    """Write a sentence over the middle of a figure."""
+    figure.add_annotation(sentence(text))

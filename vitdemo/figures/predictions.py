@@ -24,30 +24,47 @@ def top_classes(
         label: true class, or None if it is unknown.
         count: number of bars.
     """
+    x = axis("Probability", range=[0, 1.12], tickvals=[0, 0.5, 1], tickformat=".0%")
+    bars, y = _bars(probabilities, classes, label, count)
+    # In a margin of fixed width, the bars stay in place when others are shown. Plotly draws them in
+    # half the time, as it does not measure the names.
+    left = 8 if y["automargin"] else CHARACTER * max(map(len, classes)) + 24  # with the check mark
+    figure = blank(300, left=left, x=x, y=y, bargap=0.35)
+    return figure.add_bar(
+        orientation="h",
+        textposition="outside",
+        cliponaxis=False,
+        hovertemplate="%{y}: %{x:.2%}<extra></extra>",
+        **bars,
+    )
+
+
+def top_classes_changes(
+    probabilities: np.ndarray, classes: tuple[str, ...], label: int | None, count: int = 5
+) -> dict:
+    """Return what other probabilities change in `top_classes`: values of its bars and layout."""
+    bars, y = _bars(probabilities, classes, label, count)
+    return {"traces": [bars], "layout": {"yaxis": y}}
+
+
+def _bars(
+    probabilities: np.ndarray, classes: tuple[str, ...], label: int | None, count: int
+) -> tuple[dict, dict]:
+    """Return the values of the bars of `top_classes`, and its axis of classes."""
     shown = np.argsort(-probabilities, kind="stable")[:count][::-1]  # Plotly draws from below
     colors = [NEUTRAL] * len(shown)
     if label is not None:
         colors[-1] = WRONG
         colors = [CORRECT if k == label else color for k, color in zip(shown, colors, strict=True)]
-    x = axis("Probability", range=[0, 1.12], tickvals=[0, 0.5, 1], tickformat=".0%")
     names = _names(shown, classes, label)
-    # In a margin of fixed width, the bars stay in place when others are shown. Plotly draws them in
-    # half the time, as it does not measure the names.
-    longest = max(map(len, classes))
-    fits = longest <= SHORT and all(map(str.isascii, classes))
-    y = _class_axis(names, automargin=not fits)
-    left = CHARACTER * longest + 24 if fits else 8  # with room for the check mark
-    figure = blank(300, left=left, x=x, y=y, bargap=0.35)
-    return figure.add_bar(
-        x=probabilities[shown],
-        y=list(map(literal, names)),
-        orientation="h",
-        marker_color=colors,
-        text=[f"{p:.1%}" for p in probabilities[shown]],
-        textposition="outside",
-        cliponaxis=False,
-        hovertemplate="%{y}: %{x:.2%}<extra></extra>",
-    )
+    fits = max(map(len, classes)) <= SHORT and all(map(str.isascii, classes))
+    bars = {
+        "x": probabilities[shown].tolist(),
+        "y": list(map(literal, names)),
+        "marker": {"color": colors},
+        "text": [f"{p:.1%}" for p in probabilities[shown]],
+    }
+    return bars, _class_axis(names, automargin=not fits)
 
 
 def before_and_after(

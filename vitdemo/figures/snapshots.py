@@ -17,7 +17,8 @@ def over_training(
 
     Args:
         epochs: epochs trained until each snapshot; the axis is logarithmic.
-        probabilities: probabilities of one or two classes by name, at each snapshot.
+        probabilities: probabilities of one or two classes by name, at each snapshot; the first is
+            the one that the final model predicts.
         accuracy: validation accuracy at each snapshot; None where it is not known.
         chosen: index of the marked snapshot.
         height: height of the figure in pixels.
@@ -31,16 +32,8 @@ def over_training(
         y=axis("Probability, accuracy", tickformat=".0%", range=[-0.02, 1.02]),
         legend={"orientation": "h", "y": 1.15, "x": 0},
     )
-    for (name, values), color in zip(probabilities.items(), (CORRECT, NEUTRAL), strict=False):
-        shown = literal(name)
-        figure.add_scatter(
-            x=epochs,
-            y=values,
-            name=f"probability of {shown}",
-            mode="lines+markers",
-            line={"color": color, "width": 2},
-            hovertemplate=f"{shown} %{{y:.1%}} after %{{x:.3g}} epochs<extra></extra>",
-        )
+    final, *other = probabilities.items()
+    figure.add_scatter(**_curve(epochs, *final, CORRECT))
     figure.add_scatter(
         x=epochs,
         y=accuracy,
@@ -50,4 +43,34 @@ def over_training(
         marker={"symbol": VALIDATION["symbol"]},
         hovertemplate="accuracy %{y:.1%} after %{x:.3g} epochs<extra></extra>",
     )
-    return figure.add_vline(x=epochs[chosen], line={"color": MARK, "width": 2})
+    for class_ in other:  # last, as it comes and goes
+        figure.add_scatter(**_curve(epochs, *class_, NEUTRAL))
+    return figure.add_shape(_mark(epochs[chosen]))
+
+
+def over_training_changes(
+    epochs: list[float], probabilities: dict[str, np.ndarray], chosen: int
+) -> dict:
+    """Return what another chosen snapshot changes in `over_training`: traces and layout."""
+    _, *other = probabilities.items()
+    curves = [_curve(epochs, *class_, NEUTRAL) for class_ in other]
+    return {"traces": [{}, {}, *curves], "layout": {"shapes": [_mark(epochs[chosen])]}}
+
+
+def _curve(epochs: list[float], name: str, values: np.ndarray, color: str) -> dict:
+    shown = literal(name)
+    return {
+        "type": "scatter",
+        "x": epochs,
+        "y": values.tolist(),
+        "name": f"probability of {shown}",
+        "mode": "lines+markers",
+        "line": {"color": color, "width": 2},
+        "hovertemplate": f"{shown} %{{y:.1%}} after %{{x:.3g}} epochs<extra></extra>",
+    }
+
+
+def _mark(epoch: float) -> dict:
+    """Return a vertical line at a snapshot."""
+    across = {"x0": epoch, "x1": epoch, "y0": 0, "y1": 1, "yref": "y domain"}
+    return {"type": "line", "line": {"color": MARK, "width": 2}} | across

@@ -20,23 +20,26 @@ def _served(name: str, folder: Path) -> str:
     return f"component/{st.components.v1.declare_component(name, path=str(folder)).name}"
 
 
+_SCRIPTS = _served("chart_files", Path(__file__).parent / "chart_files")
 _URLS = {
     "plotly": _served("plotly_files", Path(plotly.__file__).parent / "package_data")
     + "/plotly.min.js",
-    "module": _served("chart_files", Path(__file__).parent / "chart_files") + "/chart.js",
+    "module": f"{_SCRIPTS}/chart.js",
 }
+TITLE = 42  # pixels of a title and the gap below it
 LARGEST = 1e6  # coordinate of a click where the axis has no range of its own
 DRAWN = "drawn"  # in the session: key -> alternative text and figure
 # .nsewdrag is private to Plotly, checked by tests/e2e: the area between the axes.
 _charts = st.components.v2.component(
     "plotly_charts",
-    html='<div class="charts"></div>',
+    html='<div class="chart-title"></div><div class="charts"></div>',
     css="""
         .charts { display: grid; grid-template-columns: 100%; gap: 1rem; }
         .charts.many { display: flex; flex-wrap: wrap; gap: 0.5rem; scroll-margin-top: 13rem; }
         .charts.many > * { flex: 1 1 30%; min-width: 9.5rem; }
         .charts.many > .large { flex-basis: 45%; min-width: 15rem; }
         .charts > * { min-width: 0; }
+        .chart-title:not(:empty) { font-weight: 600; line-height: 1.6; margin-bottom: 1rem; }
         .charts.clickable .nsewdrag { cursor: pointer; }
         .charts.clickable { position: relative; }
         .charts > .keyboard { position: absolute; inset: 0; pointer-events: none; }
@@ -68,6 +71,23 @@ _charts = st.components.v2.component(
     """,
     isolate_styles=False,
 )
+_states = st.components.v2.component(
+    "chart_states",
+    js="""
+        export default function ({ data }) {
+            import(new URL(data.module, document.baseURI)).then(({ keep }) => keep(data));
+        }
+    """,
+)
+
+
+@dataclass(frozen=True)
+class Slider:
+    """A slider that charts follow in the browser, before the server answers."""
+
+    key: str  # of the widget
+    at: int  # its value, counted from its lower end
+    of: str  # changes with all else that the charts depend on
 
 
 @dataclass(frozen=True)
@@ -87,6 +107,8 @@ def chart(
     tokens: Tokens | None = None,
     framed: bool = False,
     download: bool = True,
+    title: str = "",
+    follows: Slider | None = None,
 ) -> None:
     """Show a figure.
 
@@ -99,6 +121,8 @@ def chart(
         tokens: mapping from positions to tokens, to highlight them together with other charts.
         framed: whether its shape is a frame around the chosen cell, which moves at the click.
         download: whether `drawn` returns it.
+        title: heading above it.
+        follows: slider to follow, for which `send_states` sends what the chart shows.
     """
     if download:
         st.session_state.setdefault(DRAWN, {})[key] = (alt, figure)
@@ -109,7 +133,7 @@ def chart(
             on_click(point)
 
     # A tuple: in a list or a mapping, Streamlit would look for a dataframe and load pandas.
-    charts = ({"figure": figure.to_json(), "alt": alt},)
+    charts = ({"figure": figure.to_json(), "alt": alt, "title": title},)
     data = {
         **_URLS,
         "charts": charts,
@@ -119,10 +143,24 @@ def chart(
     }
     if tokens:
         data["tokens"] = (asdict(tokens) | {"color": MARK},)
-    height = round(figure.layout.height * scale())
+    if follows:
+        data["follows"] = (asdict(follows) | {"chart": key},)
+    height = round((figure.layout.height + TITLE * bool(title)) * scale())
     _charts(
         key=key, data=data, height=height, on_clicked_change=clicked if on_click else lambda: None
     )
+
+
+def send_states(slider: Slider, states: str) -> None:
+    """Send what the charts that follow a slider show at each of its values.
+
+    Args:
+        slider: as given to the charts.
+        states: JSON with a list for each chart, by key, of what it shows at each value: its `alt`
+            and `title`, and what differs from its figure, `traces` and `layout`.
+    """
+    data = {"slider": slider.key, "of": slider.of, "charts": states}
+    _states(key=f"{slider.key}-states", data=data | {"module": f"{_SCRIPTS}/ahead.js"})
 
 
 def _clicked_point(sent, figure: go.Figure) -> dict[str, float] | None:

@@ -14,8 +14,8 @@ from ..offered_runs import offered_runs, status_of
 from ..picture_picker import Picture, fitted, validation_picture
 from ..run_name import run_name
 from ..wording import plain
+from .at_snapshot import epochs_of
 from .case import predict_picture, seen
-from .snapshots import epochs_of
 from .state import choice_name, settle, token_choices
 from .view import View, what_bright_means
 

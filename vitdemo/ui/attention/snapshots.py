@@ -1,42 +1,25 @@
 """Training: the same picture at each snapshot of a run. It can be played."""
 
-from dataclasses import dataclass
-
-import numpy as np
 import streamlit as st
-import torch
 
 from ...config import ConfigError
-from ...data.cifar10 import normalize
-from ...explain.methods import on_patches, pooling_weights
-from ...explain.rollout import rollout
 from ...figures.attention import overlay
-from ...figures.color_bar import range_text
 from ...figures.predictions import top_classes
 from ...figures.snapshots import over_training
 from ...runs.run import Run
 from ...runs.snapshots import Snapshot, list_snapshots, with_accuracy
 from ...runs.train_run import load_data
 from .. import url_state
-from ..cached import set_threads, snapshot_model
-from ..chart import chart
+from ..cached import set_threads
+from ..chart import chart, send_states
 from ..picture_picker import Picture
-from ..wording import plain
+from .at_snapshot import Development, epochs_of, states
 from .case import CASE_HASHES
 from .state import url_values
 from .view import View
 
 STEP_SECONDS = 0.8  # between two snapshots while it plays
 HEIGHT = 260
-
-
-@dataclass(frozen=True)
-class Seen:
-    """Attention, rollout and prediction for one picture at one snapshot."""
-
-    attention: list[torch.Tensor]  # depth of (1, H, T, T)
-    rollout: np.ndarray  # (n, n)
-    probabilities: np.ndarray  # (K,)
 
 
 def show(run: Run, picture: Picture, view: View) -> None:
@@ -65,9 +48,10 @@ def _player(
         _tick(len(snapshots) - 1)
     _controls(snapshots)
     chosen = st.session_state["snapshot"]
-    _state_at(chosen, run, picture, view, snapshots)  # first, as it needs one snapshot alone
-    probabilities = _over_training(tuple(snapshots), picture)
-    _development(chosen, run, _measured(run, tuple(snapshots)), probabilities)
+    development = Development(run, picture, view, tuple(snapshots))
+    _state_at(chosen, development)  # first, as it needs one snapshot alone
+    accuracy = [snapshot.accuracy for snapshot in _measured(run, tuple(snapshots))]
+    _over_training(chosen, development, accuracy)
     url_state.write(url_values(run))  # a change within a fragment runs nothing else of the page
 
 
@@ -84,13 +68,14 @@ def _tick(last: int) -> None:
 
 
 def _controls(snapshots: list[Snapshot]) -> None:
+    last = epochs_of(snapshots[-1])
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.select_slider(
             "Epochs trained",
             range(len(snapshots)),
             key="snapshot",
             persist_state="session",
-            format_func=lambda number: epochs_of(snapshots[number]),
+            format_func=lambda number: f"{epochs_of(snapshots[number])} of {last}",
             help="A snapshot is a copy of the model after this many epochs. The last one is the "
             "final model, which the other tabs show.",
         )
@@ -102,29 +87,6 @@ def _controls(snapshots: list[Snapshot]) -> None:
 def _play_or_stop() -> None:
     playing = not st.session_state.get("playing", False)
     st.session_state.update(playing=playing, from_start=playing)
-
-
-def epochs_of(snapshot: Snapshot) -> str:
-    """Return the epochs of a snapshot with no more digits than matter."""
-    epochs = snapshot.epochs
-    return f"{epochs:.2g}" if epochs < 10 else f"{epochs:.0f}"
-
-
-@st.cache_resource(max_entries=144, show_spinner=False, hash_funcs=CASE_HASHES)
-@torch.inference_mode()
-def _at(snapshot: Snapshot, picture: Picture) -> Seen:
-    model = snapshot_model(snapshot, images=1)
-    logits, trace = model.trace(normalize(picture.image[None]))
-    rolled = on_patches(model, pooling_weights(model, trace), rollout(trace.attention))
-    return Seen(trace.attention, rolled[0].numpy(), logits.softmax(dim=1)[0].numpy())
-
-
-@st.cache_data(
-    max_entries=64, show_spinner="Running the model at each snapshot …", hash_funcs=CASE_HASHES
-)
-def _over_training(snapshots: tuple[Snapshot, ...], picture: Picture) -> np.ndarray:
-    """Return the class probabilities (S, K) at each snapshot."""
-    return np.stack([_at(snapshot, picture).probabilities for snapshot in snapshots])
 
 
 @st.cache_data(
@@ -144,75 +106,48 @@ def _measured(run: Run, snapshots: tuple[Snapshot, ...]) -> list[Snapshot]:
         return list(snapshots)
 
 
-def _state_at(
-    chosen: int, run: Run, picture: Picture, view: View, snapshots: list[Snapshot]
-) -> None:
+def _state_at(chosen: int, development: Development) -> None:
     """Draw attention, rollout and prediction at one snapshot."""
-    model, when = run.model, f"after {epochs_of(snapshots[chosen])} epochs"
-    seen = _at(snapshots[chosen], picture)
-    grid, what = view.grid(seen.attention, model), f"{view.title(model)}, {view.where}"
-    limits = rollout_limits = None
-    if view.shared_scale:
-        every = [_at(snapshot, picture) for snapshot in snapshots]
-        limits = view.limits(np.stack([view.grid(one.attention, model) for one in every]))
-        rollout_limits = view.limits(np.stack([one.rollout for one in every]))
-    first, second, third = st.columns(3)
-    with first:
-        st.markdown("**Attention**")
-        chart(
-            overlay(
-                picture.pixels,
-                grid,
-                model.patch_size,
-                view.style(limits),
-                view.patch(model),
-                HEIGHT,
-            ),
-            key="training-attention",
-            alt=f"{what}, {when}: {range_text(grid)}.",
-        )
-        st.caption(f"{what}.")
-    with second:
-        st.markdown("**Rollout**")
-        style = view.style(rollout_limits, "rollout")
-        chart(
-            overlay(picture.pixels, seen.rollout, model.patch_size, style, height=HEIGHT),
-            key="training-rollout",
-            alt=f"Rollout {when}: {range_text(seen.rollout)}.",
-        )
-        st.caption(
-            "Attention rollout through all layers, to the token that the class is predicted from."
-        )
-    with third:
-        probabilities = seen.probabilities
-        predicted = run.classes[int(probabilities.argmax())]
-        st.markdown(f"**Prediction: {plain(predicted)}**")
-        chart(
-            top_classes(probabilities, run.classes, picture.label).update_layout(height=HEIGHT),
-            key="training-prediction",
-            alt=f"Prediction {when}: {predicted}, {probabilities.max():.0%}.",
-        )
+    run, picture, view = development.run, development.picture, development.view
+    seen = development.seen(chosen)
+    grid = development.grid(seen)
+    words = development.words(chosen, seen, grid)
+    style, rollout_style = development.styles
+    patch_size, frame = run.model.patch_size, view.patch(run.model)
+    figures = (
+        overlay(picture.pixels, grid, patch_size, style, frame, HEIGHT),
+        overlay(picture.pixels, seen.rollout, patch_size, rollout_style, height=HEIGHT),
+        top_classes(seen.probabilities, run.classes, picture.label).update_layout(height=HEIGHT),
+    )
+    captions = (
+        f"{development.what}.",
+        "Attention rollout through all layers, to the token that the class is predicted from.",
+        "",
+    )
+    for place, key, figure, caption in zip(st.columns(3), words, figures, captions, strict=True):
+        with place:
+            chart(figure, key, **words[key], follows=development.slider(chosen))
+            if caption:
+                st.caption(caption)
 
 
-def _development(
-    chosen: int, run: Run, snapshots: list[Snapshot], probabilities: np.ndarray
-) -> None:
-    """Draw probabilities (S, K) and accuracy over all snapshots."""
-    final = run.classes[int(probabilities[-1].argmax())]
-    now = run.classes[int(probabilities[chosen].argmax())]
-    lines = {
-        name: probabilities[:, run.classes.index(name)] for name in dict.fromkeys((final, now))
-    }
-    accuracy = [snapshot.accuracy for snapshot in snapshots]
+def _over_training(chosen: int, development: Development, accuracy: list[float | None]) -> None:
+    """Draw probabilities and accuracy over all snapshots."""
+    epochs, curves = development.epochs, development.curves(chosen)
     chart(
-        over_training([snapshot.epochs for snapshot in snapshots], lines, accuracy, chosen, HEIGHT),
+        over_training(epochs, curves, accuracy, chosen, HEIGHT),
         key="over-training",
         alt="Accuracy at each snapshot: "
         + ", ".join("unknown" if value is None else f"{value:.0%}" for value in accuracy),
+        follows=development.slider(chosen),
     )
-    st.caption(
-        "Maps: bright patches have the highest values. Each map has its own color scale; choose "
-        "*Shared* under *Colors* for one scale over all snapshots. Chart: probability of the class "
-        "that the final model predicts (green), and of the class predicted at the chosen snapshot "
-        "if it is another (gray); validation accuracy (dashed); the chosen snapshot (pink line)."
-    )
+    with st.container(gap=None):  # the states take no room here
+        st.caption(
+            "Maps: bright patches have the highest values. Each map has its own color scale; "
+            "choose *Shared* under *Colors* for one scale over all snapshots. Chart: probability "
+            "of the class that the final model predicts (green), and of the class predicted at the "
+            "chosen snapshot if it is another (gray); validation accuracy (dashed); the chosen "
+            "snapshot (pink line)."
+        )
+        slider = development.slider(chosen)
+        send_states(slider, states(slider.of, development))

@@ -2,6 +2,7 @@
 //
 // _fullLayout and _dragging are private to Plotly, checked by tests/e2e.
 
+import { atSlider } from "./ahead.js";
 import { listenToKeys } from "./keyboard.js";
 
 // Milliseconds between two updates of live charts: on a laptop, drawing takes time from the run.
@@ -163,18 +164,22 @@ function tokensAt({ cls, side, patch_size }, { x, y }) {
 }
 
 // Draw the charts; return a function that stops watching the page when they leave it.
-export function show({ data, parentElement, setTriggerValue }) {
+export function show(component) {
+  const { data, parentElement, setTriggerValue } = component;
   const root = parentElement.querySelector(".charts");
   root.leave?.(); // for new data, Streamlit does not call the function that is returned below
   root.classList.toggle("many", data.charts.length > 1);
   root.classList.toggle("clickable", Boolean(data.clickable));
   while (root.children.length < data.charts.length) root.append(document.createElement("div"));
   const [positions] = data.tokens ?? []; // how positions map to tokens
+  const [follows] = data.follows ?? []; // a slider
   const config = { responsive: true, displayModeBar: false };
   if (data.clickable) config.doubleClickDelay = 0; // two quick clicks are two choices
-  const nodes = data.charts.map(({ figure, traces, alt, large }, index) => {
+  const nodes = data.charts.map((sent, index) => {
+    const chart = follows ? atSlider(sent, follows) : { ...sent, ...JSON.parse(sent.figure) };
+    const { figure, data: drawn, layout, traces, alt, title, large } = chart;
+    root.previousElementSibling.textContent = title ?? "";
     const element = root.children[index];
-    const { data: drawn, layout } = JSON.parse(figure);
     enlarge(layout, drawn, data.scale);
     element.classList.toggle("large", Boolean(large));
     element.setAttribute("role", "img");
@@ -242,6 +247,7 @@ export function show({ data, parentElement, setTriggerValue }) {
     for (const { element } of nodes) highlight(window.Plotly, element, positions, detail);
   };
   if (positions) window.addEventListener("vit-tokens", receive);
+  root.follow = follows && (() => show(component));
   reveal(root, data.reveal);
   const timer = setTimeout(draw, data.live ? rested - performance.now() : 0);
 
