@@ -20,7 +20,7 @@ import torch
 from ..config import ConfigError, ModelConfig, TrainConfig
 from ..costs import run_bytes
 from ..files import runs_folder
-from ..machine import available_cores, available_memory, check_disk, release_memory
+from ..machine import available_cores, check_disk, release_memory
 from ..runs.about import NO_OWNER, About
 from ..runs.delete import delete_run
 from ..runs.run import Run, load_run, new_run
@@ -36,6 +36,7 @@ from ..runs.trim import trim
 from ..training.loop import EpochEnd, Event, TrainingDiverged, check_trainable
 from . import pace
 from .events import log_event
+from .executor import EXECUTOR, Executor
 from .job import Job
 from .limits import LIMITS, check_budget
 from .status import Clock, Status
@@ -57,11 +58,17 @@ class TrainingQueue:
         cores: torch threads of all runs together; as many as there are if not given.
         memory: bytes that runs may take together, if more than one runs; by default half of what
             there is.
+        executor: where runs train; by default as `executor` chooses.
     """
 
-    def __init__(self, cores: int | None = None, memory: int | None = None):
-        self.cores = cores or available_cores()
-        self.memory = memory or available_memory() // 2
+    def __init__(
+        self,
+        cores: int | None = None,
+        memory: int | None = None,
+        executor: Executor | None = None,
+    ):
+        self.executor = executor or EXECUTOR
+        self._cores, self._memory = cores, memory
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)  # somebody's turn, or the end of a run
         self._statuses: OrderedDict[str, Status] = OrderedDict()
@@ -70,6 +77,21 @@ class TrainingQueue:
         self._idle_task = 0  # torch threads of a task of `when_idle`
         self._turn = 0  # number of the next turn
         self._forecast: tuple[float, dict] = (-FORECAST_SECONDS, {})  # when it was made
+
+    @property
+    def cores(self) -> int:
+        """Torch threads of all runs together. On a cluster they change as nodes come and go."""
+        return self._cores or self.executor.cores
+
+    @property
+    def memory(self) -> int:
+        """Bytes that runs may take together, if more than one runs."""
+        return self._memory or self.executor.memory
+
+    @property
+    def most_threads(self) -> int:
+        """Torch threads of a run that trains alone."""
+        return self.executor.threads or self.cores
 
     def submit(self, model: ModelConfig, training: TrainConfig, about: About = NO_OWNER) -> str:
         """Queue a new run and return its id. It starts as soon as a core is free.
@@ -95,6 +117,7 @@ class TrainingQueue:
             check_budget(run.model, run.training)
         check_trainable(run.model, load_data(run), run.training)
         check_disk(runs_folder(), run_bytes(run.model))
+        self.executor.connect()
         is_new = not run.folder.exists()
         if is_new:
             with suppress(OSError):  # then it fails at its first epoch, and says why
@@ -263,7 +286,9 @@ class TrainingQueue:
             return bool(self._jobs)
 
     def spare_cores(self) -> int:
-        """Return the cores for other work: all, or one while a run is training or waiting."""
+        """Return the cores of this machine for other work: one while a run trains or waits here."""
+        if not self.executor.is_here:
+            return available_cores()
         return 1 if self.busy() else self.cores
 
     def when_idle(self, task: Callable[[], None]) -> bool:
@@ -274,7 +299,7 @@ class TrainingQueue:
         """
 
         def work():
-            torch.set_num_threads(self.cores)
+            torch.set_num_threads(self.most_threads)
             sys.setswitchinterval(SWITCH_INTERVAL)
             try:
                 task()
@@ -293,7 +318,7 @@ class TrainingQueue:
 
     def _give_turns(self) -> None:
         """Give free cores to the runs whose turn it is. The lock must be held."""
-        while (free := self._free()) and (able := self._able()):
+        while (free := self._free()) > 0 and (able := self._able()):
             now = time.monotonic()
             for claim in sorted(able, key=lambda claim: order(claim, now, self._turn)):
                 job = self._jobs[claim.id]
@@ -301,7 +326,8 @@ class TrainingQueue:
                     break
             else:
                 return
-            job.threads, job.turn_began = max(1, free // len(able)), now
+            job.threads = min(self.most_threads, max(1, free // len(able)))
+            job.turn_began = now
             self._turn += 1
             if not job.in_memory:
                 job.in_memory = True
@@ -383,7 +409,7 @@ class TrainingQueue:
     def _train(self, job: Job, run: Run) -> None:
         data = load_data(run)
         clock, epoch_began = Clock(run, data), time.perf_counter()
-        with closing(train_run(run, data)) as events:
+        with closing(train_run(run, data, self.executor.train)) as events:
             for trained, event in events:
                 if isinstance(event, EpochEnd):  # its seconds leave out what is saved
                     seconds = time.perf_counter() - epoch_began
@@ -429,7 +455,7 @@ class TrainingQueue:
             return time.monotonic() - now
         if at_end:
             others = len([other for other in self._jobs.values() if other.threads]) + len(able)
-            most = self._free() + job.threads
+            most = min(self.most_threads, max(1, self._free() + job.threads))
             job.threads = min(most, max(1, self.cores // others)) if able else most
             self._give_turns()
         return 0.0

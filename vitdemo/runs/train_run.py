@@ -20,7 +20,9 @@ from .run import Run, epoch_record, load_run, save_run
 from .snapshots import take_snapshot
 
 
-def train_run(run: Run, data: Data) -> Iterator[tuple[Run, Event]]:
+def train_run(
+    run: Run, data: Data, train_with: Callable[..., Iterator[Event]] | None = None
+) -> Iterator[tuple[Run, Event]]:
     """Train a run on the calling thread, from its last complete epoch to its end.
 
     After each epoch, the run, its weights and the state to resume from are written. Snapshots are
@@ -30,6 +32,7 @@ def train_run(run: Run, data: Data) -> Iterator[tuple[Run, Event]]:
     Args:
         run: a new, stopped or interrupted run.
         data: images from `load_data`, or one's own; the run keeps the names of their classes.
+        train_with: takes the steps in place of `train`, with the same arguments and events.
 
     Yields:
         The run so far, and the event of its training.
@@ -42,10 +45,12 @@ def train_run(run: Run, data: Data) -> Iterator[tuple[Run, Event]]:
     check_trainable(run.model, data, run.training)
     check_disk(runs_folder(), run_bytes(run.model))
     with lock.hold(run.folder) as alive:
-        yield from _train(run, data, alive)
+        yield from _train(run, data, alive, train_with or train)
 
 
-def _train(run: Run, data: Data, alive: Callable[[], None]) -> Iterator[tuple[Run, Event]]:
+def _train(
+    run: Run, data: Data, alive: Callable[[], None], train_with: Callable[..., Iterator[Event]]
+) -> Iterator[tuple[Run, Event]]:
     """Train as `train_run`, and call `alive` after each step."""
     model = VisionTransformer(run.model, seed=run.training.seed)
     precision = run.precision or working_precision(run.training)
@@ -55,7 +60,7 @@ def _train(run: Run, data: Data, alive: Callable[[], None]) -> Iterator[tuple[Ru
     save_run(now)
     recipe = replace(run.training, precision=precision)
     try:
-        for event in train(model, data, recipe, run.state_file):
+        for event in train_with(model, data, recipe, run.state_file):
             alive()
             if isinstance(event, EpochEnd):
                 history = (*now.history[: event.epoch - 1], epoch_record(event))
