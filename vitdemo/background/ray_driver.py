@@ -7,6 +7,7 @@
 
 import hashlib
 import os
+import shutil
 import sys
 import threading
 from collections import OrderedDict
@@ -59,7 +60,7 @@ def main(address: str, path: str) -> None:
     """
     listener = Listener(path, authkey=sys.stdin.buffer.read())
     control = listener.accept()
-    threading.Thread(target=_end_with_the_app, args=(control,), daemon=True).start()
+    threading.Thread(target=_end_with_the_app, args=(control, path), daemon=True).start()
     try:
         pool = Pool(address)
     except Exception as error:  # of the network, or of Ray, which documents none
@@ -76,9 +77,10 @@ def main(address: str, path: str) -> None:
         threading.Thread(target=_serve, args=(pool, pipe), daemon=True).start()
 
 
-def _end_with_the_app(control: Connection) -> None:
+def _end_with_the_app(control: Connection, path: str) -> None:
     with suppress(EOFError, OSError):
         control.recv()  # the app sends nothing
+    shutil.rmtree(os.path.dirname(path), ignore_errors=True)  # the app may have been killed
     os._exit(0)  # Ray ends the trainers
 
 
