@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from tests.background.queue_runs import DIVERGING, TIMEOUT, alone, ended, metrics_of, weights_are
-from vitdemo.background import training_queue
+from vitdemo.background import executor, training_queue
 from vitdemo.background.training_queue import TrainingQueue
 from vitdemo.background.work import SWITCH_INTERVAL
 from vitdemo.config import ConfigError, ModelConfig, TrainConfig
@@ -358,7 +358,7 @@ def test_runs_are_listed_after_a_restart(queue, tiny, short):
 
 
 def test_queue_uses_all_available_cores(monkeypatch):
-    monkeypatch.setattr(training_queue, "available_cores", lambda: 5)
+    monkeypatch.setattr(executor, "available_cores", lambda: 5)
     assert TrainingQueue().cores == 5
     assert TrainingQueue(cores=3).cores == 3
 

@@ -67,6 +67,7 @@ def test_a_training_yields_to_a_new_one_at_once_and_to_a_shorter_one_after_a_whi
     assert yields(runner, [shorter], 0.0, SHORTEST)
     assert not yields(runner, [longer], 0.0, SHORTEST)
     assert yields(runner, [longer], PATIENCE, SHORTEST)
+    assert yields(runner, [longer, replace(new, waiting_since=PATIENCE)], PATIENCE, 0.1)
 
 
 # Forecasts

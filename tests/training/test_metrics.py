@@ -4,6 +4,7 @@ from decimal import Decimal, localcontext
 import pytest
 import torch
 
+from vitdemo.data.cifar10 import load_cifar10
 from vitdemo.training.metrics import (
     METRICS,
     auroc,
@@ -267,6 +268,14 @@ def test_metrics_are_not_the_mean_over_batches():
 
 def test_values_are_python_floats():
     assert all(type(value) is float for value in metrics_of(PROBABILITIES, LABELS).values())
+
+
+@pytest.mark.parametrize("images", [3, 20, 36, 104])
+def test_no_metric_of_a_perfect_model_exceeds_one_on_the_first_images(images):
+    """As torchmetrics rounds the weights of their classes, these add up to more than 1."""
+    labels = load_cifar10(images, 1).train.labels
+    metrics = compute_metrics(9 * torch.nn.functional.one_hot(labels, 10).float(), labels)
+    assert max(metrics[name] for name in METRICS if name != "loss") == 1.0
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from ..config import ConfigError, ModelConfig, TrainConfig
 from ..machine import available_cores
 from . import pace
+from .executor import EXECUTOR
 
 
 @dataclass
@@ -17,7 +18,7 @@ class Limits:
 
 def minutes_of(model: ModelConfig, training: TrainConfig) -> float:
     """Return the expected minutes of a run that has the machine for itself."""
-    speedup = available_cores() ** pace.SHARE
+    speedup = (EXECUTOR.threads or available_cores()) ** pace.SHARE
     return training.epochs * pace.epoch_seconds(model, training) / speedup / 60
 
 

@@ -104,7 +104,7 @@ def _of_a_run(model: ModelConfig, training: TrainConfig) -> Estimate | None:
     for status in QUEUE.list():
         run, history = status.run, status.run.history[1:]  # the first epoch warms up
         same = replace(run.training, epochs=training.epochs, seed=training.seed) == training
-        alone = run.threads == QUEUE.cores and not run.active
+        alone = run.threads == QUEUE.most_threads and not run.active
         if history and run.model == model and same and alone:
             epoch = median(record["seconds"] for record in history)
             speed = median(record["images_per_second"] for record in history)

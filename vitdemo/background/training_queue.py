@@ -19,7 +19,7 @@ import torch
 
 from ..config import ConfigError, ModelConfig, TrainConfig
 from ..files import reason
-from ..machine import available_cores, available_memory, release_memory
+from ..machine import available_cores, release_memory
 from ..runs.about import NO_OWNER, About
 from ..runs.delete import delete_run
 from ..runs.run import Run, load_run, new_run
@@ -28,6 +28,7 @@ from ..runs.trim import trim
 from ..training.loop import EpochEnd, Event, check_trainable
 from . import pace
 from .events import log_event
+from .executor import EXECUTOR, Executor
 from .job import Job
 from .limits import LIMITS, check_budget
 from .status import Status
@@ -46,11 +47,17 @@ class TrainingQueue:
         cores: torch threads of all runs together; as many as there are if not given.
         memory: bytes that runs may take together, if more than one runs; by default half of what
             there is.
+        executor: where runs train; by default as `executor` chooses.
     """
 
-    def __init__(self, cores: int | None = None, memory: int | None = None):
-        self.cores = cores or available_cores()
-        self.memory = memory or available_memory() // 2
+    def __init__(
+        self,
+        cores: int | None = None,
+        memory: int | None = None,
+        executor: Executor | None = None,
+    ):
+        self.executor = executor or EXECUTOR
+        self._cores, self._memory = cores, memory
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)  # somebody's turn, or the end of a run
         self._statuses: OrderedDict[str, Status] = OrderedDict()
@@ -59,6 +66,21 @@ class TrainingQueue:
         self._idle_task = 0  # torch threads of a task of `when_idle`
         self._turn = 0  # number of the next turn
         self._forecast: tuple[float, dict] = (-FORECAST_SECONDS, {})  # when it was made
+
+    @property
+    def cores(self) -> int:
+        """Torch threads of all runs together. On a cluster they change as nodes come and go."""
+        return self._cores or self.executor.cores
+
+    @property
+    def memory(self) -> int:
+        """Bytes that runs may take together, if more than one runs."""
+        return self._memory or self.executor.memory
+
+    @property
+    def most_threads(self) -> int:
+        """Torch threads of a run that trains alone."""
+        return self.executor.threads or self.cores
 
     def submit(self, model: ModelConfig, training: TrainConfig, about: About = NO_OWNER) -> str:
         """Queue a new run and return its id. It starts as soon as a core is free.
@@ -83,6 +105,7 @@ class TrainingQueue:
         if run.about.owner:
             check_budget(run.model, run.training)
         check_trainable(run.model, load_data(run), run.training)
+        self.executor.connect()
         is_new = not run.folder.exists()
         if is_new:
             try:
@@ -256,7 +279,9 @@ class TrainingQueue:
             return bool(self._jobs)
 
     def spare_cores(self) -> int:
-        """Return the cores for other work: all, or one while a run is training or waiting."""
+        """Return the cores of this machine for other work: one while a run trains or waits here."""
+        if not self.executor.is_here:
+            return available_cores()
         return 1 if self.busy() else self.cores
 
     def when_idle(self, task: Callable[[], None]) -> bool:
@@ -267,7 +292,7 @@ class TrainingQueue:
         """
 
         def work():
-            torch.set_num_threads(self.cores)
+            torch.set_num_threads(self.most_threads)
             sys.setswitchinterval(SWITCH_INTERVAL)
             try:
                 task()
@@ -286,7 +311,7 @@ class TrainingQueue:
 
     def _give_turns(self) -> None:
         """Give free cores to the runs whose turn it is. The lock must be held."""
-        while (free := self._free()) and (able := self._able()):
+        while (free := self._free()) > 0 and (able := self._able()):
             now = time.monotonic()
             for claim in sorted(able, key=lambda claim: order(claim, now, self._turn)):
                 job = self._jobs[claim.id]
@@ -294,7 +319,8 @@ class TrainingQueue:
                     break
             else:
                 return
-            job.threads, job.turn_began = max(1, free // len(able)), now
+            job.threads = min(self.most_threads, max(1, free // len(able)))
+            job.turn_began = now
             self._turn += 1
             if not job.in_memory:
                 job.in_memory = True
@@ -336,7 +362,7 @@ class TrainingQueue:
         run = replace(self._statuses[run_id].run, state="running", threads=job.threads)
         self._publish(Status(run))
         log_event("started", run, time.monotonic() - job.submitted)
-        run = work_on(job, run, self._publish, self._take_turns)
+        run = work_on(job, run, self._publish, self._take_turns, self.executor.train)
         with self._lock:
             if job.leaves and run.state == "stopped" and not job.stopping:
                 job.in_memory, job.leaves, job.threads = False, False, 0
@@ -381,7 +407,7 @@ class TrainingQueue:
                 return self._rest(job, seconds, at_end)
             if at_end:
                 others = len([other for other in self._jobs.values() if other.threads]) + len(able)
-                most = self._free() + job.threads
+                most = min(self.most_threads, max(1, self._free() + job.threads))
                 job.threads = min(most, max(1, self.cores // others)) if able else most
                 self._give_turns()
             return 0.0

@@ -66,9 +66,9 @@ def yields(runner: Claim, others: Sequence[Claim], now: float, seconds: float) -
     """Return whether a training gives its core away, after this many seconds of its turn."""
     if not others:
         return False
-    best = min(order(other, now, turn=1) for other in others)
-    if best[0] == NEW:
+    if any(other.is_new for other in others):  # also where another has waited for long
         return True
+    best = min(order(other, now, turn=1) for other in others)
     return seconds >= SHORTEST and best < (BY_END, runner.seconds_left)
 
 

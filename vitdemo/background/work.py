@@ -3,7 +3,7 @@
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import replace
 
@@ -24,7 +24,13 @@ SWITCH_INTERVAL = 0.0002
 TakeTurns = Callable[[Job, Event], float]  # returns the seconds that the run has rested
 
 
-def work_on(job: Job, run: Run, publish: Callable[[Status], None], take_turns: TakeTurns) -> Run:
+def work_on(
+    job: Job,
+    run: Run,
+    publish: Callable[[Status], None],
+    take_turns: TakeTurns,
+    train_with: Callable[..., Iterator[Event]] | None = None,
+) -> Run:
     """Train a run until it ends, is stopped or shall leave the memory; return it as it is then.
 
     Args:
@@ -32,6 +38,7 @@ def work_on(job: Job, run: Run, publish: Callable[[Status], None], take_turns: T
         run: new, or as it was left.
         publish: called with its status after each step.
         take_turns: called after each step. Without cores afterwards, the run was stopped.
+        train_with: takes the steps, if that is not done here.
     """
     torch.set_num_threads(job.threads)
     sys.setswitchinterval(SWITCH_INTERVAL)
@@ -45,7 +52,7 @@ def work_on(job: Job, run: Run, publish: Callable[[Status], None], take_turns: T
 
     try:
         try:
-            _train(job, run, show, take_turns)
+            _train(job, run, show, take_turns, train_with)
         except TrainingDiverged as error:
             message = str(error)
         if job.unsaved:
@@ -61,10 +68,16 @@ def work_on(job: Job, run: Run, publish: Callable[[Status], None], take_turns: T
         release_memory()
 
 
-def _train(job: Job, run: Run, show: Callable[[Status], None], take_turns: TakeTurns) -> None:
+def _train(
+    job: Job,
+    run: Run,
+    show: Callable[[Status], None],
+    take_turns: TakeTurns,
+    train_with: Callable[..., Iterator[Event]] | None,
+) -> None:
     data = load_data(run)
     clock, epoch_began = Clock(run, data), time.perf_counter()
-    with closing(train_run(run, data, job.saving)) as events:
+    with closing(train_run(run, data, job.saving, train_with)) as events:
         for trained, event in events:
             if isinstance(event, EpochEnd):  # its seconds leave out what is saved
                 seconds = time.perf_counter() - epoch_began

@@ -28,7 +28,12 @@ from .run import Run, epoch_record, load_run, save_run
 from .snapshots import take_snapshot
 
 
-def train_run(run: Run, data: Data, saving: Saving = nullcontext) -> Iterator[tuple[Run, Event]]:
+def train_run(
+    run: Run,
+    data: Data,
+    saving: Saving = nullcontext,
+    train_with: Callable[..., Iterator[Event]] | None = None,
+) -> Iterator[tuple[Run, Event]]:
     """Train a run on the calling thread, from its last complete epoch to its end.
 
     After each epoch, the run, its weights and the state to resume from are written. Snapshots are
@@ -40,6 +45,7 @@ def train_run(run: Run, data: Data, saving: Saving = nullcontext) -> Iterator[tu
         data: images from `load_data`, or one's own; the run keeps the names of their classes.
         saving: entered wherever something is written, with what it is. If it swallows the errors of
             a disk that is full or read-only, the run goes on in memory.
+        train_with: takes the steps in place of `train`, with the same arguments and events.
 
     Yields:
         The run so far, and the event of its training.
@@ -55,11 +61,15 @@ def train_run(run: Run, data: Data, saving: Saving = nullcontext) -> Iterator[tu
         with saving("lock"):
             check_disk(runs_folder(), run_bytes(run.model))
             alive = stack.enter_context(lock.hold(run.folder))
-        yield from _train(run, data, saving, alive or (lambda: None))
+        yield from _train(run, data, saving, train_with or train, alive or (lambda: None))
 
 
 def _train(
-    run: Run, data: Data, saving: Saving, alive: Callable[[], None]
+    run: Run,
+    data: Data,
+    saving: Saving,
+    train_with: Callable[..., Iterator[Event]],
+    alive: Callable[[], None],
 ) -> Iterator[tuple[Run, Event]]:
     """Train as `train_run`, and call `alive` after each step."""
     model = VisionTransformer(run.model, seed=run.training.seed)
@@ -71,7 +81,7 @@ def _train(
     with saving("run"):
         save_run(now)
     try:
-        for event in train(model, data, recipe, run.state_file, saving):
+        for event in train_with(model, data, recipe, run.state_file, saving):
             alive()
             if isinstance(event, EpochEnd):
                 history = (*now.history[: event.epoch - 1], epoch_record(event))

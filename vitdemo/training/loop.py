@@ -96,11 +96,7 @@ def train(
             belong to this configuration.
         TrainingDiverged: the loss is no longer finite.
     """
-    check_trainable(model.config, data, config)
-    if model.is_new and config.patch_embed_init == "whitened":
-        whiten(model, data.train.images)
-    model.is_new = False
-    state = new_state(model, config)
+    state = first_state(model, data, config)
     if state_file:
         load_state(state_file, state, config)
     try:
@@ -109,8 +105,21 @@ def train(
         model.eval()  # also after an interrupt in the middle of a step
 
 
+def first_state(model: VisionTransformer, data: Data, config: TrainConfig) -> TrainState:
+    """Return the state before the first epoch; a new model gets the initialization of the recipe.
+
+    Raises:
+        ConfigError: as `train`.
+    """
+    check_trainable(model.config, data, config)
+    if model.is_new and config.patch_embed_init == "whitened":
+        whiten(model, data.train.images)
+    model.is_new = False
+    return new_state(model, config)
+
+
 def epochs(
-    state: TrainState, data: Data, state_file: Path | None, saving: Saving
+    state: TrainState, data: Data, state_file: Path | None, saving: Saving = nullcontext
 ) -> Iterator[Event]:
     """Train and validate epoch by epoch, to the end of the run."""
     with Replicas(state.model, state.config) as replicas:

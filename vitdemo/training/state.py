@@ -36,6 +36,11 @@ def new_state(model: VisionTransformer, config: TrainConfig) -> TrainState:
 
 def save_state(path: Path, state: TrainState) -> None:
     """Write the state, so that a kill at any moment leaves either the old file or the new one."""
+    write_atomically(path, state_content(state))
+
+
+def state_content(state: TrainState) -> bytes:
+    """Return the state as a file holds it."""
     content = {
         "epoch": state.epoch,
         "step": state.step,
@@ -46,7 +51,7 @@ def save_state(path: Path, state: TrainState) -> None:
     }
     file = io.BytesIO()
     torch.save(content, file)
-    write_atomically(path, file.getvalue())
+    return file.getvalue()
 
 
 def load_state(path: Path, state: TrainState, config: TrainConfig) -> None:
@@ -60,9 +65,12 @@ def load_state(path: Path, state: TrainState, config: TrainConfig) -> None:
     Raises:
         ConfigError: the file is damaged, or belongs to a run with other settings.
     """
-    if not is_plain(path):
-        return
-    content = path.read_bytes()
+    if is_plain(path):
+        restore(path.read_bytes(), path.name, state, config)
+
+
+def restore(content: bytes, name: str, state: TrainState, config: TrainConfig) -> None:
+    """Restore the content of a state file with this name into `state`, as `load_state`."""
     try:
         saved = torch.load(io.BytesIO(content), weights_only=True)
         recipe = config_from_dict(TrainConfig, saved["of"][1])
@@ -76,10 +84,8 @@ def load_state(path: Path, state: TrainState, config: TrainConfig) -> None:
             state.optimizer.load_state_dict(saved["optimizer"])
         state.epoch, state.step = saved["epoch"], saved["step"]
     except Exception as error:  # torch.load documents no exceptions, and there are many kinds
-        raise ConfigError(
-            f"{path.name} is not a complete training state. Start a new run."
-        ) from error
+        raise ConfigError(f"{name} is not a complete training state. Start a new run.") from error
     if not fits:
         raise ConfigError(
-            f"{path.name} belongs to a run with other settings. Use those, or start a new run."
+            f"{name} belongs to a run with other settings. Use those, or start a new run."
         )
