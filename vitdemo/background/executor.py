@@ -3,12 +3,16 @@
 The cluster is the one at the address in the variable VITDEMO_RAY_ADDRESS, if that is set.
 """
 
+from __future__ import annotations
+
 import os
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ..machine import available_cores, available_memory
-from ..training.loop import Event
+
+if TYPE_CHECKING:  # it loads torch, and the Train page asks for limits before that
+    from ..training.loop import Event
 
 
 class Executor(Protocol):

@@ -51,12 +51,11 @@ LOOP = {
                 "A generator: it reports each event as it happens. The caller can draw it, or stop "
                 "the run by leaving the loop.",
             ),
-            ("check_trainable", "Settings that cannot work are rejected first."),
             (
-                "state = new_state",
-                "The `state` is all that training changes: the model, the moving average of its "
-                "weights and the **optimizer**. A run that was stopped resumes from its "
-                "`state_file`.",
+                "state = first_state",
+                "Settings that cannot work are rejected first. The `state` is all that training "
+                "changes: the model, the moving average of its weights and the **optimizer**. A "
+                "run that was stopped resumes from its `state_file`.",
             ),
             (
                 "try:",
