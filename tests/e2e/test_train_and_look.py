@@ -202,7 +202,7 @@ def test_charts_of_fast_epochs_only_grow_and_end_complete(server, page, chart):
             look();
         }"""
     )
-    page.get_by_text("Finished after 60 of 60 epochs").wait_for()
+    page.get_by_text("Finished after 60 of 60 epochs").wait_for(timeout=180_000)
     page.get_by_text("Most confident errors").wait_for()
     page.wait_for_function("() => window.seen.every(points => points.at(-1) == 60)")
     for points in page.evaluate("window.seen"):
