@@ -66,7 +66,7 @@ def test_slow_epochs_carry_nobody():
 
 
 def test_more_nodes_carry_more_until_the_server_is_the_limit():
-    found = [most_students(2, nodes, RECORDED) for nodes in range(1, 6)]
+    found = [most_students(1, nodes, RECORDED) for nodes in range(1, 6)]
     counts, limits = zip(*found, strict=True)
     assert list(counts) == sorted(counts)
     assert (limits[0], limits[-1]) == ("cores", "server")

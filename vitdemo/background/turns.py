@@ -2,7 +2,7 @@
 
 Runs take turns at the ends of their epochs. Whoever has no epoch yet comes first, so that all
 see something soon; then the one that ends first, so that short ones do not wait for long ones.
-Every other turn goes to whoever has waited longer than PATIENCE, so that no one starves.
+Every fourth turn goes to whoever has waited longer than PATIENCE, so that no one starves.
 """
 
 import math
@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 PATIENCE = 30.0  # seconds that a training waits for its next turn before it is preferred
+EVERY = 4  # turns, of which one goes to a training that has waited for longer
 SLICE = 10.0  # seconds of one turn, within an epoch if the epoch takes longer
 SHORTEST = 2.0  # seconds of one turn, in several epochs if they are shorter
 MOST_TURNS = 1000  # that a forecast plays through
@@ -42,7 +43,7 @@ class Claim:
 def order(claim: Claim, now: float, turn: int) -> tuple:
     """Return a key: the claim with the smallest one gets the turn with this number."""
     patient = now - claim.waiting_since < PATIENCE
-    if not patient and turn % 2:
+    if not patient and turn % EVERY == 1:
         return STARVING, claim.waiting_since
     if claim.is_new:
         return NEW, claim.waiting_since
