@@ -1,11 +1,13 @@
 """A student of the load test with a real browser."""
 
 import time
+from contextlib import suppress
 
-from playwright.sync_api import Page
+from playwright.sync_api import Page, TimeoutError
 
 from tests.benchmarks.app_runs import chromium
 from tests.load_student import EVERY, Student, settings, wait_for_turn
+from vitdemo.training.metrics import METRICS
 
 # Milliseconds from a key on the slider Depth to the frame that shows another number of parameters.
 MOVE = """key => new Promise(resolve => {
@@ -51,4 +53,7 @@ def look(page: Page, student: Student, seconds: float, epochs: int) -> None:
         student.first_epoch = seconds
     if has_ended:
         student.end = seconds
-        student.curves = page.locator(COMPLETE.format(epochs)).count()
+        curves = page.locator(COMPLETE.format(epochs))
+        with suppress(TimeoutError):  # drawn after the words
+            curves.nth(len(METRICS) - 1).wait_for(state="attached", timeout=10_000)
+        student.curves = curves.count()
