@@ -8,10 +8,13 @@ import { listenToKeys } from "./keyboard.js";
 // Milliseconds between two updates of live charts: on a laptop, drawing takes time from the run.
 const REST = 6000;
 let rested = 0; // performance.now() after which they may be drawn again
-// Milliseconds of drawing after which the browser shows what is drawn, before it draws more.
-const BUSY = 24;
+// Milliseconds of drawing after which the browser shows what is drawn, before it draws more; and
+// without drawing after which the next chart is shown at once.
+const BUSY = 60;
+const IDLE = 200;
 let turn = Promise.resolve(); // resolves when the next chart may be drawn
 let drawing = 0; // milliseconds of drawing since the last frame
+let ended = -IDLE; // performance.now() after the last drawing
 let loading = null;
 const revealed = new Set(); // what the page has scrolled to
 
@@ -75,14 +78,16 @@ function moveFrame(Plotly, element, { x, y }) {
   Plotly.relayout(element, { shapes: [{ ...frame, x0, y0, x1: x0 + size, y1: y0 + size }] });
 }
 
-// Run `draw` when the charts before it are drawn, and shown if they took long: otherwise the first
-// chart of a page would wait for the last.
+// Run `draw` when the charts before it are drawn. The first of several is shown before the others
+// are drawn, and those whenever they took long: a frame of the page costs as much as a chart.
 function inTurn(draw) {
   const drawn = turn.then(async () => {
     const begun = performance.now();
+    const isFirst = begun - ended > IDLE;
     await draw();
-    drawing += performance.now() - begun;
-    if (drawing < BUSY) return;
+    ended = performance.now();
+    drawing += ended - begun;
+    if (!isFirst && drawing < BUSY) return;
     await new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
     drawing = 0;
   });
