@@ -93,7 +93,8 @@ class DrawnPage:
             if getattr(message, "label", "") == label:
                 is_select_slider = kind == "slider" and message.type == message.SELECT_SLIDER
                 return "string_array_value" if is_select_slider else FIELDS[kind], message
-        raise AssertionError(f"the page has no widget {label}")
+        shown = [f"{kind}: {str(message)[:200]}" for kind, message in self.all()]
+        raise AssertionError(f"the page has no widget {label}, but {shown}")
 
     def has(self, label: str) -> bool:
         """Return whether there is a widget with this label."""

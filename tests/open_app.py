@@ -8,6 +8,8 @@ from vitdemo.config import ModelConfig
 from vitdemo.data.cifar10 import CLASSES, Data, Split, load_cifar10
 from vitdemo.runs.run import load_run, new_run
 from vitdemo.runs.train_run import train_run
+from vitdemo.ui.train.controls import GROUPS
+from vitdemo.ui.train.settings import group_key
 
 CAT, DOG = CLASSES.index("cat"), CLASSES.index("dog")
 APP = str(Path(__file__).parents[1] / "app.py")
@@ -22,6 +24,13 @@ def open_app(page: str = "pages/train.py", **parameters) -> AppTest:
     app.run()
     assert not app.exception
     return app
+
+
+def open_groups(app: AppTest) -> None:
+    """Open every group of settings on the Train page; they are empty until then."""
+    for label in GROUPS:
+        app.session_state[group_key(label)] = True
+    app.run()
 
 
 def by_label(widgets, label: str):

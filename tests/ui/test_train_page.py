@@ -10,7 +10,7 @@ from contextlib import closing
 from dataclasses import replace
 
 import pytest
-from open_app import by_label, captions_of, open_app, table, trained_run
+from open_app import by_label, captions_of, open_app, open_groups, table, trained_run
 
 from vitdemo.background.training_queue import QUEUE
 from vitdemo.config import PRESETS, ModelConfig, TrainConfig
@@ -39,6 +39,7 @@ def labels_of(app) -> list[str]:
 
 def test_train_starts_a_run_and_shows_its_results():
     app = open_app(**TINY, mlp_ratio=1, epochs=2)
+    open_groups(app)
     by_label(app.select_slider, "Batch size").set_value(256).run()
     app.session_state["train_images"] = app.session_state["validation_images"] = 100
     by_label(app.button, "Train").click().run()

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from open_app import by_label, captions_of, open_app
+from open_app import by_label, captions_of, open_app, open_groups
 
 from vitdemo.background.throughput import Estimate
 from vitdemo.background.training_queue import QUEUE
@@ -59,9 +59,24 @@ def test_every_field_except_those_of_the_data_set_has_a_control():
     fields = ModelConfig.__dataclass_fields__ | TrainConfig.__dataclass_fields__
     assert set(settings.CONTROLS) == set(fields) - given
     app = open_app()
+    open_groups(app)
     widgets = [*app.slider, *app.select_slider, *app.selectbox, *app.number_input]
     for control in settings.CONTROLS.values():
         by_label(widgets, control.label)
+
+
+def test_settings_that_are_folded_away_are_not_built_and_keep_their_values():
+    app = open_app(batch_size=8)
+    assert not [widget for widget in app.select_slider if widget.label == "Batch size"]
+    open_groups(app)
+    assert by_label(app.select_slider, "Batch size").value == 8
+    by_label(app.select_slider, "Batch size").set_value(16).run()
+    for label in settings.GROUPS:
+        app.session_state[settings.group_key(label)] = False
+    app.run()
+    assert not [widget for widget in app.select_slider if widget.label == "Batch size"]
+    assert app.session_state["batch_size"] == 16
+    assert app.query_params["batch_size"] == "16"
 
 
 def test_every_offered_value_is_a_valid_configuration():
@@ -220,6 +235,7 @@ def test_step_that_exceeds_the_memory_limit_cannot_be_trained():
 
 def test_heads_offered_divide_the_embedding_dimension():
     app = open_app()
+    open_groups(app)
     by_label(app.select_slider, "Heads").set_value(8).run()
     by_label(app.select_slider, "Embedding dimension").set_value(48).run()
     assert not app.exception
@@ -234,6 +250,7 @@ def test_heads_offered_divide_the_embedding_dimension():
 
 def test_mixup_and_cutmix_add_up_to_at_most_1():
     app = open_app(mixup=0.2, cutmix=0.8)
+    open_groups(app)
     assert (app.session_state["mixup"], app.session_state["cutmix"]) == (0.2, 0.8)
     by_label(app.select_slider, "Mixup").set_value(0.5).run()
     assert not app.exception
@@ -245,6 +262,7 @@ def test_mixup_and_cutmix_add_up_to_at_most_1():
 
 def test_fewer_epochs_keep_the_warm_up_of_the_preset():
     app = open_app()
+    open_groups(app)
     by_label(app.slider, "Epochs").set_value(2).run()
     assert not app.exception
     by_label(app.slider, "Epochs").set_value(PRESETS["recommended"][1].epochs).run()
@@ -254,6 +272,7 @@ def test_fewer_epochs_keep_the_warm_up_of_the_preset():
 
 def test_conv_stem_cannot_have_a_single_patch():
     app = open_app(patch_size=32)
+    open_groups(app)
     assert app.session_state["patch_size"] == 32
     by_label(app.selectbox, "Stem").set_value("conv").run()
     assert not app.exception

@@ -57,6 +57,11 @@ def check_names(known) -> None:
             note(f"The URL has the parameter {name[:40]!r}, which this page does not use.")
 
 
+def has_problems() -> bool:
+    """Whether the page shows a problem with the URL."""
+    return _SHOWN in st.session_state
+
+
 def show_problems() -> None:
     """Show the problems with the URL until the visitor changes something. To call after `write`.
 

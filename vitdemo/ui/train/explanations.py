@@ -5,7 +5,7 @@ from functools import lru_cache
 
 import streamlit as st
 
-from ...config import PRESETS, ModelConfig, TrainConfig
+from ...config import PRESETS, ModelConfig
 from ..wording import stem_note
 from . import settings
 
@@ -23,10 +23,16 @@ POOLING_NOTES = {
 }
 
 
-def chance_level(model: ModelConfig, training: TrainConfig) -> None:
+def is_papers_code() -> bool:
+    """Whether the settings are those of the paper's code, with any seed."""
+    model, training = settings.chosen()
+    return (model, replace(training, seed=0)) == PRESETS["annotation"]
+
+
+def chance_level() -> None:
     """Explain why the paper's code stays at chance, and offer the one change that helps."""
     with st.container():  # of its own, so that nothing below changes its place
-        if (model, replace(training, seed=0)) != PRESETS["annotation"]:
+        if not is_papers_code():
             return
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(

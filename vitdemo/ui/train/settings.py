@@ -119,13 +119,21 @@ def draw_front() -> None:
 
 
 def draw_groups() -> None:
-    """Draw all other settings, each group in an expander."""
+    """Draw all other settings, each group in an expander that is empty until it is opened."""
     st.markdown("**More settings**")
     for label, group in GROUPS.items():
-        with st.expander(label, icon=group.icon):
+        expander = st.expander(label, icon=group.icon, key=group_key(label), on_change="rerun")
+        if not expander.open:
+            continue
+        with expander:
             st.caption(group.note)
             for field in group.controls:
                 draw(field)
+
+
+def group_key(label: str) -> str:
+    """Return the key in the session under which a group of settings is open or not."""
+    return f"group-{label}"
 
 
 def set_fields(**values) -> None:
@@ -140,6 +148,11 @@ def chosen() -> tuple[ModelConfig, TrainConfig]:
     model = {name: values[name] for name in settings_of(ModelConfig) if name in values}
     training = {name: values[name] for name in settings_of(TrainConfig) if name in values}
     return ModelConfig(**model), TrainConfig(**training)
+
+
+def write_url(run_id: str) -> None:
+    """Set the URL to the settings and a run, if there is one."""
+    url_state.write(url_values() | ({"run": run_id} if run_id else {}))
 
 
 def url_values() -> dict:
