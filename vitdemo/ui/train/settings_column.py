@@ -8,7 +8,6 @@ from ..visitor import visitor
 from . import actions, explanations, settings
 from .estimates import show_costs, show_time
 
-
 _ELSEWHERE = "shown_elsewhere"  # in the session: what the rest of the page shows of the settings
 
 
