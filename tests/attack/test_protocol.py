@@ -47,6 +47,6 @@ def test_click_counts_once(server):
         visitor.run()
         visitor.click("Hybrid")
         assert "preset=hybrid" in visitor.query
-        visitor.set("Stem", "Patches")
+        visitor.set("Depth", [1.0])
         visitor.run()
         assert "preset=hybrid" not in visitor.query
