@@ -9,7 +9,7 @@ from tests.e2e.server import PROJECT
 from tests.http_requests import send
 from tests.protocol import Visitor
 
-MEMORY = 800 * 2**20  # bytes that the server may need at most beyond what it has with torch loaded
+MEMORY = 600 * 2**20  # bytes that the server may need at most beyond what its pages take
 SKIPPED = {"__pycache__", ".git", ".pytest_cache", ".ruff_cache", "node_modules", ".hypothesis"}
 REDACTED = "This app has encountered an error."
 

@@ -8,10 +8,12 @@ from tests.attack.aftermath import MEMORY, assert_renders, files_in, most_memory
 from tests.e2e.server import PROJECT, Server
 from tests.protocol import Visitor
 
+PAGES = ("attention", "by_hand", "image_to_tokens", "start")
+
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
-    """Return one server for all attacks, with torch loaded; at the end, nobody was harmed."""
+    """Return one server for all attacks, with its pages loaded; at the end, nobody was harmed."""
     around = tmp_path_factory.mktemp("around")
     home, temporary, outside = (around / name for name in ("home", "temporary", "outside"))
     for folder in (home, temporary, outside):
@@ -24,6 +26,9 @@ def server(tmp_path_factory):
     with Visitor(running.url) as first:
         first.run()
         first.until(lambda: first.page.has("Run"))
+    for page in PAGES:  # what a page imports and keeps when it is first opened is no harm
+        with Visitor(running.url, page) as visitor:
+            visitor.run()
     assert_renders(running.url)
     before = files_in(PROJECT, outside)
     running.memory = most_memory_of(running.process.pid) if sys.platform == "linux" else 0
