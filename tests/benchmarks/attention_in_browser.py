@@ -37,6 +37,7 @@ WATCH = """(charts) => {
         document.addEventListener(name, begin, { capture: true, once: true });
     const nameOf = (node) => {
         const element = node.nodeType === Node.TEXT_NODE ? node.parentElement : node;
+        if (element?.closest(".ahead, .charts > [hidden]")) return null;  // drawn, but not shown
         const words = element?.closest("[data-testid=stMarkdown]")?.textContent;
         if (words?.startsWith("Prediction:")) return "words";
         const text = element?.closest("[role=img]")?.getAttribute("aria-label") ?? "";
@@ -55,8 +56,8 @@ WATCH = """(charts) => {
     });
     // The alternative text is set before the chart is drawn: only the drawing counts.
     const drawing = { subtree: true, childList: true, characterData: true, attributes: true };
-    window.watch.observe(document.body,
-        { ...drawing, attributeFilter: ["d", "transform", "href", "xlink:href", "x", "y"] });
+    const attributes = ["d", "transform", "href", "xlink:href", "x", "y", "hidden"];
+    window.watch.observe(document.body, { ...drawing, attributeFilter: attributes });
 }"""
 COMPLETE = """async (quiet) => {
     const latest = () => Math.max(0, ...Object.values(window.last));

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 
 PROJECT = Path(__file__).parents[2]
@@ -87,3 +88,13 @@ class Server:
         """
         tracebacks = self.logged().split("Traceback (most recent call last)")[1:]
         return [text for text in tracebacks if f'File "{PROJECT}' in text]
+
+
+@contextmanager
+def stopped(server):
+    """Let the server answer nothing for a while."""
+    server.process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        server.process.send_signal(signal.SIGCONT)

@@ -1,58 +1,14 @@
 """The Attention page in a real browser, with the model that ships."""
 
 import re
-import signal
-from contextlib import contextmanager
 
 import numpy as np
-import torch
 from PIL import Image
 from playwright.sync_api import expect
 
-from vitdemo.data.cifar10 import load_cifar10, normalize
-from vitdemo.files import SHIPPED
-from vitdemo.runs.checkpoint import load_checkpoint
+from tests.e2e.charts import at, drawn, shapes
+from tests.e2e.server import stopped
 from vitdemo.ui.attention.state import CLICKS, STATISTICS, TABS
-
-WAIT_FOR_SHAPES = """async (element, last) => {
-    const corners = ({ x0, x1, y0, y1 }) => [x0, x1, y0, y1];
-    const shapes = () => (element.layout.shapes ?? []).map(corners);
-    const tail = () => JSON.stringify(shapes().slice(-last.length || shapes().length));
-    const end = performance.now() + 10000;
-    while (performance.now() < end && tail() !== JSON.stringify(last))
-        await new Promise(requestAnimationFrame);
-    return shapes();
-}"""
-
-
-def shapes(chart, last: list | None = None) -> list:
-    """Return the shapes over a chart as (x0, x1, y0, y1).
-
-    Wait up to ten seconds until the last of them are those wanted.
-    """
-    return chart.evaluate(WAIT_FOR_SHAPES, last or [])
-
-
-def drawn(chart) -> None:
-    """Wait until a chart has its axes."""
-    chart.evaluate(
-        """async element => {
-            while (!element._fullLayout?.yaxis?.d2p) await new Promise(requestAnimationFrame);
-        }"""
-    )
-
-
-def at(chart, x: float, y: float) -> dict:
-    """Return where on the page a point lies that is given in the chart's own units."""
-    return chart.evaluate(
-        """(element, [x, y]) => {
-            const { xaxis, yaxis } = element._fullLayout;
-            const { left, top } = element.getBoundingClientRect();
-            const across = xaxis._offset + xaxis.d2p(x), down = yaxis._offset + yaxis.d2p(y);
-            return { x: left + across, y: top + down };
-        }""",
-        [x, y],
-    )
 
 
 def test_clicking_a_thumbnail_enlarges_it_and_clicking_again_shows_the_mean(server, page, chart):
@@ -132,16 +88,6 @@ def test_the_checks_of_a_new_picture_fill_in(server, page, chart):
     )
 
 
-@contextmanager
-def stopped(server):
-    """Let the server answer nothing for a while."""
-    server.process.send_signal(signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        server.process.send_signal(signal.SIGCONT)
-
-
 def test_the_frame_moves_before_the_server_answers(server, page, chart):
     page.goto(f"{server.url}/attention?run=vit&class=bird&predictions=incorrect")
     sheet = chart(page, "14 of 14 validation images")
@@ -196,82 +142,6 @@ def test_occluding_a_patch_and_ablating_a_head_change_the_prediction(server, pag
     page.get_by_role("button", name="Reset").click()
     before.wait_for()
     page.wait_for_url(lambda url: "occluded" not in url and "ablated" not in url)
-
-
-def attention_of_cls(snapshot: int, picture: int) -> np.ndarray:
-    """Return the last layer's attention of CLS (8, 8), the mean of its heads, at a snapshot."""
-    model, _ = load_checkpoint(SHIPPED / "vit" / f"{snapshot + 1}.safetensors")
-    images = load_cifar10(1, picture + 1).validation.images[picture:]
-    with torch.inference_mode():
-        _, trace = model.trace(normalize(images))
-    return trace.attention[-1][0].mean(dim=0)[0, 1:].reshape(8, 8).numpy()
-
-
-def wait_for_map(chart, expected: np.ndarray) -> None:
-    """Wait up to ten seconds until a chart has these numbers, within a thousandth."""
-    chart.evaluate(
-        """async (element, expected) => {
-            const near = (z) => z?.every((row, i) =>
-                row.every((value, j) => Math.abs(value / expected[i][j] - 1) < 1e-3));
-            const end = performance.now() + 10000;
-            while (!near(element.calcdata?.at(-1)[0].z)) {
-                if (performance.now() > end) throw new Error("the map shows other numbers");
-                await new Promise(requestAnimationFrame);
-            }
-        }""",
-        expected.tolist(),
-    )
-
-
-def test_charts_follow_the_slider_before_the_server_answers(server, page, chart):
-    page.goto(f"{server.url}/attention?run=vit&view=training&snapshot=3")
-    slider = page.get_by_role("slider", name="Epochs trained")
-    development = chart(page, "Accuracy at each snapshot")
-    drawn(development)
-    slider.press("ArrowRight")
-    page.wait_for_url(re.compile("snapshot=4"))
-    line = shapes(development)
-    with stopped(server):
-        slider.press("ArrowLeft")
-        slider.press("ArrowLeft")
-        page.get_by_text("Prediction: automobile", exact=True).wait_for()
-        chart(page, "Prediction after 0.24 epochs: automobile, 18%.").wait_for()
-        chart(page, "Rollout after 0.24 epochs").wait_for()
-        grid = chart(page, "Attention of CLS, layer 6, mean of heads, after 0.24 epochs")
-        epochs = development.evaluate("({ layout }) => layout.xaxis.tickvals[2]")
-        assert shapes(development, [[epochs, epochs, 0, 1]]) != line
-        wait_for_map(grid, attention_of_cls(2, 0))
-        assert "snapshot=4" in page.url
-    page.wait_for_url(re.compile("snapshot=2"))
-    wait_for_map(grid, attention_of_cls(2, 0))
-
-
-def test_charts_follow_the_slider_with_another_picture(server, page, chart):
-    page.goto(f"{server.url}/attention?run=vit&view=training&snapshot=3")
-    slider = page.get_by_role("slider", name="Epochs trained")
-    slider.press("ArrowLeft")
-    page.wait_for_url(re.compile("snapshot=2"))
-    sheet = chart(page, "30 of 1000 validation images")
-    drawn(sheet)
-    page.mouse.click(**at(sheet, 34 + 17, 34 + 17))  # the second of the second row: image 7
-    chart(page, "Most probable classes: frog").wait_for()
-    page.wait_for_url(re.compile("picture=7"))
-    grid = chart(page, "Attention of CLS, layer 6, mean of heads, after 0.24 epochs")
-    wait_for_map(grid, attention_of_cls(2, 7))
-    slider.press("ArrowLeft")
-    grid = chart(page, "Attention of CLS, layer 6, mean of heads, after 0.079 epochs")
-    wait_for_map(grid, attention_of_cls(1, 7))
-
-
-def test_snapshots_play_to_the_end(server, page, chart):
-    page.goto(f"{server.url}/attention?run=vit&view=training&snapshot=3")
-    chart(page, "Rollout after 0.74 epochs").wait_for()
-    page.get_by_role("button", name="Play").click()
-    chart(page, "Prediction after 0.026 epochs").wait_for()
-    chart(page, "Prediction after 6.9 epochs").wait_for()
-    page.get_by_role("button", name="Stop").wait_for()
-    chart(page, "Prediction after 200 epochs: cat, 90%").wait_for()
-    page.get_by_role("button", name="Play").wait_for()
 
 
 def test_clicking_a_point_opens_the_head(server, page, chart):

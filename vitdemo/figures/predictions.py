@@ -24,7 +24,8 @@ def top_classes(
         label: true class, or None if it is unknown.
         count: number of bars.
     """
-    x = axis("Probability", range=[0, 1.12], tickvals=[0, 0.5, 1], tickformat=".0%")
+    ticks = {"tickvals": [0, 0.5, 1], "tickformat": ".0%"}
+    x = axis("Probability", range=[0, 1.12], fixedrange=True, **ticks)
     bars, y = _bars(probabilities, classes, label, count)
     # In a margin of fixed width, the bars stay in place when others are shown. Plotly draws them in
     # half the time, as it does not measure the names.
@@ -64,7 +65,7 @@ def _bars(
         "marker": {"color": colors},
         "text": [f"{p:.1%}" for p in probabilities[shown]],
     }
-    return bars, _class_axis(names, automargin=not fits)
+    return bars, _class_axis(names, automargin=not fits, fixedrange=True)
 
 
 def before_and_after(

@@ -30,7 +30,7 @@ def over_training(
         top=8,
         x=axis("Epochs (log scale)", type="log", **ticks),
         y=axis("Probability, accuracy", tickformat=".0%", range=[-0.02, 1.02]),
-        legend={"orientation": "h", "y": 1.15, "x": 0},
+        legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
     )
     final, *other = probabilities.items()
     figure.add_scatter(**_curve(epochs, *final, CORRECT))

@@ -39,6 +39,8 @@ _charts = st.components.v2.component(
         .charts.many > * { flex: 1 1 30%; min-width: 9.5rem; }
         .charts.many > .large { flex-basis: 45%; min-width: 15rem; }
         .charts > * { min-width: 0; }
+        .charts.pages > * { grid-area: 1 / 1; }
+        .charts > .ahead { visibility: hidden; }
         .chart-title:not(:empty) { font-weight: 600; line-height: 1.6; margin-bottom: 1rem; }
         .charts.clickable .nsewdrag { cursor: pointer; }
         .charts.clickable { position: relative; }

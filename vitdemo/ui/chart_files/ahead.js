@@ -9,31 +9,46 @@ function valueOf(slider) {
   return document.querySelector(`.st-key-${slider} input[type=range]`)?.valueAsNumber;
 }
 
-// Draw the charts, from the top of the page, if a slider has moved.
+function follow() {
+  for (const root of document.querySelectorAll(".charts")) root.follow?.(); // from the top
+}
+
+// Draw the charts if a slider has moved.
 function look() {
   for (const [slider, states] of known) {
     const value = valueOf(slider);
     if (value === undefined || value === states.value) continue;
     states.value = value;
-    for (const root of document.querySelectorAll(".charts")) root.follow?.();
+    follow();
   }
 }
 
 // Keep the states of the charts that follow a slider, which may have moved since they were sent.
 export function keep({ slider, of, charts }) {
-  known.set(slider, { of, charts: JSON.parse(charts) });
-  look();
+  known.set(slider, { of, charts: JSON.parse(charts), value: valueOf(slider) });
+  follow();
 }
 
-// Return a chart as it is at the slider's value, with another `figure`, a name that changes with
-// it: as it was sent, if that is the value it was sent for, or if the states are not here yet.
-export function atSlider(sent, { key, at, of, chart }) {
-  const { data, layout } = JSON.parse(sent.figure);
+// Return what a chart shows at each value of its slider, or nothing if that is not here yet.
+function statesOf({ key, of, chart }) {
   const states = known.get(key);
-  const value = states?.of === of ? (valueOf(key) ?? at) : at;
-  const figure = `${of} ${value}`;
-  if (value === at) return { ...sent, figure, data, layout };
-  const { traces, layout: changed, ...words } = states.charts[chart][value];
+  return states?.of === of ? states.charts[chart] : [];
+}
+
+// Return the names of what a chart shows at each value.
+export function figuresOf(follows) {
+  return statesOf(follows).map((_, value) => `${follows.of} ${value}`);
+}
+
+// Return a chart as it is at a value of its slider, by default where that stands, with the name of
+// its `figure`; as it was sent, if the states are not here yet.
+export function atSlider(sent, follows, value = valueOf(follows.key)) {
+  const { data, layout } = JSON.parse(sent.figure);
+  const states = statesOf(follows);
+  const at = states.length ? (value ?? follows.at) : follows.at;
+  const figure = `${follows.of} ${at}`;
+  if (at === follows.at) return { ...sent, figure, data, layout };
+  const { traces, layout: changed, ...words } = states[at];
   return {
     ...sent,
     ...words,

@@ -2,8 +2,9 @@
 //
 // _fullLayout and _dragging are private to Plotly, checked by tests/e2e.
 
-import { atSlider } from "./ahead.js";
+import { atSlider, figuresOf } from "./ahead.js";
 import { listenToKeys } from "./keyboard.js";
+import { drawAhead, isFixed, turnTo } from "./pages.js";
 
 // Milliseconds between two updates of live charts: on a laptop, drawing takes time from the run.
 const REST = 6000;
@@ -78,13 +79,14 @@ function moveFrame(Plotly, element, { x, y }) {
   Plotly.relayout(element, { shapes: [{ ...frame, x0, y0, x1: x0 + size, y1: y0 + size }] });
 }
 
-// Run `draw` when the charts before it are drawn. The first of several is shown before the others
-// are drawn, and those whenever they took long: a frame of the page costs as much as a chart.
+// Run `draw`, which tells whether there was something to draw, when the charts before it are drawn.
+// The first of several is shown before the others are drawn, and those whenever they took long: a
+// frame of the page costs as much as a chart.
 function inTurn(draw) {
   const drawn = turn.then(async () => {
     const begun = performance.now();
     const isFirst = begun - ended > IDLE;
-    await draw();
+    if (!(await draw())) return;
     ended = performance.now();
     drawing += ended - begun;
     if (!isFirst && drawing < BUSY) return;
@@ -175,16 +177,14 @@ export function show(component) {
   root.leave?.(); // for new data, Streamlit does not call the function that is returned below
   root.classList.toggle("many", data.charts.length > 1);
   root.classList.toggle("clickable", Boolean(data.clickable));
+  root.classList.toggle("pages", Boolean(data.follows));
   while (root.children.length < data.charts.length) root.append(document.createElement("div"));
   const [positions] = data.tokens ?? []; // how positions map to tokens
   const [follows] = data.follows ?? []; // a slider
   const config = { responsive: true, displayModeBar: false };
   if (data.clickable) config.doubleClickDelay = 0; // two quick clicks are two choices
-  const nodes = data.charts.map((sent, index) => {
-    const chart = follows ? atSlider(sent, follows) : { ...sent, ...JSON.parse(sent.figure) };
-    const { figure, data: drawn, layout, traces, alt, title, large } = chart;
-    root.previousElementSibling.textContent = title ?? "";
-    const element = root.children[index];
+  const nodeOf = (chart, element) => {
+    const { figure, data: drawn, layout, traces, alt, large } = chart;
     enlarge(layout, drawn, data.scale);
     element.classList.toggle("large", Boolean(large));
     element.setAttribute("role", "img");
@@ -196,6 +196,11 @@ export function show(component) {
     const still = JSON.stringify([drawn, rest]); // what lies under the shapes
     traces?.forEach((values, i) => Object.assign(drawn[i], values));
     return { element, figure, still, traces: drawn, layout, alt, values: JSON.stringify(traces) };
+  };
+  const nodes = data.charts.map((sent, index) => {
+    const chart = follows ? atSlider(sent, follows) : { ...sent, ...JSON.parse(sent.figure) };
+    root.previousElementSibling.textContent = chart.title ?? "";
+    return nodeOf(chart, follows ? turnTo(root, chart.figure) : root.children[index]);
   });
 
   let gone = false;
@@ -204,12 +209,13 @@ export function show(component) {
     const look = themed(layout, element, data.scale);
     shown = `${look.font.color} ${data.scale}`;
     const isSame = element.look === shown && element.values === values;
-    if (isSame && element.figure === figure) return;
+    if (isSame && element.figure === figure) return false;
     const own = look.shapes ?? [];
     if (onlyLonger(element, figure, shown, traces)) lengthen(Plotly, element, traces);
     else if (isSame && element.still === still) await Plotly.relayout(element, { shapes: own });
     else await Plotly.react(element, traces, look, config);
     Object.assign(element, { figure, still, look: shown, values, own, highlighted: false });
+    return true;
   };
   const draw = async () => {
     const Plotly = await loadPlotly(data.plotly);
@@ -218,7 +224,7 @@ export function show(component) {
       const { element } = node;
       await near[i];
       while (element._dragging) await new Promise(requestAnimationFrame); // a zoom in progress
-      await inTurn(() => gone || update(Plotly, node));
+      await inTurn(() => !gone && update(Plotly, node));
       if (gone) return;
       element.removeAllListeners("plotly_click");
       if (data.clickable) {
@@ -245,6 +251,13 @@ export function show(component) {
         element.on("plotly_hover", ({ points: [point] }) => send(tokensAt(positions, point)));
         element.on("plotly_unhover", () => send(null));
       }
+    }
+    if (follows && isFixed(nodes[0].layout)) {
+      drawAhead(root, figuresOf(follows), shown, async (value, page) => {
+        const node = nodeOf(atSlider(data.charts[0], follows, value), page);
+        await inTurn(() => !gone && update(Plotly, node));
+        return !gone;
+      });
     }
     if (data.live && nodes[0].traces[0].x.length) rested = performance.now() + REST;
   };
