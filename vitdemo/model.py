@@ -248,6 +248,8 @@ class DropPath(Dropout):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, D) -> (B, T, D)."""
+        if not self.training or self.p == 0:
+            return x
         return x * super().forward(torch.ones_like(x[:, :1, :1]))
 
 

@@ -1,7 +1,8 @@
 """What the charts of the tab Training show at each snapshot of a run."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import streamlit as st
@@ -15,6 +16,7 @@ from ...figures.attention import MapStyle, overlay_changes
 from ...figures.color_bar import range_text
 from ...figures.predictions import top_classes_changes
 from ...figures.snapshots import over_training_changes
+from ...machine import available_cores
 from ...runs.run import Run
 from ...runs.snapshots import Snapshot
 from ..cached import snapshot_model
@@ -22,6 +24,8 @@ from ..chart import Slider
 from ..picture_picker import Picture
 from .case import CASE_HASHES
 from .view import View
+
+_WORKERS = ThreadPoolExecutor(available_cores(), thread_name_prefix="snapshots")
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ class Development:
     @cached_property
     def all_seen(self) -> list[Seen]:
         """Attention, rollout and prediction at each snapshot."""
-        return [_at(snapshot, self.picture) for snapshot in self.snapshots]
+        return _at_each(self.snapshots, self.picture)
 
     def grid(self, seen: Seen) -> np.ndarray:
         """Return the attention map (n, n) of the view."""
@@ -157,9 +161,14 @@ def _at(snapshot: Snapshot, picture: Picture) -> Seen:
     return Seen(trace.attention, rolled[0].numpy(), logits.softmax(dim=1)[0].numpy())
 
 
+def _at_each(snapshots: tuple[Snapshot, ...], picture: Picture) -> list[Seen]:
+    """Run the models of several snapshots, one on each core."""
+    return list(_WORKERS.map(partial(_at, picture=picture), snapshots))
+
+
 @st.cache_data(
     max_entries=64, show_spinner="Running the model at each snapshot …", hash_funcs=CASE_HASHES
 )
 def _over_training(snapshots: tuple[Snapshot, ...], picture: Picture) -> np.ndarray:
     """Return the class probabilities (S, K) at each snapshot."""
-    return np.stack([_at(snapshot, picture).probabilities for snapshot in snapshots])
+    return np.stack([seen.probabilities for seen in _at_each(snapshots, picture)])
