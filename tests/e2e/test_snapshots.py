@@ -122,6 +122,11 @@ def test_charts_follow_the_slider_with_another_picture(server, page, chart):
     page.wait_for_url(re.compile("picture=7"))
     grid = chart(page, "Attention of CLS, layer 6, mean of heads, after 0.24 epochs")
     wait_for_map(grid, attention_of_cls(2, 7))
+    development = chart(page, "Accuracy at each snapshot")
+    page.wait_for_function(
+        "({ data: [{ y }] }) => y.every((value) => value !== null)",  # the rest is filled in
+        arg=development.element_handle(),
+    )
     slider.press("ArrowLeft")
     grid = chart(page, "Attention of CLS, layer 6, mean of heads, after 0.079 epochs")
     wait_for_map(grid, attention_of_cls(1, 7))

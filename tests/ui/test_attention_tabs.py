@@ -27,6 +27,7 @@ from vitdemo.runs.pretrained import PRETRAINED, weights_file
 from vitdemo.ui.attention import faithfulness, sample
 from vitdemo.ui.attention.heads import near_and_far, of_uniform_attention
 from vitdemo.ui.attention.state import TABS
+from vitdemo.ui.chart import WANTED
 
 PAGE = "pages/attention.py"
 each_pooling = pytest.mark.parametrize("pooling", SETTINGS["pooling"].choices)
@@ -234,6 +235,11 @@ def sent(app, key: str) -> dict:
     return json.loads(part.proto.json)
 
 
+def probabilities_over_training(app) -> list[float | None]:
+    """Return the first curve of the tab Training."""
+    return json.loads(sent(app, "over-training")["charts"][0]["figure"])["data"][0]["y"]
+
+
 def plain(value):
     """Return JSON of a figure with the four digits of a hover text, without encoded arrays."""
     if isinstance(value, dict) and "bdata" in value:
@@ -250,9 +256,16 @@ def plain(value):
 @pytest.mark.parametrize("options", [{}, {"scale": "shared", "layer": 2, "token": 7}])
 def test_training_sends_what_each_chart_shows_at_each_snapshot(options):
     app = open_app(PAGE, run="vit", view="training", snapshot=0, picture=3, **options)
+    assert sent(app, "snapshot-states")["charts"] == "{}"
+    at_once = probabilities_over_training(app)
+    of = sent(app, "snapshot-states")["of"]
+    app.session_state[WANTED] = of  # as the browser asks for, once it has drawn the page
+    app.run()
+    first, *between, last = probabilities_over_training(app)
+    assert None not in between
+    assert at_once == [first, *[None] * 7, last]
     states = json.loads(sent(app, "snapshot-states")["charts"])
     assert set(states) == set(CHARTS)
-    of = sent(app, "snapshot-states")["of"]
     first = {key: sent(app, key)["charts"][0] for key in CHARTS}
     for number in range(9):
         by_label(app.select_slider, "Epochs trained").set_value(number).run()

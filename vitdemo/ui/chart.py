@@ -28,6 +28,7 @@ _URLS = {
 }
 TITLE = 42  # pixels of a title and the gap below it
 LARGEST = 1e6  # coordinate of a click where the axis has no range of its own
+WANTED = "states-wanted"  # in the session: `of` of the slider whose states the browser asked for
 DRAWN = "drawn"  # in the session: key -> alternative text and figure
 # .nsewdrag is private to Plotly, checked by tests/e2e: the area between the axes.
 _charts = st.components.v2.component(
@@ -76,8 +77,9 @@ _charts = st.components.v2.component(
 _states = st.components.v2.component(
     "chart_states",
     js="""
-        export default function ({ data }) {
-            import(new URL(data.module, document.baseURI)).then(({ keep }) => keep(data));
+        export default function ({ data, setTriggerValue }) {
+            const ask = () => setTriggerValue("wanted", data.of);
+            import(new URL(data.module, document.baseURI)).then(({ keep }) => keep(data, ask));
         }
     """,
 )
@@ -153,16 +155,26 @@ def chart(
     )
 
 
+def states_wanted(slider: Slider) -> bool:
+    """Whether the browser has drawn the charts that follow a slider, and asks for their states."""
+    return st.session_state.get(WANTED) == slider.of
+
+
 def send_states(slider: Slider, states: str) -> None:
     """Send what the charts that follow a slider show at each of its values.
 
     Args:
         slider: as given to the charts.
         states: JSON with a list for each chart, by key, of what it shows at each value: its `alt`
-            and `title`, and what differs from its figure, `traces` and `layout`.
+            and `title`, and what differs from its figure, `traces` and `layout`. Without a chart,
+            the browser asks for them when the page is drawn, and the fragment runs again.
     """
     data = {"slider": slider.key, "of": slider.of, "charts": states}
-    _states(key=f"{slider.key}-states", data=data | {"module": f"{_SCRIPTS}/ahead.js"})
+    _states(
+        key=f"{slider.key}-states",
+        data=data | {"module": f"{_SCRIPTS}/ahead.js"},
+        on_wanted_change=lambda: st.session_state.update({WANTED: slider.of}),
+    )
 
 
 def _clicked_point(sent, figure: go.Figure) -> dict[str, float] | None:

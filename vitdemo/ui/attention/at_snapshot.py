@@ -125,13 +125,23 @@ class Development:
         """Class probabilities (S, K) at each snapshot."""
         return _over_training(self.snapshots, self.picture)
 
-    def curves(self, number: int) -> dict[str, np.ndarray]:
+    def curves(self, number: int, at_once: bool = False) -> dict[str, np.ndarray]:
         """Return the probabilities (S,) of one or two classes by name.
 
         The first is the class that the final model predicts, the other the one at a snapshot.
+
+        Args:
+            number: the snapshot.
+            at_once: whether only these two models are run; elsewhere the probabilities are NaN.
         """
-        predicted = self.probabilities[[-1, number]].argmax(axis=1)
-        return {self.run.classes[k]: self.probabilities[:, k] for k in dict.fromkeys(predicted)}
+        if at_once:
+            probabilities = np.full((len(self.snapshots), len(self.run.classes)), np.nan)
+            for place in (number, -1):
+                probabilities[place] = self.seen(place).probabilities
+        else:
+            probabilities = self.probabilities
+        predicted = probabilities[[-1, number]].argmax(axis=1)
+        return {self.run.classes[k]: probabilities[:, k] for k in dict.fromkeys(predicted)}
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

@@ -1,5 +1,7 @@
 """Training: the same picture at each snapshot of a run. It can be played."""
 
+from dataclasses import replace
+
 import streamlit as st
 
 from ...config import ConfigError
@@ -11,7 +13,7 @@ from ...runs.snapshots import Snapshot, list_snapshots, with_accuracy
 from ...runs.train_run import load_data
 from .. import url_state
 from ..cached import set_threads
-from ..chart import chart, send_states
+from ..chart import chart, send_states, states_wanted
 from ..picture_picker import Picture
 from .at_snapshot import Development, epochs_of, states
 from .case import CASE_HASHES
@@ -51,7 +53,7 @@ def _player(
     development = Development(run, picture, view, tuple(snapshots))
     _state_at(chosen, development)  # first, as it needs one snapshot alone
     accuracy = [snapshot.accuracy for snapshot in _measured(run, tuple(snapshots))]
-    _over_training(chosen, development, accuracy)
+    st.fragment(_over_training)(chosen, development, accuracy)
     url_state.write(url_values(run))  # a change within a fragment runs nothing else of the page
 
 
@@ -132,14 +134,20 @@ def _state_at(chosen: int, development: Development) -> None:
 
 
 def _over_training(chosen: int, development: Development, accuracy: list[float | None]) -> None:
-    """Draw probabilities and accuracy over all snapshots."""
-    epochs, curves = development.epochs, development.curves(chosen)
+    """Draw probabilities and accuracy over all snapshots.
+
+    At first, only the chosen model and the final one are run. The browser asks for the others when
+    it has drawn the page.
+    """
+    slider = development.slider(chosen)
+    all_wanted = states_wanted(slider)
+    epochs, curves = development.epochs, development.curves(chosen, at_once=not all_wanted)
     chart(
         over_training(epochs, curves, accuracy, chosen, HEIGHT),
         key="over-training",
         alt="Accuracy at each snapshot: "
         + ", ".join("unknown" if value is None else f"{value:.0%}" for value in accuracy),
-        follows=development.slider(chosen),
+        follows=slider if all_wanted else replace(slider, of=f"{slider.of} at once"),
     )
     with st.container(gap=None):  # the states take no room here
         st.caption(
@@ -149,5 +157,4 @@ def _over_training(chosen: int, development: Development, accuracy: list[float |
             "chosen snapshot if it is another (gray); validation accuracy (dashed); the chosen "
             "snapshot (pink line)."
         )
-        slider = development.slider(chosen)
-        send_states(slider, states(slider.of, development))
+        send_states(slider, states(slider.of, development) if all_wanted else "{}")

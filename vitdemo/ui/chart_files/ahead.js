@@ -23,9 +23,15 @@ function look() {
   }
 }
 
-// Keep the states of the charts that follow a slider, which may have moved since they were sent.
-export function keep({ slider, of, charts }) {
-  known.set(slider, { of, charts: JSON.parse(charts), value: valueOf(slider) });
+// Keep the states of the charts that follow a slider, which may have moved since they were sent. If
+// none are sent, `ask` for them once the browser has drawn what it has.
+export function keep({ slider, of, charts }, ask) {
+  const states = JSON.parse(charts);
+  if (Object.keys(states).length === 0) {
+    (window.requestIdleCallback ?? setTimeout)(ask);
+    return;
+  }
+  known.set(slider, { of, charts: states, value: valueOf(slider) });
   follow();
 }
 
