@@ -130,6 +130,27 @@ def test_listing_equals_a_fresh_reading_after_any_changes(make, seed):
     assert listed() == listed(RunIndex()) == fresh()  # another process
 
 
+def test_page_is_whole_if_the_background_reads_a_run_between_its_steps(make, monkeypatch):
+    made = [make(second) for second in range(9)]
+    assert len(listed()) == 9
+    shutil.rmtree(made[6].folder)
+    made[6].folder.mkdir()
+    as_if_elsewhere()
+    here, elsewhere = run_index(), RunIndex()
+    select = here._ids
+
+    def select_then_read(statement, values):
+        found = select(statement, values)
+        if statement == index.table.PAGE:
+            elsewhere.everything()
+        return found
+
+    monkeypatch.setattr(here, "_ids", select_then_read)
+    monkeypatch.setattr(here, "_catch_up", lambda: None)
+    page, count = here.page(rows=7)
+    assert (ids(page), count) == (ids(fresh())[:7], 8)
+
+
 def test_change_within_one_tick_of_the_clock_is_seen(make, monkeypatch):
     """A folder, and a file of the same size, that change twice at the same time."""
     made = [make(second, name="aa") for second in range(3)]

@@ -83,7 +83,7 @@ class RunIndex:
         def find() -> list[RunSummary]:
             with self._sweeping:
                 self._sweep(pauses)
-            return [run for run, _ in self._listed(self._ids(table.ALL, {})) if run]
+            return self._listed(self._ids(table.ALL, {}))
 
         return self._found(find)
 
@@ -105,12 +105,18 @@ class RunIndex:
         return self.database.do(lambda connection: table.ids_of(connection, statement, values))
 
     def _settled(self, select: Callable[[], Sequence[str]]) -> list[RunSummary]:
-        """Return the runs that are selected once their rows are as their files are."""
+        """Return the runs that are selected once their rows are as their files are.
+
+        They are selected again until the same ones are: the rows may change meanwhile, here or in
+        the background.
+        """
+        chosen = select()
         for _ in range(ROUNDS):
-            listed = self._listed(select())
-            if not any(changed for _, changed in listed):
+            listed, before = self._listed(chosen), chosen
+            chosen = select()
+            if chosen == before:
                 break
-        return [run for run, _ in listed if run]
+        return listed
 
     def _catch_up(self) -> None:
         """Learn which runs there are, and read again those that this process has changed."""
@@ -131,11 +137,11 @@ class RunIndex:
 
     def _listed(
         self, ids: Sequence[str], patience: float = inf, keep: bool = True
-    ) -> list[tuple[RunSummary | None, bool]]:
-        """Return these runs as they are on disk now, and whether each has changed.
+    ) -> list[RunSummary]:
+        """Return these runs as they are on disk now.
 
         Args:
-            ids: those of rows; a folder that is no run is returned as None.
+            ids: those of rows; a folder that is no run is left out.
             patience: seconds after which those that have changed are left out, but the first.
             keep: whether what is read stays in memory for the page that shows the run.
         """
@@ -152,11 +158,11 @@ class RunIndex:
                     continue
                 run, now = self._read(run_id, stamps, keep)
                 stored.append(now)
-                changed = any(row[name] != value for name, value in now.items() if name != "stamps")
             if run and run.active:
                 is_held = lock.is_held(self.folder / run_id)
                 run = replace(run, state="running" if is_held else "stopped")
-            listed.append((run, changed))
+            if run:
+                listed.append(run)
         if stored:
             self.database.do(lambda connection: table.store(connection, stored))
         return listed
