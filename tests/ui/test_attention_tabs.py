@@ -24,9 +24,10 @@ from vitdemo.files import SHIPPED
 from vitdemo.model import VisionTransformer
 from vitdemo.runs.checkpoint import load_checkpoint, save_checkpoint
 from vitdemo.runs.pretrained import PRETRAINED, weights_file
-from vitdemo.ui.attention import faithfulness, sample
+from vitdemo.ui.attention import at_snapshot, faithfulness, sample
 from vitdemo.ui.attention.heads import near_and_far, of_uniform_attention
 from vitdemo.ui.attention.state import TABS
+from vitdemo.ui.cached import snapshot_model
 from vitdemo.ui.chart import WANTED
 
 PAGE = "pages/attention.py"
@@ -286,6 +287,22 @@ def test_training_sends_what_each_chart_shows_at_each_snapshot(options):
             notes = layout.pop("annotations", [])
             assert notes == wanted["layout"].pop("annotations", [])
             assert plain(layout) == plain(wanted["layout"])
+
+
+def test_a_snapshot_that_cannot_be_read_leaves_the_rest_of_the_tab(monkeypatch):
+    def fails(snapshot, images):
+        if snapshot.weights.name == "4.safetensors":
+            raise ConfigError("The weights are *damaged*.")
+        return snapshot_model(snapshot, images)
+
+    monkeypatch.setattr(at_snapshot, "snapshot_model", fails)
+    app = open_app(PAGE, run="vit", view="training", snapshot=0, picture=5)
+    assert not app.error
+    app.session_state[WANTED] = sent(app, "snapshot-states")["of"]
+    app.run()
+    assert [error.value for error in app.error] == [r"The weights are \*damaged\*."]
+    assert sent(app, "training-attention")["charts"]
+    assert "Download" in [header.value for header in app.header]
 
 
 def test_states_of_another_view_are_named_otherwise():

@@ -7,6 +7,8 @@ app.py instead.
 
 import runpy
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
@@ -33,6 +35,18 @@ def icon() -> str | None:
     return str(ICON) if torch_is_loaded() else None
 
 
+@contextmanager
+def say_errors() -> Iterator[None]:
+    """Draw the message of a ConfigError in place of what could not be drawn.
+
+    Also for a fragment, which the browser can run without its page.
+    """
+    try:
+        yield
+    except ConfigError as error:
+        st.error(plain(str(error)), icon=":material/error:")
+
+
 def run_page(page) -> None:
     """Run a page, as returned by `st.navigation`, within app.py.
 
@@ -43,12 +57,11 @@ def run_page(page) -> None:
     if has_many_people():
         log_to_stderr()
     try:
-        limits()
-        if torch_is_loaded():
-            _tidy_up(home())
-        page.run()
-    except ConfigError as error:
-        st.error(plain(str(error)), icon=":material/error:")
+        with say_errors():
+            limits()
+            if torch_is_loaded():
+                _tidy_up(home())
+            page.run()
     finally:
         _thread.framed = False
 

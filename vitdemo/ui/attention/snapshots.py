@@ -14,6 +14,7 @@ from ...runs.train_run import load_data
 from .. import url_state
 from ..cached import set_threads
 from ..chart import chart, send_states, states_wanted
+from ..frame import say_errors
 from ..picture_picker import Picture
 from .at_snapshot import Development, epochs_of, states
 from .case import CASE_HASHES
@@ -40,6 +41,7 @@ def show(run: Run, picture: Picture, view: View) -> None:
         st.fragment(_player, run_every=every)(run, picture, view, snapshots, playing)
 
 
+@say_errors()
 def _player(
     run: Run, picture: Picture, view: View, snapshots: list[Snapshot], ticking: bool
 ) -> None:
@@ -133,6 +135,7 @@ def _state_at(chosen: int, development: Development) -> None:
                 st.caption(caption)
 
 
+@say_errors()
 def _over_training(chosen: int, development: Development, accuracy: list[float | None]) -> None:
     """Draw probabilities and accuracy over all snapshots.
 
