@@ -38,7 +38,7 @@ def wait_for_map(chart, expected: np.ndarray) -> None:
 
 
 def wait_for_pages(page, expected: list[int]) -> None:
-    """Wait up to ten seconds until the charts that follow a slider have drawn so many pages.
+    """Wait up to ten seconds until each chart that follows a slider has this number of pages drawn.
 
     A page counts if it has the width of the chart and the color of text of the one shown.
     """
