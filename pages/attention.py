@@ -20,7 +20,7 @@ with heavy_imports():
     from vitdemo.ui.attention import export, state, tabs
     from vitdemo.ui.attention.case import predict_picture
     from vitdemo.ui.attention.model_choice import choose_model
-    from vitdemo.ui.attention.prediction import show_prediction
+    from vitdemo.ui.attention.prediction import send_predictions, show_prediction
     from vitdemo.ui.chart import forget_drawn
     from vitdemo.ui.picture_picker import choose_picture, choose_validation_image
 
@@ -33,9 +33,9 @@ with left:
         picture = choose_picture(run)
     forget_drawn()
     probabilities, _ = predict_picture(run, picture)
-    show_prediction(probabilities, run.classes, picture)
+    show_prediction(probabilities, run, picture)
     with chooser:
-        choose_validation_image(run)
+        numbers = choose_validation_image(run)
 with right:
     problems = st.container()
     shown = tabs.Shown(run, picture, probabilities)
@@ -45,3 +45,5 @@ with right:
     url_state.write(state.url_values(run))
     with problems:
         url_state.show_problems()
+with left:  # last, as only the next picture needs it
+    send_predictions(run, numbers)

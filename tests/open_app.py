@@ -1,5 +1,6 @@
 """Open the app under Streamlit's AppTest, without a browser, and read its pages."""
 
+import json
 from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
@@ -38,6 +39,17 @@ def by_label(widgets, label: str):
     found = [widget for widget in widgets if widget.label == label]
     assert len(found) == 1
     return found[0]
+
+
+def sent(app: AppTest, key: str) -> dict:
+    """Return the data of a component."""
+    (part,) = [part for part in app.get("bidi_component") if part.key == key]
+    return json.loads(part.proto.json)
+
+
+def prediction_of(app: AppTest) -> list[str]:
+    """Return the lines of the prediction on the Attention page."""
+    return sent(app, "top_classes")["charts"][0]["title"].splitlines()
 
 
 def trained_run(config, training):

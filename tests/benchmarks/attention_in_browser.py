@@ -38,7 +38,7 @@ WATCH = """(charts) => {
     const nameOf = (node) => {
         const element = node.nodeType === Node.TEXT_NODE ? node.parentElement : node;
         if (element?.closest(".ahead, .charts > [hidden]")) return null;  // drawn, but not shown
-        const words = element?.closest("[data-testid=stMarkdown]")?.textContent;
+        const words = element?.closest(".chart-title")?.textContent;
         if (words?.startsWith("Prediction:")) return "words";
         const text = element?.closest("[role=img]")?.getAttribute("aria-label") ?? "";
         return charts.find(([, begins, more]) => text.startsWith(begins) && text.match(more))?.[0];

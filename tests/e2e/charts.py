@@ -2,7 +2,8 @@
 
 WAIT_FOR_SHAPES = """async (element, last) => {
     const corners = ({ x0, x1, y0, y1 }) => [x0, x1, y0, y1];
-    const shapes = () => (element.layout.shapes ?? []).map(corners);
+    const isShown = ({ visible }) => visible !== false;
+    const shapes = () => (element.layout.shapes ?? []).filter(isShown).map(corners);
     const tail = () => JSON.stringify(shapes().slice(-last.length || shapes().length));
     const end = performance.now() + 10000;
     while (performance.now() < end && tail() !== JSON.stringify(last))
@@ -12,7 +13,7 @@ WAIT_FOR_SHAPES = """async (element, last) => {
 
 
 def shapes(chart, last: list | None = None) -> list:
-    """Return the shapes over a chart as (x0, x1, y0, y1).
+    """Return the shapes that are shown over a chart as (x0, x1, y0, y1).
 
     Wait up to ten seconds until the last of them are those wanted.
     """

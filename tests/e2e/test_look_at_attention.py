@@ -3,6 +3,7 @@
 import re
 
 import numpy as np
+import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
@@ -88,20 +89,57 @@ def test_the_checks_of_a_new_picture_fill_in(server, page, chart):
     )
 
 
-def test_the_frame_moves_before_the_server_answers(server, page, chart):
+def test_a_click_shows_picture_and_prediction_before_the_server_answers(server, page, chart):
+    received = []
+
+    def listen(socket):
+        socket.on("framereceived", lambda frame: received.append(frame))
+
+    page.on("websocket", listen)
     page.goto(f"{server.url}/attention?run=vit&class=bird&predictions=incorrect")
     sheet = chart(page, "14 of 14 validation images")
     drawn(sheet)
     assert shapes(sheet) == []  # image 0 is no bird
-    page.mouse.click(**at(sheet, 17, 17))
+    page.get_by_text("Prediction: cat\nCorrect").wait_for()
+    while not any(b"Wrong; true class: bird" in frame for frame in received):
+        page.wait_for_timeout(50)  # the browser asks for the predictions of the others
     first, second = [0, 34, 0, 34], [34, 68, 34, 68]
-    assert shapes(sheet, [first]) == [first]
     with stopped(server):
-        page.mouse.click(**at(sheet, 51, 51))
+        page.mouse.click(**at(sheet, 17, 17))  # image 118
+        assert shapes(sheet, [first]) == [first]
+        page.get_by_text("Prediction: cat\nWrong; true class: bird").wait_for()
+        page.wait_for_timeout(100)  # Plotly looks where the pointer is at most every 50 ms
+        page.mouse.click(**at(sheet, 51, 51))  # image 692
         assert shapes(sheet, [second]) == [second]
+        page.get_by_text("Prediction: airplane\nWrong; true class: bird").wait_for()
+        bars = chart(page, "Most probable classes: airplane 85%")
+        highest = bars.evaluate("({ calcdata: [bars] }) => bars.at(-1).s")
+        assert highest == pytest.approx(0.847, abs=1e-3)
     page.get_by_text("The chosen image is framed.").wait_for()
     page.mouse.click(**at(sheet, 187, 85))  # where the 18th of 14 would be
     assert shapes(sheet) == [second]
+
+
+def test_the_prediction_is_that_of_the_picture_that_was_chosen_last(server, page, chart):
+    page.goto(f"{server.url}/attention?run=vit")
+    sheet, number = chart(page, "30 of 1000"), page.get_by_role("spinbutton", name="Image number")
+    drawn(sheet)
+    page.get_by_text("Prediction: cat\nCorrect").wait_for()
+    page.mouse.click(**at(sheet, 34 + 17, 34 + 17))  # image 7
+    page.get_by_text("Prediction: frog\nCorrect").wait_for()
+    for chosen, prediction in ((3, "airplane"), (7, "frog"), (0, "cat"), (118, "cat")):
+        number.fill(str(chosen))
+        number.press("Enter")
+        page.wait_for_url(re.compile(f"picture={chosen}" if chosen else "run=vit$"))
+        verdict = "Wrong; true class: bird" if chosen == 118 else "Correct"
+        page.get_by_text(f"Prediction: {prediction}\n{verdict}").wait_for()
+        assert shapes(sheet) == [] or chosen != 118
+    for cell in (2, 3, 4, 3, 4):  # of the first row: ship, airplane, frog
+        page.wait_for_timeout(100)
+        page.mouse.click(**at(sheet, 34 * cell + 17, 17))
+    page.wait_for_url(re.compile("picture=4"))
+    page.get_by_text("Prediction: frog\nCorrect").wait_for()
+    assert shapes(sheet, [[136, 170, 0, 34]]) == [[136, 170, 0, 34]]
 
 
 def test_a_stopped_check_keeps_its_results(server, page):

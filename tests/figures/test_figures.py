@@ -234,3 +234,10 @@ def test_sheet_puts_each_image_in_its_cell():
     assert frame_of(figure) == [CELL, CELL, 2 * CELL, 2 * CELL]
     cells = figure.data[1]
     assert (np.shape(cells.z), cells.x0, cells.dx) == ((3, 3), CELL / 2, CELL)
+
+
+@pytest.mark.parametrize(("chosen", "visible"), [(None, False), (0, True), (4, True)])
+def test_the_frame_of_a_sheet_is_hidden_without_a_chosen_image(chosen, visible):
+    figure = sheet(np.zeros((5, 32, 32, 3), np.uint8), 3, chosen, height=100)
+    (frame,) = figure.layout.shapes
+    assert frame.visible is visible

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from open_app import captions_of, open_app, table, trained_run, two_class_run
+from open_app import captions_of, open_app, prediction_of, table, trained_run, two_class_run
 
 from vitdemo.config import PRESETS
 from vitdemo.data.cifar10 import CLASSES
@@ -38,8 +38,7 @@ def test_page_works(part, run):
     assert not app.error
     assert app.session_state["run"] == run.id
     if part != "train":
-        predicted = [text.value for text in app.markdown if text.value.startswith("**Prediction")]
-        assert any(f"**Prediction: {name}**" in predicted[0] for name in run.classes)
+        assert prediction_of(app)[0] in {f"Prediction: {name}" for name in run.classes}
 
 
 def test_train_page_shows_which_classes_are_confused(run):
@@ -84,11 +83,10 @@ def test_picture_is_labeled_where_the_model_has_its_class(short):
     run = two_class_run(short)
     app = open_app("pages/attention.py", run=run.id, **{"class": "cat"})
     assert app.session_state["picture"] == 0  # a cat, the first test image
-    texts = "\n".join(text.value for text in app.markdown)
-    assert "(correct)" in texts or "(wrong; true class: cat)" in texts
+    assert prediction_of(app)[1] in ("Correct", "Wrong; true class: cat")
     app.session_state["picture"] = 1  # a ship, which the model does not know
     app.run()
-    assert "(CIFAR-10 label: ship)" in "\n".join(text.value for text in app.markdown)
+    assert prediction_of(app)[1] == "CIFAR-10 label: ship"
 
 
 def test_class_to_explain_is_the_one_that_is_chosen(run):

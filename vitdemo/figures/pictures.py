@@ -92,7 +92,7 @@ def sheet(images: np.ndarray, columns: int, chosen: int | None, height: int) -> 
     Args:
         images: (N, 32, 32, 3) uint8.
         columns: images in a row; each is in a cell of CELL pixels.
-        chosen: index of the framed image.
+        chosen: index of the framed image; if None, the frame is hidden.
         height: height of the figure in pixels.
     """
     rows = -(-len(images) // columns)
@@ -104,14 +104,13 @@ def sheet(images: np.ndarray, columns: int, chosen: int | None, height: int) -> 
     cells = np.zeros(rows * columns)
     cells[len(images) :] = np.nan  # not clickable
     clickable(figure, cells.reshape(rows, columns), CELL, hoverinfo="none", hoverongaps=False)
-    if chosen is not None:
-        top, left = chosen // columns * CELL, chosen % columns * CELL
-        figure.add_shape(
-            type="rect",
-            x0=left,
-            x1=left + CELL,
-            y0=top,
-            y1=top + CELL,
-            line={"color": MARK, "width": 3},
-        )
-    return figure
+    top, left = (chosen or 0) // columns * CELL, (chosen or 0) % columns * CELL
+    return figure.add_shape(
+        type="rect",
+        x0=left,
+        x1=left + CELL,
+        y0=top,
+        y1=top + CELL,
+        line={"color": MARK, "width": 3},
+        visible=chosen is not None,
+    )

@@ -26,9 +26,8 @@ _URLS = {
     + "/plotly.min.js",
     "module": f"{_SCRIPTS}/chart.js",
 }
-TITLE = 42  # pixels of a title and the gap below it
 LARGEST = 1e6  # coordinate of a click where the axis has no range of its own
-WANTED = "states-wanted"  # in the session: `of` of the slider whose states the browser asked for
+WANTED = "states-wanted"  # in the session: key of a control -> its `of`, as the browser asked
 DRAWN = "drawn"  # in the session: key -> alternative text and figure
 # .nsewdrag is private to Plotly, checked by tests/e2e: the area between the axes.
 _charts = st.components.v2.component(
@@ -43,6 +42,7 @@ _charts = st.components.v2.component(
         .charts.pages > * { grid-area: 1 / 1; }
         .charts > .ahead { visibility: hidden; }
         .chart-title:not(:empty) { font-weight: 600; line-height: 1.6; margin-bottom: 1rem; }
+        .chart-title { white-space: pre-line; }
         .charts.clickable .nsewdrag { cursor: pointer; }
         .charts.clickable { position: relative; }
         .charts > .keyboard { position: absolute; inset: 0; pointer-events: none; }
@@ -86,12 +86,21 @@ _states = st.components.v2.component(
 
 
 @dataclass(frozen=True)
-class Slider:
-    """A slider that charts follow in the browser, before the server answers."""
+class Control:
+    """A slider or a framed chart that charts follow in the browser, before the server answers."""
 
-    key: str  # of the widget
-    at: int  # its value, counted from its lower end
+    key: str  # of the widget or the chart
+    at: int  # its value; of a slider, counted from its lower end
     of: str  # changes with all else that the charts depend on
+    ahead: bool  # whether the browser draws the charts ahead for all values, while it is idle
+
+
+@dataclass(frozen=True)
+class Cells:
+    """What the cells of a framed chart stand for; a click frames a cell and chooses its value."""
+
+    values: list[list[int]]  # row by row
+    chosen: int  # value that is chosen, which need not be among them
 
 
 @dataclass(frozen=True)
@@ -109,10 +118,10 @@ def chart(
     alt: str,
     on_click: Callable[[dict], None] | None = None,
     tokens: Tokens | None = None,
-    framed: bool = False,
+    cells: Cells | None = None,
     download: bool = True,
     title: str = "",
-    follows: Slider | None = None,
+    follows: Control | None = None,
 ) -> None:
     """Show a figure.
 
@@ -123,10 +132,10 @@ def chart(
         on_click: callback that gets the clicked point, a mapping with `x` and `y` in the units of
             the figure, before the page runs.
         tokens: mapping from positions to tokens, to highlight them together with other charts.
-        framed: whether its shape is a frame around the chosen cell, which moves at the click.
+        cells: for a framed chart, which can be followed; its shape is the frame.
         download: whether `drawn` returns it.
-        title: heading above it.
-        follows: slider to follow, for which `send_states` sends what the chart shows.
+        title: heading above it, which may have several lines.
+        follows: control to follow, for which `send_states` sends what the chart shows.
     """
     if download:
         st.session_state.setdefault(DRAWN, {})[key] = (alt, figure)
@@ -142,38 +151,42 @@ def chart(
         **_URLS,
         "charts": charts,
         "clickable": on_click is not None,
-        "framed": framed,
         "scale": scale(),
     }
+    if cells:
+        data["cells"] = (asdict(cells) | {"key": key},)
     if tokens:
         data["tokens"] = (asdict(tokens) | {"color": MARK},)
     if follows:
         data["follows"] = (asdict(follows) | {"chart": key},)
-    height = round((figure.layout.height + TITLE * bool(title)) * scale())
+    height = round(figure.layout.height * scale())
     _charts(
-        key=key, data=data, height=height, on_clicked_change=clicked if on_click else lambda: None
+        key=key,
+        data=data,
+        height="content" if title else height,  # that of a title depends on the width
+        on_clicked_change=clicked if on_click else lambda: None,
     )
 
 
-def states_wanted(slider: Slider) -> bool:
-    """Whether the browser has drawn the charts that follow a slider, and asks for their states."""
-    return st.session_state.get(WANTED) == slider.of
+def states_wanted(control: Control) -> bool:
+    """Whether the browser has drawn the charts that follow a control, and asks for their states."""
+    return st.session_state.setdefault(WANTED, {}).get(control.key) == control.of
 
 
-def send_states(slider: Slider, states: str) -> None:
-    """Send what the charts that follow a slider show at each of its values.
+def send_states(control: Control, states: str) -> None:
+    """Send what the charts that follow a control show at its values.
 
     Args:
-        slider: as given to the charts.
-        states: JSON with a list for each chart, by key, of what it shows at each value: its `alt`
+        control: as given to the charts.
+        states: JSON with a mapping for each chart, by key, from values to what it shows: its `alt`
             and `title`, and what differs from its figure, `traces` and `layout`. Without a chart,
             the browser asks for them when the page is drawn, and the fragment runs again.
     """
-    data = {"slider": slider.key, "of": slider.of, "charts": states}
+    data = {"control": control.key, "of": control.of, "charts": states}
     _states(
-        key=f"{slider.key}-states",
+        key=f"{control.key}-states",
         data=data | {"module": f"{_SCRIPTS}/ahead.js"},
-        on_wanted_change=lambda: st.session_state.update({WANTED: slider.of}),
+        on_wanted_change=lambda: st.session_state[WANTED].update({control.key: control.of}),
     )
 
 

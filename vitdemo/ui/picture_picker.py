@@ -15,10 +15,11 @@ from ..figures.pictures import CELL, sheet
 from ..runs.pretrained import crop, crop_fraction
 from ..runs.run import Run
 from .cached import probabilities_of, validation_split
-from .chart import chart
+from .chart import Cells, chart
 from .own_picture import own_picture
 from .task_panel import stop_started
 
+SHEET = "sheet"  # key of the chart with the validation images
 SHEET_COLUMNS, SHEET_ROWS = 6, 5
 ROW_HEIGHT = 51  # pixels on the screen
 PER_PAGE = SHEET_COLUMNS * SHEET_ROWS
@@ -105,17 +106,21 @@ def cropped_note(run: Run, width: int, height: int) -> str:
     return f"The model sees the central square: {' and '.join(parts)}. The rest is cropped."
 
 
-def choose_validation_image(run: Run) -> None:
+def choose_validation_image(run: Run) -> list[int]:
     """Draw the validation images to choose from, if pictures come from there.
 
     Drawn after what shows the chosen picture: it takes longer, and changes little.
+
+    Returns:
+        The numbers of the images that can be clicked.
     """
     if st.session_state["source"] != "Validation":
-        return
+        return []
     split = validation_split(run)
     found = _filter_images(run, split)
+    shown = []
     if len(found):
-        _image_sheet(split, found)
+        shown = _image_sheet(split, found)
     else:
         st.info("No validation image matches these filters. Choose another class or prediction.")
     st.number_input(
@@ -132,6 +137,7 @@ def choose_validation_image(run: Run) -> None:
             "These are photos of CIFAR-10, with 32 × 32 pixels, and this model was trained on "
             "other images. Try a picture of your own."
         )
+    return shown
 
 
 def _filter_images(run: Run, split: Split) -> np.ndarray:
@@ -164,8 +170,8 @@ def _filter_images(run: Run, split: Split) -> np.ndarray:
     return np.flatnonzero(passing)
 
 
-def _image_sheet(split: Split, found: np.ndarray) -> None:
-    """Draw the images that match the filters, page by page; a click chooses one."""
+def _image_sheet(split: Split, found: np.ndarray) -> list[int]:
+    """Draw the images that match the filters, page by page; a click chooses one. Return which."""
     picture = st.session_state["picture"]
     pages = -(-len(found) // PER_PAGE)
     page = 1
@@ -173,22 +179,22 @@ def _image_sheet(split: Split, found: np.ndarray) -> None:
         first = int(np.searchsorted(found, picture)) // PER_PAGE + 1 if picture in found else 1
         filters = f"{st.session_state['class']}-{st.session_state['predictions']}"
         page = st.pagination(pages, default=first, key=f"page-{filters}-{pages}", width="stretch")
-    shown = found[(page - 1) * PER_PAGE : page * PER_PAGE]
-    chosen = int(np.flatnonzero(shown == picture)[0]) if picture in shown else None
-    rows = -(-len(shown) // SHEET_COLUMNS)
+    shown = found[(page - 1) * PER_PAGE : page * PER_PAGE].tolist()
+    chosen = shown.index(picture) if picture in shown else None
+    rows = [shown[start : start + SHEET_COLUMNS] for start in range(0, len(shown), SHEET_COLUMNS)]
 
     def clicked(point: dict) -> None:
-        cell = int(point["y"] // CELL) * SHEET_COLUMNS + int(point["x"] // CELL)
-        if cell < len(shown):
-            st.session_state["picture"] = int(shown[cell])
+        row, column = int(point["y"] // CELL), int(point["x"] // CELL)
+        if row < len(rows) and column < len(rows[row]):
+            st.session_state["picture"] = rows[row][column]
             stop_started()
 
     chart(
-        sheet(pixels_of(split.images[shown]), SHEET_COLUMNS, chosen, 16 + ROW_HEIGHT * rows),
-        key="sheet",
+        sheet(pixels_of(split.images[shown]), SHEET_COLUMNS, chosen, 16 + ROW_HEIGHT * len(rows)),
+        key=SHEET,
         alt=f"{len(shown)} of {len(found)} validation images to choose from.",
         on_click=clicked,
-        framed=True,
+        cells=Cells(rows, picture),
         download=False,
     )
     matching = "1 image matches" if len(found) == 1 else f"{len(found):,} images match"
@@ -196,3 +202,4 @@ def _image_sheet(split: Split, found: np.ndarray) -> None:
     if chosen is not None:
         caption += " The chosen image is framed."
     st.caption(caption)
+    return shown

@@ -20,7 +20,7 @@ from ...machine import available_cores
 from ...runs.run import Run
 from ...runs.snapshots import Snapshot
 from ..cached import snapshot_model
-from ..chart import Slider
+from ..chart import Control
 from ..picture_picker import Picture
 from .case import CASE_HASHES
 from .view import View
@@ -68,11 +68,11 @@ class Development:
             rollout_limits = self.view.limits(np.stack([seen.rollout for seen in self.all_seen]))
         return self.view.style(limits), self.view.style(rollout_limits, "rollout")
 
-    def slider(self, number: int) -> Slider:
+    def slider(self, number: int) -> Control:
         """Return the slider over the snapshots, at one of them."""
         picture = self.picture.digest, self.picture.label
         of = hash((self.run.version, picture, self.view, self.snapshots))
-        return Slider("snapshot", number, str(of))
+        return Control("snapshot", number, str(of), ahead=True)
 
     @property
     def what(self) -> str:
@@ -152,7 +152,7 @@ def states(of: str, _development: Development) -> str:
         grid = _development.grid(seen)
         words = _development.words(number, seen, grid)
         for key, changes in _development.changes(number, seen, grid).items():
-            by_chart.setdefault(key, []).append(changes | words.get(key, {}))
+            by_chart.setdefault(key, {})[number] = changes | words.get(key, {})
     return to_json_plotly(by_chart)
 
 

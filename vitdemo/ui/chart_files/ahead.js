@@ -1,57 +1,80 @@
-// Lets charts follow a slider of Streamlit before the server answers.
+// Lets charts follow a control before the server answers: a slider of Streamlit, or a framed chart.
 //
 // The server sends once what they show at each value. Streamlit's slider is an <input type="range">
 // in a container with the class st-key-…, checked by tests/e2e.
 
-const known = new Map(); // key of a slider -> { of, charts: states of each chart by key, value }
+const known = new Map(); // key of a control -> { of, sent, charts: chart -> value -> state, value }
+const chosen = new Map(); // key of a framed chart -> values: what the server drew, and clicks since
 
-function valueOf(slider) {
-  return document.querySelector(`.st-key-${slider} input[type=range]`)?.valueAsNumber;
+function valueOf(control) {
+  if (chosen.has(control)) return chosen.get(control).at(-1);
+  return document.querySelector(`.st-key-${control} input[type=range]`)?.valueAsNumber;
 }
 
 function follow() {
   for (const root of document.querySelectorAll(".charts")) root.follow?.(); // from the top
 }
 
-// Draw the charts if a slider has moved.
+// Draw the charts if a control has another value.
 function look() {
-  for (const [slider, states] of known) {
-    const value = valueOf(slider);
+  for (const [control, states] of known) {
+    const value = valueOf(control);
     if (value === undefined || value === states.value) continue;
     states.value = value;
     follow();
   }
 }
 
-// Keep the states of the charts that follow a slider, which may have moved since they were sent. If
-// none are sent, `ask` for them once the browser has drawn what it has.
-export function keep({ slider, of, charts }, ask) {
-  const states = JSON.parse(charts);
-  if (Object.keys(states).length === 0) {
+// A cell of a framed chart was clicked.
+export function choose(chart, value) {
+  chosen.get(chart).push(value);
+  look();
+}
+
+// The server has drawn a framed chart with this value, and so knows of all clicks up to it.
+export function answered(chart, value) {
+  const values = chosen.get(chart) ?? [];
+  const place = values.lastIndexOf(value);
+  chosen.set(chart, place < 0 ? [value] : values.slice(place));
+  look();
+}
+
+// A framed chart left the page.
+export function forget(chart) {
+  chosen.delete(chart);
+}
+
+// Keep the states of the charts that follow a control, which may have changed since they were sent.
+// If none are sent, `ask` for them once the browser has drawn what it has.
+export function keep({ control, of, charts: sent }, ask) {
+  const charts = JSON.parse(sent);
+  if (Object.keys(charts).length === 0) {
     (window.requestIdleCallback ?? setTimeout)(ask);
     return;
   }
-  known.set(slider, { of, charts: states, value: valueOf(slider) });
+  const { of: before, sent: had } = known.get(control) ?? {};
+  if (before === of && had === sent) return;
+  known.set(control, { of, sent, charts, value: valueOf(control) });
   follow();
 }
 
-// Return what a chart shows at each value of its slider, or nothing if that is not here yet.
+// Return what a chart shows at each value of its control, or nothing if that is not here yet.
 function statesOf({ key, of, chart }) {
   const states = known.get(key);
-  return states?.of === of ? states.charts[chart] : [];
+  return states?.of === of ? states.charts[chart] : {};
 }
 
 // Return the names of what a chart shows at each value.
 export function figuresOf(follows) {
-  return statesOf(follows).map((_, value) => `${follows.of} ${value}`);
+  return Object.keys(statesOf(follows)).map((value) => `${follows.of} ${value}`);
 }
 
-// Return a chart as it is at a value of its slider, by default where that stands, with the name of
-// its `figure`; as it was sent, if the states are not here yet.
-export function atSlider(sent, follows, value = valueOf(follows.key)) {
+// Return a chart as it is at a value of its control, by default the value of now, with the name of
+// its `figure`; as it was sent, if the state at the value is not here yet.
+export function atControl(sent, follows, value = valueOf(follows.key)) {
   const { data, layout } = JSON.parse(sent.figure);
   const states = statesOf(follows);
-  const at = states.length ? (value ?? follows.at) : follows.at;
+  const at = value in states ? value : follows.at;
   const figure = `${follows.of} ${at}`;
   if (at === follows.at) return { ...sent, figure, data, layout };
   const { traces, layout: changed, ...words } = states[at];

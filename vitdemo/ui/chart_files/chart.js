@@ -2,7 +2,7 @@
 //
 // _fullLayout and _dragging are private to Plotly, checked by tests/e2e.
 
-import { atSlider, figuresOf } from "./ahead.js";
+import { answered, atControl, choose, figuresOf, forget } from "./ahead.js";
 import { listenToKeys } from "./keyboard.js";
 import { drawAhead, isFixed, turnTo } from "./pages.js";
 
@@ -70,13 +70,16 @@ function lengthen(Plotly, element, traces) {
   Plotly.animate(element, { data }, atOnce).catch(() => {}); // the next update may interrupt it
 }
 
-// Move the frame of a picture to the clicked cell at once; the server's answer draws it again.
-function moveFrame(Plotly, element, { x, y }) {
+// Move the frame of a picture to the clicked cell at once, and let other charts follow; the server's
+// answer draws all of them again.
+function moveFrame(Plotly, element, { key, values }, { x, y }) {
+  const { dx: size } = element.data.find(({ type }) => type === "heatmap");
+  const [column, row] = [x, y].map((value) => Math.floor(value / size));
+  choose(key, values[row][column]);
   const [frame] = element.own;
-  if (!frame) return;
-  const size = frame.x1 - frame.x0;
-  const [x0, y0] = [x, y].map((value) => Math.floor(value / size) * size);
-  Plotly.relayout(element, { shapes: [{ ...frame, x0, y0, x1: x0 + size, y1: y0 + size }] });
+  const [x0, y0] = [column * size, row * size];
+  const corners = { x0, y0, x1: x0 + size, y1: y0 + size };
+  Plotly.relayout(element, { shapes: [{ ...frame, ...corners, visible: true }] });
 }
 
 // Run `draw`, which tells whether there was something to draw, when the charts before it are drawn.
@@ -177,10 +180,12 @@ export function show(component) {
   root.leave?.(); // for new data, Streamlit does not call the function that is returned below
   root.classList.toggle("many", data.charts.length > 1);
   root.classList.toggle("clickable", Boolean(data.clickable));
-  root.classList.toggle("pages", Boolean(data.follows));
   while (root.children.length < data.charts.length) root.append(document.createElement("div"));
   const [positions] = data.tokens ?? []; // how positions map to tokens
-  const [follows] = data.follows ?? []; // a slider
+  const [follows] = data.follows ?? []; // a control
+  const [cells] = data.cells ?? []; // what a click chooses
+  if (cells) answered(cells.key, cells.chosen);
+  root.classList.toggle("pages", Boolean(follows?.ahead));
   const config = { responsive: true, displayModeBar: false };
   if (data.clickable) config.doubleClickDelay = 0; // two quick clicks are two choices
   const nodeOf = (chart, element) => {
@@ -198,8 +203,9 @@ export function show(component) {
     return { element, figure, still, traces: drawn, layout, alt, values: JSON.stringify(traces) };
   };
   const nodes = data.charts.map((sent, index) => {
-    const chart = follows ? atSlider(sent, follows) : { ...sent, ...JSON.parse(sent.figure) };
-    root.previousElementSibling.textContent = chart.title ?? "";
+    const chart = follows ? atControl(sent, follows) : { ...sent, ...JSON.parse(sent.figure) };
+    const title = root.previousElementSibling;
+    if (title.textContent !== (chart.title ?? "")) title.textContent = chart.title;
     return nodeOf(chart, follows ? turnTo(root, chart.figure) : root.children[index]);
   });
 
@@ -229,7 +235,7 @@ export function show(component) {
       element.removeAllListeners("plotly_click");
       if (data.clickable) {
         const choose = ({ x, y }) => {
-          if (data.framed) moveFrame(Plotly, element, { x, y });
+          if (cells) moveFrame(Plotly, element, cells, { x, y });
           setTriggerValue("clicked", { x, y });
         };
         element.on("plotly_click", ({ points: [point] }) => choose(point));
@@ -252,9 +258,9 @@ export function show(component) {
         element.on("plotly_unhover", () => send(null));
       }
     }
-    if (follows && isFixed(nodes[0].layout)) {
+    if (follows?.ahead && isFixed(nodes[0].layout)) {
       drawAhead(root, figuresOf(follows), shown, async (value, page) => {
-        const node = nodeOf(atSlider(data.charts[0], follows, value), page);
+        const node = nodeOf(atControl(data.charts[0], follows, value), page);
         await inTurn(() => !gone && update(Plotly, node));
         return !gone;
       });
@@ -283,5 +289,8 @@ export function show(component) {
     watch.disconnect();
     window.removeEventListener("vit-tokens", receive);
   };
-  return () => root.leave();
+  return () => {
+    root.leave();
+    if (cells) forget(cells.key);
+  };
 }
