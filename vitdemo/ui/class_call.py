@@ -8,6 +8,7 @@ import streamlit as st
 from ..background.classroom import CLASSROOM
 from ..config import ConfigError
 from ..runs import people
+from .fragments import fragment
 from .lessons.order import ORDER
 from .visitor import visitor
 
@@ -30,7 +31,7 @@ def follow_class() -> None:
     """Say that the visitor is there, and follow the teacher's calls. To draw on every page."""
     if people.has_many_people():
         st.session_state.setdefault(_JOINED, time.monotonic())
-        st.fragment(_follow, run_every=EVERY)()
+        fragment(_follow, run_every=EVERY)()
 
 
 def _follow() -> None:

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from .fragments import fragment
 from .wording import plain
 
 
@@ -17,7 +18,7 @@ def offer(what: str, label: str, help: str) -> None:
 
     running = download_status(what).state == "running"
     st.button(label, on_click=start_download, args=(what,), disabled=running, help=help)
-    st.fragment(_progress, run_every=1.0 if running else None)(what, running)
+    fragment(_progress, run_every=1.0 if running else None)(what, running)
 
 
 def _progress(what: str, was_running: bool) -> None:

@@ -7,20 +7,18 @@ app.py instead.
 
 import runpy
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
 import streamlit as st
 
 from ..background.events import log_to_stderr
-from ..config import ConfigError
 from ..files import home, remove_leftovers
+from ..machine import share_arenas
 from ..runs.people import has_many_people
 from ..runs.trim_limits import Limits, limits
+from .fragments import say_errors
 from .loading import torch_is_loaded
-from .wording import plain
 
 APP = Path(__file__).parents[2] / "app.py"
 ICON = Path(__file__).with_name("icon.svg")
@@ -35,18 +33,6 @@ def icon() -> str | None:
     return str(ICON) if torch_is_loaded() else None
 
 
-@contextmanager
-def say_errors() -> Iterator[None]:
-    """Draw the message of a ConfigError in place of what could not be drawn.
-
-    Also for a fragment, which the browser can run without its page.
-    """
-    try:
-        yield
-    except ConfigError as error:
-        st.error(plain(str(error)), icon=":material/error:")
-
-
 def run_page(page) -> None:
     """Run a page, as returned by `st.navigation`, within app.py.
 
@@ -54,6 +40,7 @@ def run_page(page) -> None:
     limit for old runs is wrong, with that.
     """
     _thread.framed = True
+    share_arenas()
     if has_many_people():
         log_to_stderr()
     try:

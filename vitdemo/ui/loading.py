@@ -7,6 +7,8 @@ from contextlib import contextmanager, nullcontext
 
 import streamlit as st
 
+from ..runs.people import has_many_people
+
 # Seconds until the browser asks to load it: a poll before the first paint would delay that.
 POLL_SECONDS = 0.5
 MESSAGE = "Loading PyTorch (once after the server starts) …"
@@ -59,6 +61,9 @@ def _load_torch() -> None:
     with st.spinner(MESSAGE):
         if st.session_state.pop(_DRAWN, False):  # the browser has drawn the page and polls
             import torch  # noqa: F401
+
+            if has_many_people():  # so that nobody's first epoch waits for what is loaded with it
+                import torchmetrics  # noqa: F401
 
             st.rerun()
     st.session_state[_DRAWN] = True

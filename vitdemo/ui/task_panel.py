@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import streamlit as st
 
 from ..background import tasks
+from .fragments import fragment
 from .progress import progress
 from .wording import plain
 
@@ -43,11 +44,11 @@ def task_panel(
         show(task.results)  # not within the fragment, where a click would run the fragment alone
         return
     if auto_start and state != "failed":
-        st.fragment(_start_and_watch, run_every=POLL_STARTED_SECONDS)(key, total, steps, unit, show)
+        fragment(_start_and_watch, run_every=POLL_STARTED_SECONDS)(key, total, steps, unit, show)
         return
     _buttons(key, total, steps, start, help, state == "running")
     every = POLL_SECONDS if state == "running" else None
-    st.fragment(_watch, run_every=every)(key, unit, show, state == "running")
+    fragment(_watch, run_every=every)(key, unit, show, state == "running")
 
 
 def stop_started() -> None:

@@ -11,7 +11,7 @@ from ...figures.predictions import top_classes, top_classes_changes
 from ...runs.run import Run
 from ..cached import FEW_MACS, model_of
 from ..chart import Control, chart, send_states, states_wanted
-from ..frame import say_errors
+from ..fragments import fragment
 from ..picture_picker import SHEET, Picture, validation_picture
 from .case import CASE_HASHES
 
@@ -60,8 +60,7 @@ def _sheet(run: Run) -> Control:
     return Control(SHEET, st.session_state["picture"], of, ahead=False)
 
 
-@st.fragment
-@say_errors()
+@fragment
 def send_predictions(run: Run, numbers: list[int]) -> None:
     """Send the predictions for the images on the sheet, so that a click shows them at once.
 

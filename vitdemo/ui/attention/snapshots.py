@@ -14,7 +14,7 @@ from ...runs.train_run import load_data
 from .. import url_state
 from ..cached import set_threads
 from ..chart import chart, send_states, states_wanted
-from ..frame import say_errors
+from ..fragments import fragment
 from ..picture_picker import Picture
 from .at_snapshot import Development, epochs_of, states
 from .case import CASE_HASHES
@@ -38,10 +38,9 @@ def show(run: Run, picture: Picture, view: View) -> None:
     else:
         playing = st.session_state.get("playing", False)
         every = STEP_SECONDS if playing else None
-        st.fragment(_player, run_every=every)(run, picture, view, snapshots, playing)
+        fragment(_player, run_every=every)(run, picture, view, snapshots, playing)
 
 
-@say_errors()
 def _player(
     run: Run, picture: Picture, view: View, snapshots: list[Snapshot], ticking: bool
 ) -> None:
@@ -55,7 +54,7 @@ def _player(
     development = Development(run, picture, view, tuple(snapshots))
     _state_at(chosen, development)  # first, as it needs one snapshot alone
     accuracy = [snapshot.accuracy for snapshot in _measured(run, tuple(snapshots))]
-    st.fragment(_over_training)(chosen, development, accuracy)
+    fragment(_over_training)(chosen, development, accuracy)
     url_state.write(url_values(run))  # a change within a fragment runs nothing else of the page
 
 
@@ -135,7 +134,6 @@ def _state_at(chosen: int, development: Development) -> None:
                 st.caption(caption)
 
 
-@say_errors()
 def _over_training(chosen: int, development: Development, accuracy: list[float | None]) -> None:
     """Draw probabilities and accuracy over all snapshots.
 

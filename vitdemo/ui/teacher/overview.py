@@ -10,6 +10,7 @@ from ...background.training_queue import QUEUE
 from ...machine import available_memory, memory_in_use
 from ...runs.about import About
 from ...runs.run import Run
+from ..fragments import fragment
 from ..train.live import duration
 from ..wording import plain
 
@@ -20,7 +21,7 @@ GB = 2**30
 
 def show_overview() -> None:
     """Show load, people and active runs; this part of the page redraws itself."""
-    st.fragment(_overview, run_every=EVERY)()
+    fragment(_overview, run_every=EVERY)()
 
 
 def _overview() -> None:

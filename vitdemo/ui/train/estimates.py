@@ -4,6 +4,7 @@ import streamlit as st
 
 from ...config import ConfigError, ModelConfig, TrainConfig
 from ...costs import check_memory, macs, parameters
+from ..fragments import fragment
 from ..visitor import visitor
 from . import settings
 
@@ -70,7 +71,7 @@ def show_time(model: ModelConfig, training: TrainConfig) -> None:
         _offer_class_settings(training)
         return
     measuring = estimate(model, training) is None
-    st.fragment(_time, run_every=1.0 if measuring else None)(model, training, measuring)
+    fragment(_time, run_every=1.0 if measuring else None)(model, training, measuring)
 
 
 def _beside_others(start: float, end: float) -> str:

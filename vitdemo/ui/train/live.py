@@ -10,6 +10,7 @@ from ...runs.train_run import can_resume
 from ...training.diagnosis import diagnose
 from ...training.metrics import METRICS
 from ..announcement import announce
+from ..fragments import fragment
 from ..metrics import curves
 from ..progress import progress
 from ..visitor import visitor
@@ -29,7 +30,7 @@ def show_run(status: Status) -> None:
         return
     poll = STOPPING_SECONDS if status.stopping else POLL_SECONDS
     run_every = poll if status.run.active else None
-    st.fragment(_watch, run_every=run_every)(status)
+    fragment(_watch, run_every=run_every)(status)
     training = status.run.training
     mixes_images = training.mixup > 0 or training.cutmix > 0
     caption = (

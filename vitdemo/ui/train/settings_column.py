@@ -3,6 +3,7 @@
 import streamlit as st
 
 from .. import url_state
+from ..fragments import fragment
 from ..loading import torch_is_loaded
 from ..visitor import visitor
 from . import actions, explanations, settings
@@ -22,7 +23,7 @@ def rest_is_drawn() -> None:
     st.session_state[_ELSEWHERE] = _elsewhere()
 
 
-@st.fragment
+@fragment
 def _draw() -> None:
     now = _elsewhere()
     if st.session_state.get(_ELSEWHERE, now) != now:
