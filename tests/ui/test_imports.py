@@ -39,6 +39,33 @@ assert gc.get_freeze_count() > 0.8 * (gc.get_freeze_count() + len(gc.get_objects
 print(*sorted({name.partition(".")[0] for name in set(sys.modules) - at_start}))
 """
 
+AFTER_THE_FIRST_PAINT = """
+import sys
+from streamlit.testing.v1 import AppTest
+
+from vitdemo.ui import loading
+
+loading.has_many_people = lambda: sys.argv[1] == "many"
+app = AppTest.from_file("app.py", default_timeout=60).run()
+assert "torch" not in sys.modules
+app.run()
+assert "torch" in sys.modules
+print(*sorted(set(sys.modules) & {"torchmetrics"}))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("people", "loaded"), [("one", []), ("many", ["torchmetrics"])])
+def test_a_server_for_many_loads_what_training_needs_at_once(people, loaded):
+    done = subprocess.run(
+        [sys.executable, "-c", AFTER_THE_FIRST_PAINT, people],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == loaded
+
 
 def test_first_paint_waits_for_no_large_module():
     done = subprocess.run(

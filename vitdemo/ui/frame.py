@@ -14,7 +14,6 @@ import streamlit as st
 
 from ..background.events import log_to_stderr
 from ..files import home, remove_leftovers
-from ..machine import share_arenas
 from ..runs.people import has_many_people
 from ..runs.trim_limits import Limits, limits
 from .fragments import say_errors
@@ -40,7 +39,6 @@ def run_page(page) -> None:
     limit for old runs is wrong, with that.
     """
     _thread.framed = True
-    share_arenas()
     if has_many_people():
         log_to_stderr()
     try:
