@@ -6,7 +6,14 @@ from pathlib import Path
 import pytest
 
 from vitdemo import machine
-from vitdemo.machine import available_memory, busy_fraction, processor, release_memory
+from vitdemo.machine import (
+    available_cores,
+    available_memory,
+    busy_fraction,
+    processor,
+    release_memory,
+    share_arenas,
+)
 
 
 def megabytes() -> float:
@@ -27,10 +34,45 @@ def test_release_memory_returns_freed_memory_to_the_system():
     assert len(last) == 50_000
 
 
-def test_release_memory_does_nothing_on_other_systems(monkeypatch):
+ARENAS = """
+import ctypes, sys, threading
+from vitdemo.machine import share_arenas
+
+if "share" in sys.argv:
+    share_arenas()
+arrived = threading.Barrier(12)
+def allocate():
+    piece = bytearray(1000)
+    arrived.wait()
+    return piece
+threads = [threading.Thread(target=allocate) for _ in range(12)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+libc = ctypes.CDLL(None)
+libc.fopen.restype = ctypes.c_void_p
+file = ctypes.c_void_p(libc.fopen(sys.argv[1].encode(), b"w"))
+libc.malloc_info(0, file)
+libc.fclose(file)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs glibc")
+def test_threads_share_the_arenas_of_memory(tmp_path):
+    counts = {}
+    for way in ("share", "alone"):
+        file = tmp_path / way
+        subprocess.run([sys.executable, "-c", ARENAS, str(file), way], check=True)
+        counts[way] = file.read_text().count("<heap nr=")
+    assert counts["share"] <= available_cores() < counts["alone"]
+
+
+def test_memory_of_other_systems_is_left_alone(monkeypatch):
     monkeypatch.setattr("sys.platform", "win32")
     monkeypatch.setattr("ctypes.CDLL", lambda name: pytest.fail("called"))
     release_memory()
+    share_arenas.__wrapped__()
 
 
 def test_busy_fraction_counts_the_ticks_of_all_cores(monkeypatch):

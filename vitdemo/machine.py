@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 
 from .config import ConfigError
@@ -27,6 +28,7 @@ MEMORY_LIMITS = (  # of a container, in bytes, with control groups of version 2 
     "/sys/fs/cgroup/memory.max",
     "/sys/fs/cgroup/memory/memory.limit_in_bytes",
 )
+M_ARENA_MAX = -8  # of glibc's malloc.h
 ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)  # of such a disk
 
 
@@ -100,13 +102,32 @@ def _ticks() -> tuple[int, int]:
 
 
 def release_memory() -> None:
-    """Return freed memory to the operating system.
+    """Return freed memory to the operating system, as far as whole pages of it are free.
 
-    glibc otherwise keeps what a run has freed, separately for each thread. Does nothing on systems
-    without glibc.
+    glibc otherwise keeps what a run has freed. Does nothing on systems without glibc.
     """
-    if sys.platform == "linux" and hasattr(ctypes.CDLL(None), "malloc_trim"):
-        ctypes.CDLL(None).malloc_trim(0)
+    if glibc := _glibc():
+        glibc.malloc_trim(0)
+
+
+@lru_cache  # once for each process
+def share_arenas() -> None:
+    """Let all threads share as many arenas of memory as there are cores.
+
+    glibc otherwise makes up to eight for each core, as threads come. Each reserves 64 MB and more,
+    and keeps its own free pieces, which no other can use; a class of forty leaves 100 MB in them.
+    Sharing takes some 5% of a run's time. Does nothing on systems without glibc.
+    """
+    if glibc := _glibc():
+        glibc.mallopt(M_ARENA_MAX, available_cores())
+
+
+def _glibc() -> ctypes.CDLL | None:
+    """Return glibc, or None on another system."""
+    if sys.platform != "linux":
+        return None
+    library = ctypes.CDLL(None)
+    return library if hasattr(library, "malloc_trim") else None
 
 
 def processor() -> str:

@@ -14,6 +14,7 @@ import streamlit as st
 
 from ..background.events import log_to_stderr
 from ..files import home, remove_leftovers
+from ..machine import share_arenas
 from ..runs.people import has_many_people
 from ..runs.trim_limits import Limits, limits
 from .fragments import say_errors
@@ -40,6 +41,7 @@ def run_page(page) -> None:
     """
     _thread.framed = True
     if has_many_people():
+        share_arenas()
         log_to_stderr()
     try:
         with say_errors():
