@@ -21,6 +21,7 @@ MOVE = """key => new Promise(resolve => {
         ? resolve(performance.now() - started) : requestAnimationFrame(look);
     look();
 })"""
+ENDED = "Metrics after the last epoch"  # heading of an ended run
 COMPLETE = "[role=img][aria-label*='by epoch, after epoch {}:']"
 
 
@@ -35,6 +36,7 @@ def attend_in_chromium(url: str, epochs: int, begun: float, number: int, student
         wait_for_turn(begun, number)
         pressed = time.monotonic()
         page.get_by_role("button", name="Train", exact=True).click()
+        page.get_by_role("heading", name=ENDED).wait_for(state="hidden")  # of the run shown before
         keys = ["ArrowRight", "ArrowLeft"]
         while not student.end:
             moved = time.monotonic()
@@ -47,7 +49,7 @@ def attend_in_chromium(url: str, epochs: int, begun: float, number: int, student
 
 def look(page: Page, student: Student, seconds: float, epochs: int) -> None:
     """Note when the page first shows an epoch, and the end of the run with complete curves."""
-    has_ended = page.get_by_role("heading", name="Metrics after the last epoch").is_visible()
+    has_ended = page.get_by_role("heading", name=ENDED).is_visible()
     shows_epoch = page.get_by_role("link", name="View attention").is_visible()
     if not student.first_epoch and (shows_epoch or has_ended):
         student.first_epoch = seconds
