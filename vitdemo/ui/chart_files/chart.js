@@ -204,8 +204,9 @@ export function show(component) {
   };
   const nodes = data.charts.map((sent, index) => {
     const chart = follows ? atControl(sent, follows) : { ...sent, ...JSON.parse(sent.figure) };
-    const title = root.previousElementSibling;
-    if (title.textContent !== (chart.title ?? "")) title.textContent = chart.title;
+    const { title = "" } = chart;
+    const heading = root.previousElementSibling;
+    if (heading.textContent !== title) heading.textContent = title;
     return nodeOf(chart, follows ? turnTo(root, chart.figure) : root.children[index]);
   });
 
@@ -234,12 +235,12 @@ export function show(component) {
       if (gone) return;
       element.removeAllListeners("plotly_click");
       if (data.clickable) {
-        const choose = ({ x, y }) => {
+        const click = ({ x, y }) => {
           if (cells) moveFrame(Plotly, element, cells, { x, y });
           setTriggerValue("clicked", { x, y });
         };
-        element.on("plotly_click", ({ points: [point] }) => choose(point));
-        listenToKeys(root, element, node.alt, choose);
+        element.on("plotly_click", ({ points: [point] }) => click(point));
+        listenToKeys(root, element, node.alt, click);
       }
       if (nodes.length > 1) {
         element.removeAllListeners("plotly_hover");
